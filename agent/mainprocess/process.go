@@ -1,0 +1,197 @@
+package mainprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is one process, found once: it never comes to mean another one that
+// gets the same PID later. Its methods may be called from any goroutine.
+type Process struct {
+	pid   int
+	start uint64
+	name  string
+	// pidfd is nil where the kernel or a seccomp profile gives none.
+	pidfd *os.File
+
+	markExited sync.Once
+	exited     chan struct{} // closed when the exit has been seen
+	startWatch sync.Once
+	markClosed sync.Once
+	closed     chan struct{}
+}
+
+// Identity tells one process from every other, also from a later one with the
+// same PID.
+type Identity struct {
+	PID       int
+	StartTime uint64 // clock ticks since boot
+}
+
+// String is the identity for people and files: "PID@STARTTIME".
+func (i Identity) String() string {
+	return strconv.Itoa(i.PID) + "@" + strconv.FormatUint(i.StartTime, 10)
+}
+
+// errGone: there is no such process, or it has exited.
+var errGone = errors.New("no such process")
+
+// open takes hold of the process that has the PID now.
+func open(pid int) (*Process, stat, error) {
+	fd, err := openPidfd(pid)
+	if err != nil {
+		return nil, stat{}, err
+	}
+	p := &Process{pid: pid, pidfd: fd, exited: make(chan struct{}), closed: make(chan struct{})}
+	s, err := readStat(pid)
+	if err != nil {
+		p.Close()
+		return nil, stat{}, errGone
+	}
+	p.start, p.name = s.start, s.comm
+	// The PID cannot have been recycled while its process was alive: what was
+	// read between pidfd_open and here is about the process of the pidfd.
+	if !p.Alive() {
+		p.Close()
+		return nil, stat{}, errGone
+	}
+	return p, s, nil
+}
+
+// PID is the process's number in podhook's PID namespace.
+func (p *Process) PID() int { return p.pid }
+
+// StartTime is in clock ticks since boot: field 22 of proc_pid_stat(5).
+func (p *Process) StartTime() uint64 { return p.start }
+
+// Name is the process's comm when it was found: at most 15 bytes.
+func (p *Process) Name() string { return p.name }
+
+// Identity is the PID with the start time.
+func (p *Process) Identity() Identity { return Identity{p.pid, p.start} }
+
+// Alive tells whether the process runs; one that has exited and waits for its
+// parent (a zombie) does not. It asks the pidfd, which costs one system call.
+// After Close it answers what was known then.
+func (p *Process) Alive() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+	}
+	if p.hasExited() {
+		p.sawExit()
+		return false
+	}
+	return true
+}
+
+// Signal sends a signal. gone says that the process had exited already, which
+// is a result and no error. Where this user may not signal it, the error is a
+// *PermissionError. After Close of a live process it is os.ErrClosed.
+func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
+	// A zombie takes signals without an error.
+	if !p.Alive() {
+		return true, nil
+	}
+	switch err := p.send(sig); {
+	case err == nil:
+		return false, nil
+	case errors.Is(err, unix.ESRCH):
+		p.sawExit()
+		return true, nil
+	case errors.Is(err, unix.EPERM):
+		return false, &PermissionError{Op: "signal", PID: p.pid, Name: p.name, Err: err}
+	default:
+		return false, fmt.Errorf("signal %d to process %d (%s): %w", int(sig), p.pid, p.name, err)
+	}
+}
+
+// WaitExit returns nil when the process has exited, reaped by its parent or
+// not, and the context's error when that comes first. It works for processes
+// that are not podhook's children. All waiters of a process share one goroutine,
+// which ends with the process or with Close; after Close of a live process they
+// get os.ErrClosed.
+func (p *Process) WaitExit(ctx context.Context) error {
+	if !p.Alive() {
+		return nil
+	}
+	p.startWatch.Do(func() { go p.watch() })
+	err := os.ErrClosed
+	select {
+	case <-p.exited:
+	case <-p.closed:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if !p.Alive() {
+		return nil // several of them may have happened
+	}
+	return err
+}
+
+// Close lets the process go, not harming it. It may be called again.
+func (p *Process) Close() error {
+	p.markClosed.Do(func() {
+		close(p.closed)
+		if p.pidfd != nil {
+			p.pidfd.Close()
+		}
+	})
+	return nil
+}
+
+func (p *Process) sawExit() { p.markExited.Do(func() { close(p.exited) }) }
+
+func (p *Process) watch() {
+	if p.pidfd != nil && awaitPidfd(p.pidfd) == nil {
+		p.sawExit()
+		return
+	}
+	// Closed, or there is nothing that could wake us.
+	const interval = 100 * time.Millisecond
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for p.Alive() {
+		select {
+		case <-tick.C:
+		case <-p.closed:
+			return
+		case <-p.exited:
+			return
+		}
+	}
+}
+
+func (p *Process) hasExited() bool {
+	if p.pidfd != nil {
+		return pidfdExited(p.pidfd)
+	}
+	select {
+	case <-p.closed:
+		return false
+	default:
+	}
+	s, err := readStat(p.pid)
+	return err != nil || s.start != p.start || s.exited()
+}
+
+func (p *Process) send(sig syscall.Signal) error {
+	if p.pidfd != nil {
+		return signalPidfd(p.pidfd, sig)
+	}
+	select {
+	case <-p.closed:
+		return os.ErrClosed
+	default:
+		return unix.Kill(p.pid, sig) // Signal has just compared the start time
+	}
+}

@@ -1,0 +1,131 @@
+package mainprocess
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// stat is what is needed of /proc/PID/stat, see proc_pid_stat(5).
+type stat struct {
+	pid, ppid int
+	comm      string // at most 15 bytes
+	state     byte
+	flags     uint64
+	threads   int
+	start     uint64 // clock ticks since boot
+}
+
+// pfKthread is PF_KTHREAD of the kernel's sched.h.
+const pfKthread = 0x00200000
+
+func (s stat) kernelThread() bool { return s.flags&pfKthread != 0 }
+
+// exited: only the exit status is left. A leader that has exited before the
+// other threads of its process shows as a zombie too, and is not one.
+func (s stat) exited() bool {
+	return (s.state == 'Z' || s.state == 'X') && s.threads <= 1
+}
+
+func procPath(pid int, name string) string {
+	return "/proc/" + strconv.Itoa(pid) + "/" + name
+}
+
+func readStat(pid int) (stat, error) {
+	text, err := readAtMost(procPath(pid, "stat"), 4096)
+	if err != nil {
+		return stat{}, err
+	}
+	return parseStat(text)
+}
+
+func parseStat(text []byte) (stat, error) {
+	// comm may hold anything, also spaces and parentheses.
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 1 || end < open {
+		return stat{}, fmt.Errorf("unexpected text in /proc/PID/stat: %q", text)
+	}
+	fields := strings.Fields(string(text[end+1:]))
+	const first = 3 // the number of fields[0] in proc_pid_stat(5)
+	if len(fields) <= 22-first {
+		return stat{}, fmt.Errorf("too few fields in /proc/PID/stat: %q", text)
+	}
+	var errs []error
+	number := func(s string) uint64 {
+		n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+		errs = append(errs, err)
+		return n
+	}
+	s := stat{
+		pid:     int(number(string(text[:open]))),
+		comm:    string(text[open+1 : end]),
+		state:   fields[0][0],
+		ppid:    int(number(fields[4-first])),
+		flags:   number(fields[9-first]),
+		threads: int(number(fields[20-first])),
+		start:   number(fields[22-first]),
+	}
+	return s, errors.Join(errs...)
+}
+
+// argv0 is the base name of the process's first argument; empty where the
+// process has none or has gone.
+func argv0(pid int) string {
+	text, err := readAtMost(procPath(pid, "cmdline"), 4096)
+	if err != nil {
+		return ""
+	}
+	first, _, _ := bytes.Cut(text, []byte{0})
+	return string(first[bytes.LastIndexByte(first, '/')+1:])
+}
+
+// ofAHook tells whether a hook's step started the process, by the variable
+// that podhook puts into each step's environment. False where it cannot be read.
+func ofAHook(pid int) bool {
+	text, err := readAtMost(procPath(pid, "environ"), 4<<20)
+	if err != nil {
+		return false
+	}
+	const mark = "PODHOOK_RUN_ID="
+	return bytes.HasPrefix(text, []byte(mark)) || bytes.Contains(text, []byte("\x00"+mark))
+}
+
+func readAtMost(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// scan reads every process of /proc that is alive, this one and kernel threads
+// left out. Those that go meanwhile are left out too.
+func scan() (map[int]stat, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int]stat)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		s, err := readStat(pid)
+		if err != nil || s.kernelThread() || s.exited() {
+			continue
+		}
+		all[pid] = s
+	}
+	return all, nil
+}

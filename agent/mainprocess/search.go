@@ -1,0 +1,165 @@
+package mainprocess
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// search finds the process by its program or name. Processes come and go while
+// it looks, so what it chose is looked at again once a pidfd holds it.
+func (t Target) search() (*Process, error) {
+	const attempts = 10
+	for range attempts {
+		all, err := scan()
+		if err != nil {
+			return nil, fmt.Errorf("main process %s: %w", t, err)
+		}
+		delete(all, os.Getpid())
+		chosen, err := t.choose(all)
+		if err != nil {
+			return nil, err
+		}
+		p, s, err := open(chosen.pid)
+		if errors.Is(err, errGone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("main process %s: %w", t, err)
+		}
+		if found, _ := t.matcher()(s); found && s.start == chosen.start {
+			return p, nil
+		}
+		p.Close()
+	}
+	return nil, fmt.Errorf("main process %s: what matches was gone each time, %d times", t, attempts)
+}
+
+// choose picks the one process that matches, of several the one that all others
+// descend from: a server's master and not its workers.
+func (t Target) choose(all map[int]stat) (stat, error) {
+	match := t.matcher()
+	candidates := make(map[int]error) // why the program is not known, or nil
+	unreadable := 0
+	for pid, s := range all {
+		found, err := match(s)
+		if found {
+			candidates[pid] = err
+		} else if err != nil {
+			unreadable++
+		}
+	}
+	roots := rootsOf(candidates, all)
+	if len(roots) > 1 {
+		roots = withoutHooks(roots)
+	}
+	if len(roots) == 0 {
+		return stat{}, &NoneError{t, len(all), unreadable}
+	}
+	for _, s := range roots {
+		if err := candidates[s.pid]; err != nil {
+			return stat{}, &PermissionError{"see the program of", s.pid, s.comm, err}
+		}
+	}
+	if len(roots) > 1 {
+		e := &AmbiguousError{Target: t}
+		for _, s := range roots {
+			e.Candidates = append(e.Candidates, Candidate{s.pid, s.comm})
+		}
+		return stat{}, e
+	}
+	return roots[0], nil
+}
+
+// rootsOf are the candidates that have no candidate among their ancestors, by PID.
+func rootsOf(candidates map[int]error, all map[int]stat) []stat {
+	var roots []stat
+	for _, pid := range slices.Sorted(maps.Keys(candidates)) {
+		isRoot := true
+		// Parents are read at different moments, so a circle is possible.
+		up := all[pid].ppid
+		for range len(all) {
+			if _, found := candidates[up]; found && up != pid {
+				isRoot = false
+				break
+			}
+			up = all[up].ppid
+		}
+		if isRoot {
+			roots = append(roots, all[pid])
+		}
+	}
+	return roots
+}
+
+// withoutHooks drops what a hook's step started, such as an `nginx -s quit`
+// beside the server, unless that is all there is.
+func withoutHooks(roots []stat) []stat {
+	rest := slices.DeleteFunc(slices.Clone(roots), func(s stat) bool { return ofAHook(s.pid) })
+	if len(rest) == 0 {
+		return roots
+	}
+	return rest
+}
+
+// A matcher tells whether a process is a candidate. found with an error: its
+// program cannot be seen, and its name suggests that it is the one.
+type matcher func(stat) (found bool, err error)
+
+func (t Target) matcher() matcher {
+	if t.kind == kindExe {
+		return matchExe(t.value)
+	}
+	return matchName(t.value)
+}
+
+// commOf is the name as the kernel keeps it: TASK_COMM_LEN - 1 bytes, prctl(2).
+func commOf(name string) string { return name[:min(len(name), 15)] }
+
+// matchName compares comm and the base name of argv[0].
+func matchName(name string) matcher {
+	return func(s stat) (bool, error) {
+		if s.comm == name {
+			return true, nil
+		}
+		first := argv0(s.pid)
+		if first == name {
+			return true, nil
+		}
+		// comm says only the first 15 bytes of a longer name: argv[0] tells
+		// whether it is another one that begins in the same way.
+		other := strings.HasPrefix(first, s.comm) && !strings.HasPrefix(first, name)
+		return s.comm == commOf(name) && !other, nil
+	}
+}
+
+// matchExe compares the link /proc/PID/exe with the path and with what the path
+// leads to here, if it is a link. A program file that was replaced or removed
+// while it runs matches, too.
+func matchExe(file string) matcher {
+	files := []string{file}
+	if real, err := filepath.EvalSymlinks(file); err == nil && real != file {
+		files = append(files, real)
+	}
+	return func(s stat) (bool, error) {
+		link, err := os.Readlink(procPath(s.pid, "exe"))
+		if errors.Is(err, fs.ErrPermission) {
+			suggests := slices.ContainsFunc(files, func(f string) bool {
+				return s.comm == commOf(path.Base(f))
+			})
+			return suggests, err
+		}
+		if err != nil {
+			return false, nil // it has gone
+		}
+		return slices.ContainsFunc(files, func(f string) bool {
+			return link == f || link == f+" (deleted)"
+		}), nil
+	}
+}

@@ -15,6 +15,14 @@ const (
 	Poststop = "poststop"
 )
 
+// Default times. KillAfter is the time between SIGTERM and SIGKILL.
+const (
+	defaultPrestartTimeout = 60 * time.Second
+	defaultShutdownTimeout = 25 * time.Second
+	defaultTimeout         = 30 * time.Second
+	defaultKillAfter       = 2 * time.Second
+)
+
 // Config is one consistent set of hooks. It is never changed after Load, so it
 // may be read by any number of goroutines.
 type Config struct {
@@ -25,7 +33,14 @@ type Config struct {
 	Source string
 	// Warnings are what a person should know and what does not stop a start.
 	Warnings []Problem
+
+	text []byte
 }
+
+// Text is the YAML text the hooks were read from, for a copy of the last good
+// configuration; it is nil where they come from directories. It is not to be
+// changed.
+func (c *Config) Text() []byte { return c.text }
 
 // Hook is one named phase of a container's life.
 type Hook struct {
@@ -88,9 +103,3 @@ func (Exec) Kind() string    { return "exec" }
 func (Scripts) Kind() string { return "scripts" }
 func (Sleep) Kind() string   { return "sleep" }
 func (Signal) Kind() string  { return "signal" }
-
-// Position is a place in a configuration. Line is 0 where there is none.
-type Position struct {
-	File string
-	Line int
-}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// fromDirectories makes a hook NAME with one step of each directory NAME.d.
+func (s Source) fromDirectories() (*Config, error) {
+	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir()}
+	names, err := s.hookDirs()
+	if err != nil {
+		return nil, &Errors{Problems: []Problem{{Pos: Position{File: s.dir()}, Msg: explain(s.dir(), err).Error()}}}
+	}
+	var found problems
+	for _, name := range names {
+		path := filepath.Join(s.dir(), name)
+		hook := strings.TrimSuffix(name, ".d")
+		if !isLabel(hook) {
+			found.add(Problem{Pos: Position{File: path}, Value: hook, Msg: hookNameRule + kubernetesHint(hook)})
+			continue
+		}
+		h := newHook(hook)
+		h.Pos = Position{File: path}
+		scripts := Scripts{Dir: path}
+		h.Steps = []*Step{{Name: defaultName(scripts), Action: scripts,
+			KillAfter: defaultKillAfter, OnFailure: Fail, Pos: h.Pos}}
+		c.Hooks[hook] = h
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	addBuiltin(c.Hooks)
+	return c, nil
+}
+
+// hookDirs are the names of the NAME.d directories, also of links to some, in
+// byte order. No directory to look in means none of them.
+func (s Source) hookDirs() ([]string, error) {
+	entries, err := os.ReadDir(s.dir())
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".d") {
+			continue
+		}
+		// A link that leads nowhere stays in: listing its scripts says why.
+		info, err := os.Stat(filepath.Join(s.dir(), name))
+		if err != nil || info.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// unused warns of directories that a configuration puts out of use.
+func (s Source) unused(c *Config) []Problem {
+	if c.text == nil {
+		return nil
+	}
+	used := map[string]bool{}
+	for _, h := range c.Hooks {
+		for _, step := range h.Steps {
+			if scripts, ok := step.Action.(Scripts); ok {
+				used[filepath.Clean(scripts.Dir)] = true
+			}
+		}
+	}
+	names, err := s.hookDirs()
+	if err != nil {
+		return nil
+	}
+	var list []Problem
+	for _, name := range names {
+		path := filepath.Join(s.dir(), name)
+		if !used[path] {
+			list = append(list, Problem{Pos: Position{File: path}, Msg: fmt.Sprintf(
+				"not used, because the hooks come from %s; a step there can run it by scripts: %s", c.Source, path)})
+		}
+	}
+	return list
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const hookNameRule = "a hook's name is a DNS label (RFC 1123): a-z, 0-9 and - inside, at most 63 characters"
+
+// builtin are the hooks that always exist.
+func builtin() []string { return []string{Prestart, Shutdown, Poststop} }
+
+func newHook(name string) *Hook {
+	h := &Hook{Name: name, Timeout: defaultTimeout}
+	switch name {
+	case Prestart:
+		h.Timeout = defaultPrestartTimeout
+	case Shutdown:
+		h.Timeout = defaultShutdownTimeout
+	}
+	return h
+}
+
+func addBuiltin(hooks map[string]*Hook) {
+	for _, name := range builtin() {
+		if hooks[name] == nil {
+			hooks[name] = newHook(name)
+		}
+	}
+}
+
+// config reads the whole document.
+func (d *decoder) config(v value, c *Config) {
+	const allowed = "a mapping with the key hooks"
+	d.fields(v, allowed, []field{
+		{"hooks", func(v value) {
+			list, _ := d.entries(v, "a mapping of hook names, such as prestart and shutdown")
+			for _, e := range list {
+				if !isLabel(e.key) {
+					d.add(Problem{Pos: Position{d.file, e.line}, Field: "hooks", Value: e.key,
+						Msg: hookNameRule + kubernetesHint(e.key)})
+					continue
+				}
+				h := newHook(e.key)
+				h.Pos = Position{d.file, e.line}
+				d.hook(e.value, h)
+				c.Hooks[h.Name] = h
+			}
+		}},
+	})
+	d.clashes(c.Hooks)
+}
+
+func (d *decoder) hook(v value, h *Hook) {
+	const allowed = "a mapping with steps, timeout, paths and marker"
+	d.fields(v, allowed, []field{
+		{"timeout", func(v value) {
+			if t := d.duration(v); t != 0 {
+				h.Timeout = t
+			}
+		}},
+		{"paths", func(v value) { h.Paths = d.paths(v, h.Name) }},
+		{"marker", func(v value) { h.Marker = d.absPath(v) }},
+		{"steps", func(v value) { h.Steps = d.steps(v) }},
+	})
+}
+
+func (d *decoder) steps(v value) []*Step {
+	const allowed = "a list of steps, such as [{sleep: 5s}]"
+	var list []*Step
+	for _, item := range d.items(v, allowed) {
+		list = append(list, d.step(item))
+	}
+	d.nameSteps(list, v)
+	return list
+}
+
+// isLabel is true for a DNS label as in RFC 1123, in lower case as Kubernetes
+// wants it.
+func isLabel(name string) bool {
+	if name == "" || len(name) > 63 || name[0] == '-' || name[len(name)-1] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	})
+}
+
+// kubernetesHint helps those who use Kubernetes' word for a hook.
+func kubernetesHint(name string) string {
+	switch strings.ToLower(name) {
+	case "poststart":
+		return "; the hook for Kubernetes' postStart is " + Prestart
+	case "prestop":
+		return "; the hook for Kubernetes' preStop is " + Shutdown
+	}
+	return ""
+}
+
+// hints are about hooks that are allowed but hardly meant.
+func hints(c *Config) []Problem {
+	var list []Problem
+	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
+		h := c.Hooks[name]
+		if slices.Contains(builtin(), name) || h.Pos.File == "" {
+			continue
+		}
+		p := Problem{Pos: h.Pos, Field: "hooks." + name}
+		if hint := kubernetesHint(name); hint != "" {
+			p.Msg = "a hook of your own that nothing calls by itself" + hint
+			list = append(list, p)
+		} else if near := nearest(name, builtin()); near != "" {
+			p.Msg = fmt.Sprintf("a hook of your own that nothing calls by itself; did you mean %q?", near)
+			list = append(list, p)
+		}
+		if len(h.Steps) == 0 {
+			p.Msg = "has no steps; it succeeds at once and does nothing"
+			list = append(list, p)
+		}
+	}
+	return list
+}

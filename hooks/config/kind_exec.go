@@ -1,0 +1,64 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readExec reads the program and its arguments.
+func readExec(d *decoder, v value) Action {
+	const allowed = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
+	if v.node.Kind == yaml.ScalarNode && !v.isNull() && v.node.Value != "" {
+		d.refuse(v, "a list, never a shell line; write exec: %s", asList(v.node.Value))
+		return nil
+	}
+	items := d.items(v, allowed)
+	if len(items) == 0 {
+		if v.isNull() || v.node.Kind == yaml.SequenceNode {
+			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "empty; " + allowed})
+		}
+		return nil
+	}
+	argv := make([]string, 0, len(items))
+	for i, item := range items {
+		text, ok := d.argument(item, `a text; write "" for an empty argument`)
+		if ok && i == 0 && text == "" {
+			d.refuse(item, "the program to run")
+			ok = false
+		}
+		if ok {
+			argv = append(argv, text)
+		}
+	}
+	if len(argv) < len(items) {
+		return nil
+	}
+	return Exec{Argv: argv}
+}
+
+// asList shows the list that a command line probably stands for. What only a
+// shell understands needs one.
+func asList(line string) string {
+	if len(line) > maxShown {
+		return "[PROGRAM, ARGUMENT, ...]"
+	}
+	words := strings.Fields(line)
+	if strings.ContainsAny(line, "|&;<>()$`\\\"'*?[]#~{}\n") || len(words) == 0 {
+		words = []string{"sh", "-c", line}
+	}
+	for i, word := range words {
+		if !isPlainYAML(word) {
+			words[i] = strconv.Quote(word)
+		}
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}
+
+// isPlainYAML is true for words that need no quotes in a list.
+func isPlainYAML(word string) bool {
+	return !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=", r))
+	}) && word != "-"
+}

@@ -1,0 +1,52 @@
+package config
+
+import "strings"
+
+// nearest is the name that was probably meant, or "". Case and the marks
+// between words do not count, so that killafter and on_failure are found.
+func nearest(given string, names []string) string {
+	const longest = 40
+	if len(given) > longest {
+		return ""
+	}
+	best, found := 0, ""
+	for _, name := range names {
+		far := distance(fold(given), fold(name))
+		if far > 1+len(name)/4 || far >= len(name) {
+			continue
+		}
+		if found == "" || far < best {
+			best, found = far, name
+		}
+	}
+	return found
+}
+
+func fold(name string) string {
+	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+}
+
+// distance counts the letters to insert, remove, change or swap with their
+// neighbour (optimal string alignment).
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,235 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	// maxDepth is far more than any configuration needs.
+	maxDepth = 32
+	// maxNodes counts every value as often as an alias repeats it: nine lines
+	// of aliases can stand for a billion values.
+	maxNodes = 50_000
+)
+
+// bounded looks through the whole tree, aliases followed, before anything is
+// made of it. What it lets pass can be walked without a further limit.
+func (d *decoder) bounded(root *yaml.Node) bool {
+	nodes := 0
+	open := map[*yaml.Node]bool{}
+	var look func(n *yaml.Node, depth int) (*yaml.Node, string)
+	look = func(n *yaml.Node, depth int) (*yaml.Node, string) {
+		nodes++
+		switch {
+		case nodes > maxNodes:
+			return n, fmt.Sprintf("more than %d values, counted as often as aliases repeat them", maxNodes)
+		case depth > maxDepth:
+			return n, fmt.Sprintf("nested deeper than %d levels", maxDepth)
+		case open[n]:
+			return n, "an anchor that contains itself"
+		case n.Kind != yaml.AliasNode && n.Style&yaml.TaggedStyle != 0:
+			return n, fmt.Sprintf("the tag %s; tags are not supported, quotes make a text", n.Tag)
+		}
+		open[n] = true
+		defer delete(open, n)
+		for _, child := range inside(n) {
+			if bad, msg := look(child, depth+1); msg != "" {
+				return bad, msg
+			}
+		}
+		return nil, ""
+	}
+	if bad, msg := look(root, 0); msg != "" {
+		d.add(Problem{Pos: Position{d.file, bad.Line}, Msg: msg})
+		return false
+	}
+	return true
+}
+
+func inside(n *yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return []*yaml.Node{n.Alias}
+	}
+	return n.Content
+}
+
+// value is a node and the way that leads to it, such as hooks.prestart.timeout.
+type value struct {
+	node *yaml.Node
+	path string
+}
+
+// resolved follows an alias; what is wrong in there is shown at its own line.
+func (v value) resolved() value {
+	for v.node.Kind == yaml.AliasNode {
+		v.node = v.node.Alias
+	}
+	return v
+}
+
+func (v value) child(name string, n *yaml.Node) value {
+	path := name
+	if v.path != "" {
+		path = v.path + "." + name
+	}
+	return value{n, path}
+}
+
+func (v value) item(i int) value {
+	return value{v.node.Content[i], v.path + "[" + strconv.Itoa(i) + "]"}
+}
+
+// isNull is true for nothing at all, ~ and null.
+func (v value) isNull() bool {
+	return v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
+}
+
+// shown is the value as an error shows it.
+func (v value) shown() string {
+	switch {
+	case v.isNull():
+		return ""
+	case v.node.Kind == yaml.ScalarNode:
+		return v.node.Value
+	case v.node.Kind == yaml.SequenceNode:
+		return "a list"
+	}
+	return "a mapping"
+}
+
+func (d *decoder) pos(v value) Position { return Position{d.file, v.node.Line} }
+
+// refuse adds a problem with a value.
+func (d *decoder) refuse(v value, msg string, args ...any) {
+	p := Problem{Pos: d.pos(v), Field: shorten(v.path), Msg: fmt.Sprintf(msg, args...)}
+	switch {
+	case v.node.Kind == yaml.ScalarNode && !v.isNull():
+		p.Value = v.node.Value
+		if p.Value == "" {
+			p.Msg = "empty; " + p.Msg
+		}
+	case v.node.Kind == yaml.ScalarNode:
+		p.Msg = "no value; " + p.Msg
+	default:
+		p.Msg = "is " + v.shown() + "; " + p.Msg
+	}
+	d.add(p)
+}
+
+// shorten keeps a path readable where a key in it is absurdly long.
+func shorten(path string) string {
+	const most = 200
+	if len(path) <= most {
+		return path
+	}
+	return strings.ToValidUTF8(path[:most], "") + "..."
+}
+
+// entry is one key of a mapping and what stands there.
+type entry struct {
+	key   string
+	line  int
+	value value
+}
+
+// entries are those of a mapping, in the order of the file. What is no mapping,
+// a key that is no text, a key given twice: each is a problem. Nothing at all
+// counts as an empty mapping. ok is false for what is no mapping.
+func (d *decoder) entries(v value, allowed string) (list []entry, ok bool) {
+	v = v.resolved()
+	if v.isNull() {
+		return nil, true
+	}
+	if v.node.Kind != yaml.MappingNode {
+		d.refuse(v, "%s", allowed)
+		return nil, false
+	}
+	first := map[string]int{}
+	for i := 0; i < len(v.node.Content); i += 2 {
+		key := value{v.node.Content[i], v.path}.resolved()
+		if key.node.Kind != yaml.ScalarNode || key.isNull() {
+			d.refuse(key, "a key must be a plain text")
+			continue
+		}
+		name := key.node.Value
+		child := v.child(name, v.node.Content[i+1])
+		if name == "<<" && key.node.ShortTag() == "!!merge" {
+			d.add(Problem{Pos: d.pos(key), Field: v.path, Value: name,
+				Msg: "merge keys are not supported; write the fields out, or repeat a whole value with an alias"})
+			continue
+		}
+		if line, twice := first[name]; twice {
+			d.add(Problem{Pos: d.pos(key), Field: shorten(child.path),
+				Msg: "given twice, first on line " + strconv.Itoa(line)})
+			continue
+		}
+		first[name] = key.node.Line
+		list = append(list, entry{name, key.node.Line, child})
+	}
+	return list, true
+}
+
+// field is one name that a mapping may have, and what reads its value.
+type field struct {
+	name string
+	read func(value)
+}
+
+// fields reads a mapping by a table. known is false where a field was not in it,
+// or where there is no mapping at all.
+func (d *decoder) fields(v value, allowed string, table []field) (known bool) {
+	list, known := d.entries(v, allowed)
+	for _, e := range list {
+		if f := lookUp(table, e.key); f != nil {
+			f.read(e.value.resolved())
+			continue
+		}
+		known = false
+		d.add(Problem{Pos: Position{d.file, e.line}, Field: shorten(v.path), Value: e.key,
+			Msg: "no such field" + suggestion(e.key, table)})
+	}
+	return known
+}
+
+func lookUp(table []field, name string) *field {
+	for i := range table {
+		if table[i].name == name {
+			return &table[i]
+		}
+	}
+	return nil
+}
+
+// suggestion names the nearest field and all of them.
+func suggestion(name string, table []field) string {
+	names := make([]string, len(table))
+	for i, f := range table {
+		names[i] = f.name
+	}
+	text := "; allowed: " + strings.Join(names, ", ")
+	if near := nearest(name, names); near != "" {
+		return ", did you mean " + strconv.Quote(near) + text
+	}
+	return text
+}
+
+// items are those of a list; nothing at all is an empty one.
+func (d *decoder) items(v value, allowed string) []value {
+	v = v.resolved()
+	if v.isNull() {
+		return nil
+	}
+	if v.node.Kind != yaml.SequenceNode {
+		d.refuse(v, "%s", allowed)
+		return nil
+	}
+	list := make([]value, len(v.node.Content))
+	for i := range list {
+		list[i] = v.item(i).resolved()
+	}
+	return list
+}

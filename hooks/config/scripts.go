@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Script is one script of a directory.
+type Script struct {
+	// Name is its file name, Path its whole path, as given, links not followed.
+	Name, Path string
+	// Argv starts it: the path alone, or its interpreter, at most one argument
+	// of it, and the path.
+	Argv []string
+}
+
+// ListScripts looks through a directory for the scripts of a step, in byte
+// order of their names: regular files and links to them, without dot-files and
+// what editors and package managers leave behind. Directories are passed over
+// with a warning. The error is an *Errors with everything that could not be
+// started; each problem's position is the file.
+func ListScripts(dir string) (scripts []Script, warnings []Problem, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, &Errors{Problems: []Problem{{Pos: Position{File: dir}, Msg: dirProblem(dir, err)}}}
+	}
+	var found problems
+	for _, e := range entries {
+		if ignored(e.Name()) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		argv, warning, err := startable(path)
+		switch {
+		case errors.Is(err, errIsDir):
+			warnings = append(warnings, Problem{Pos: Position{File: path}, Msg: "a directory; passed over, only files are run"})
+		case err != nil:
+			found.add(Problem{Pos: Position{File: path}, Msg: err.Error()})
+		default:
+			scripts = append(scripts, Script{Name: e.Name(), Path: path, Argv: argv})
+		}
+		if warning != "" {
+			warnings = append(warnings, Problem{Pos: Position{File: path}, Msg: warning})
+		}
+	}
+	if err := found.err(); err != nil {
+		return nil, warnings, err
+	}
+	return scripts, warnings, nil
+}
+
+func dirProblem(dir string, err error) string {
+	if info, statErr := os.Stat(dir); statErr == nil && !info.IsDir() {
+		return fileType(info.Mode()) + "; a directory of scripts is needed"
+	}
+	return explain(dir, err).Error() + "; a directory of scripts is needed"
+}
+
+// ignored names are no scripts: dot-files (among them a ConfigMap's ..data) and
+// what editors, patch(1), dpkg and rpm leave beside a file.
+func ignored(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"),
+		strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#"):
+		return true
+	case strings.Contains(name, ".dpkg-"):
+		return true
+	}
+	switch filepath.Ext(name) {
+	case ".swp", ".swo", ".swx", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew", ".rpmorig", ".ucf-old", ".ucf-new", ".ucf-dist":
+		return true
+	}
+	return false
+}
+
+var errIsDir = errors.New("a directory")
+
+// checkScripts lists the scripts of every step. Those of another hook than the
+// one that is to be run give warnings only.
+func (c *Config) checkScripts(only string) (failed, warnings []Problem) {
+	for _, h := range c.inOrder() {
+		for _, s := range h.Steps {
+			scripts, ok := s.Action.(Scripts)
+			if !ok {
+				continue
+			}
+			_, notes, err := ListScripts(scripts.Dir)
+			warnings = append(warnings, notes...)
+			var errs *Errors
+			if !errors.As(err, &errs) {
+				continue
+			}
+			for _, p := range errs.Problems {
+				p.Field = fmt.Sprintf("hooks.%s, step %s", h.Name, s.Name)
+				if only == "" || only == h.Name {
+					failed = append(failed, p)
+				} else {
+					warnings = append(warnings, p)
+				}
+			}
+		}
+	}
+	return failed, warnings
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// kind is one kind of step: its key in a step, and what reads its value. A
+// reader returns nil where it has reported a problem.
+type kind struct {
+	name string
+	read func(*decoder, value) Action
+	// starts is true where programs are started; env, workingDir and killAfter
+	// mean nothing elsewhere.
+	starts bool
+}
+
+// kinds is the table of all that a step can do; each is in a file of its own.
+func kinds() []kind {
+	return []kind{
+		{name: "exec", read: readExec, starts: true},
+		{name: "scripts", read: readScripts, starts: true},
+		{name: "signal", read: readSignal},
+		{name: "sleep", read: readSleep},
+	}
+}
+
+func kindNames() string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// stepDraft is a step while it is read.
+type stepDraft struct {
+	*Step
+	chosen []kind
+	// idle are the fields that only mean something where a program is started.
+	idle []value
+}
+
+func (d *decoder) step(v value) *Step {
+	draft := &stepDraft{Step: &Step{
+		KillAfter: defaultKillAfter, OnFailure: Fail, Pos: d.pos(v),
+	}}
+	table := d.commonFields(draft)
+	for _, k := range kinds() {
+		table = append(table, field{k.name, func(v value) {
+			draft.chosen = append(draft.chosen, k)
+			draft.Action = k.read(d, v)
+		}})
+	}
+	known := d.fields(v, "a mapping such as {sleep: 5s}", table)
+	// A misspelt field may well have been the action: one mistake, one error.
+	if known || len(draft.chosen) > 0 {
+		d.oneAction(v, draft)
+	}
+	return draft.Step
+}
+
+func (d *decoder) commonFields(s *stepDraft) []field {
+	started := func(read func(value)) func(value) {
+		return func(v value) {
+			s.idle = append(s.idle, v)
+			read(v)
+		}
+	}
+	return []field{
+		{"name", func(v value) { s.Name = d.stepName(v) }},
+		{"timeout", func(v value) { s.Timeout = d.duration(v) }},
+		{"onFailure", func(v value) { s.OnFailure = d.policy(v) }},
+		{"once", func(v value) { s.Once = d.boolean(v) }},
+		{"env", started(func(v value) { s.Env = d.env(v) })},
+		{"workingDir", started(func(v value) { s.WorkingDir = d.absPath(v) })},
+		{"killAfter", started(func(v value) {
+			if t := d.duration(v); t != 0 {
+				s.KillAfter = t
+			}
+		})},
+	}
+}
+
+// oneAction holds the rules between the fields of a step.
+func (d *decoder) oneAction(v value, s *stepDraft) {
+	p := Problem{Pos: s.Pos, Field: v.path}
+	switch len(s.chosen) {
+	case 0:
+		p.Msg = "has no action; a step has exactly one of " + kindNames()
+		d.add(p)
+		return
+	case 1:
+	default:
+		var names []string
+		for _, k := range s.chosen {
+			names = append(names, k.name)
+		}
+		p.Msg = fmt.Sprintf("has the actions %s; a step has exactly one of %s",
+			strings.Join(names, " and "), kindNames())
+		d.add(p)
+		return
+	}
+	if !s.chosen[0].starts {
+		for _, idle := range s.idle {
+			d.add(Problem{Pos: d.pos(idle), Field: idle.path,
+				Msg: fmt.Sprintf("means nothing here; the action %s starts no program", s.chosen[0].name)})
+		}
+	}
+	if sleep, ok := s.Action.(Sleep); ok && s.Timeout != 0 && s.Timeout <= sleep.Duration {
+		p.Field, p.Value = p.Field+".timeout", s.Timeout.String()
+		p.Msg = fmt.Sprintf("not longer than the sleep of %s; the step would always time out", sleep.Duration)
+		d.add(p)
+	}
+}
+
+func (d *decoder) policy(v value) Policy {
+	const allowed = "fail or continue"
+	text, ok := d.text(v, allowed)
+	switch p := Policy(text); {
+	case !ok:
+	case p == Fail, p == Continue:
+		return p
+	default:
+		d.refuse(v, allowed)
+	}
+	return Fail
+}
+
+// env are the variables in the order of the file.
+func (d *decoder) env(v value) []string {
+	entries, _ := d.entries(v, "a mapping of names to values, such as {MODE: fast}")
+	list := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if msg := badEnvName(e.key); msg != "" {
+			d.add(Problem{Pos: Position{d.file, e.line}, Field: shorten(v.path), Value: e.key, Msg: msg})
+			continue
+		}
+		if text, ok := d.argument(e.value.resolved(), `a text; write "" for an empty one`); ok {
+			list = append(list, e.key+"="+text)
+		}
+	}
+	return list
+}
+
+// badEnvName goes by Kubernetes' rule for the names of variables: printable
+// ASCII without "=" (relaxed validation, v1.34).
+func badEnvName(name string) string {
+	odd := func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) || r == '=' }
+	switch {
+	case name == "" || len(name) > maxArg/2 || strings.ContainsFunc(name, odd):
+		return "the name of a variable is printable ASCII without ="
+	case reserved(name):
+		return "is set by podhook itself for every step"
+	}
+	return ""
+}
+
+// reserved are the variables by which a program learns of its run, and podhook
+// finds the program again.
+func reserved(name string) bool {
+	switch name {
+	case "PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER",
+		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"path"
+	"strconv"
+	"strings"
+)
+
+const (
+	stepNameRule = "a step's name is letters, digits, ., _ and -, begins with a letter or digit, and has at most 63 characters"
+	maxStepName  = 63
+)
+
+func (d *decoder) stepName(v value) string {
+	text, ok := d.text(v, stepNameRule)
+	if !ok {
+		return ""
+	}
+	if !isStepName(text) {
+		d.refuse(v, stepNameRule)
+		return ""
+	}
+	return text
+}
+
+func isStepName(name string) bool {
+	return name != "" && len(name) <= maxStepName && cleanName(name) == name
+}
+
+// cleanName puts - for what a step's name cannot hold.
+func cleanName(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '-'
+	}, text)
+	return strings.TrimLeft(clean, "._-")
+}
+
+// nameSteps finds names that are given twice and makes those that are not
+// given; a made name gives way to a given one.
+func (d *decoder) nameSteps(steps []*Step, v value) {
+	taken := map[string]*Step{}
+	for i, s := range steps {
+		if s.Name == "" {
+			continue
+		}
+		if other := taken[s.Name]; other != nil {
+			d.add(Problem{Pos: s.Pos, Field: v.path + "[" + strconv.Itoa(i) + "].name", Value: s.Name,
+				Msg: "is the name of the step on line " + strconv.Itoa(other.Pos.Line) + " too"})
+		}
+		taken[s.Name] = s
+	}
+	for _, s := range steps {
+		if s.Name != "" || s.Action == nil {
+			continue
+		}
+		base := defaultName(s.Action)
+		s.Name = base
+		for n := 2; taken[s.Name] != nil; n++ {
+			suffix := "-" + strconv.Itoa(n)
+			s.Name = base[:min(len(base), maxStepName-len(suffix))] + suffix
+		}
+		taken[s.Name] = s
+	}
+}
+
+// defaultName is made from the action: "exec-render.sh", "scripts-shutdown.d",
+// "signal-QUIT", "sleep".
+func defaultName(a Action) string {
+	var detail string
+	switch a := a.(type) {
+	case Exec:
+		detail = path.Base(a.Argv[0])
+	case Scripts:
+		detail = path.Base(a.Dir)
+	case Signal:
+		detail = signalName(a.Signal)
+	}
+	name := a.Kind()
+	if detail = cleanName(detail); detail != "" {
+		name += "-" + detail
+	}
+	return name[:min(len(name), maxStepName)]
+}

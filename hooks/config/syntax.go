@@ -1,0 +1,67 @@
+package config
+
+import (
+	"bytes"
+	"sort"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// syntaxProblem is the YAML parser's error with the line where it gave up.
+func syntaxProblem(file string, text []byte, err error) Problem {
+	line, msg := splitLine(err.Error())
+	// The parser names the start of the mapping or list it was in, or no line
+	// at all. The first line that makes it fail is what a person looks for.
+	if line == 0 || strings.HasPrefix(msg, "did not find expected") {
+		line = failingLine(text, msg)
+	}
+	if indentedByTab(text, line) {
+		msg = "a tab in the indentation; YAML takes only spaces"
+	}
+	return Problem{Pos: Position{file, line}, Msg: "not valid YAML: " + msg}
+}
+
+// splitLine takes "yaml: line N: what" apart; line is 0 where none is named.
+func splitLine(text string) (line int, msg string) {
+	msg = strings.TrimPrefix(text, "yaml: ")
+	number, rest, found := strings.Cut(strings.TrimPrefix(msg, "line "), ": ")
+	if line, err := strconv.Atoi(number); found && err == nil && strings.HasPrefix(msg, "line ") {
+		return line, rest
+	}
+	return 0, msg
+}
+
+// failingLine finds the first line without which the text would not fail with
+// this message. Every longer part of the text fails in the same way, so the
+// search may halve.
+func failingLine(text []byte, msg string) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	ends := make([]int, len(lines))
+	end := 0
+	for i, line := range lines {
+		end += len(line)
+		ends[i] = end
+	}
+	first := sort.Search(len(lines)-1, func(i int) bool {
+		var doc yaml.Node
+		err := yaml.Unmarshal(text[:ends[i]], &doc)
+		if err == nil {
+			return false
+		}
+		_, found := splitLine(err.Error())
+		return found == msg
+	})
+	return first + 1
+}
+
+func indentedByTab(text []byte, line int) bool {
+	lines := bytes.SplitN(text, []byte("\n"), line+1)
+	if line < 1 || line > len(lines) {
+		return false
+	}
+	body := lines[line-1]
+	indent := body[:len(body)-len(bytes.TrimLeft(body, " \t"))]
+	return bytes.ContainsRune(indent, '\t')
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	minDuration = time.Millisecond
+	maxDuration = 24 * time.Hour
+	// maxPath is PATH_MAX without its final NUL, see limits.h(0p).
+	maxPath = 4095
+	// maxArg is MAX_ARG_STRLEN of execve(2), 32 pages, without its final NUL.
+	maxArg = 32*4096 - 1
+)
+
+// text is a scalar as it is written, so that 1.10 and yes stay what they are.
+func (d *decoder) text(v value, allowed string) (string, bool) {
+	v = v.resolved()
+	if v.node.Kind != yaml.ScalarNode || v.isNull() {
+		d.refuse(v, "%s", allowed)
+		return "", false
+	}
+	return v.node.Value, true
+}
+
+func (d *decoder) duration(v value) time.Duration {
+	const allowed = "a duration with a unit, such as 5s or 1m30s"
+	text, ok := d.text(v, allowed)
+	if !ok {
+		return 0
+	}
+	found, err := time.ParseDuration(text)
+	switch {
+	case err != nil || text == "0":
+		d.refuse(v, allowed)
+	case found < minDuration || found > maxDuration:
+		d.refuse(v, "a duration from 1ms to 24h")
+	default:
+		return found
+	}
+	return 0
+}
+
+func (d *decoder) boolean(v value) bool {
+	text, _ := d.text(v, "true or false")
+	if v.node.Kind == yaml.ScalarNode && !v.isNull() && text != "true" && text != "false" {
+		d.refuse(v, "true or false")
+	}
+	return text == "true"
+}
+
+// absPath is the path of a file or directory here, from the root.
+func (d *decoder) absPath(v value) string {
+	const allowed = "an absolute path, such as /etc/podhook/file"
+	text, ok := d.text(v, allowed)
+	switch {
+	case !ok:
+	case strings.ContainsFunc(text, unicode.IsControl):
+		d.refuse(v, "a path without control characters")
+	case !strings.HasPrefix(text, "/"):
+		d.refuse(v, allowed)
+	case len(text) > maxPath:
+		d.refuse(v, "a path of at most %d bytes", maxPath)
+	default:
+		return text
+	}
+	return ""
+}
+
+// argument is a text that execve(2) takes.
+func (d *decoder) argument(v value, allowed string) (string, bool) {
+	text, ok := d.text(v, allowed)
+	switch {
+	case !ok:
+	case strings.ContainsRune(text, 0):
+		d.refuse(v, "a NUL byte cannot be passed to a program")
+	case len(text) > maxArg:
+		d.refuse(v, "at most %d bytes can be passed to a program in one piece", maxArg)
+	default:
+		return text, true
+	}
+	return "", false
+}

@@ -1,0 +1,181 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Hook is the state of one hook. It may be used by any number of goroutines.
+type Hook struct {
+	store *Store
+	name  string
+	dir   string
+	bad   error // the name is none
+
+	// waiting is held by the one goroutine that waits in flock, so that any
+	// number of callers of Lock costs one thread.
+	waiting chan struct{}
+
+	mu     sync.Mutex
+	cached *cachedRecord
+}
+
+func newHook(s *Store, name string) *Hook {
+	return &Hook{
+		store:   s,
+		name:    name,
+		dir:     filepath.Join(s.dir, "hooks", name),
+		waiting: make(chan struct{}, 1),
+	}
+}
+
+// Name is the hook's name.
+func (h *Hook) Name() string { return h.name }
+
+// Read returns the record of the last run in this instance, and false where
+// there is none. A record that says "running" while nobody holds the lock is
+// of a run whose process is gone: it is returned as Interrupted, counted as
+// such in its Totals, and its running steps too. The caller owns what it gets.
+//
+// A record that is broken or of another version is a *RecordError.
+func (h *Hook) Read() (Record, bool, error) {
+	if h.bad != nil {
+		return Record{}, false, h.bad
+	}
+	r, ok, err := h.load()
+	for {
+		if err != nil || !ok || r.Instance != h.store.instance.ID {
+			return Record{}, false, err
+		}
+		if r.Outcome != Running {
+			return r.Clone(), true, nil
+		}
+		busy, berr := h.Busy()
+		if berr != nil {
+			return Record{}, false, berr
+		}
+		if busy {
+			return r.Clone(), true, nil
+		}
+		// The run may have ended between the look at its record and the look
+		// at its lock. Where the record is still the same, it did not end.
+		again, ok2, err2 := h.load()
+		if err2 == nil && ok2 && again.RunID == r.RunID && again.Outcome == Running {
+			again = again.Clone()
+			again.interrupt()
+			return again, true, nil
+		}
+		r, ok, err = again, ok2, err2
+	}
+}
+
+// Marked says whether the hook has succeeded in this instance. A marker of an
+// earlier instance, or a broken one, does not count.
+func (h *Hook) Marked() (bool, error) {
+	if h.bad != nil {
+		return false, h.bad
+	}
+	data, _, err := readFile(filepath.Join(h.dir, "marker"), 4096)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	instance, _, _ := strings.Cut(string(data), " ")
+	return instance == h.store.instance.ID, nil
+}
+
+// cachedRecord is a record that was read, and the file that it was in.
+type cachedRecord struct {
+	file   fileKey
+	record Record
+}
+
+// fileKey tells one content of a file from the next: each is a file of its own.
+type fileKey struct {
+	inode       uint64
+	size, mtime int64
+}
+
+func keyOf(st *unix.Stat_t) fileKey {
+	return fileKey{uint64(st.Ino), st.Size, st.Mtim.Nano()}
+}
+
+// settled is the age from which a file's key may be trusted: inode numbers are
+// used again, and times are as coarse as the kernel's tick.
+const settled = 50 * time.Millisecond
+
+// load reads run.json, of whatever instance, or takes it from the cache. What
+// it returns is shared and must not be changed.
+func (h *Hook) load() (Record, bool, error) {
+	path := filepath.Join(h.dir, "run.json")
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		if err == unix.ENOENT {
+			return Record{}, false, nil
+		}
+		return Record{}, false, pathError("stat", path, err)
+	}
+	h.mu.Lock()
+	c := h.cached
+	h.mu.Unlock()
+	if c != nil && c.file == keyOf(&st) {
+		return c.record, true, nil
+	}
+	data, key, err := readFile(path, maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, false, nil
+	}
+	if err != nil {
+		return Record{}, false, err
+	}
+	r, err := decodeRecord(data)
+	if err != nil {
+		return Record{}, false, &RecordError{path, err}
+	}
+	if time.Since(time.Unix(0, key.mtime)) > settled {
+		h.mu.Lock()
+		h.cached = &cachedRecord{key, r}
+		h.mu.Unlock()
+	}
+	return r, true, nil
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, fileKey, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, fileKey{}, pathError("open", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fileKey{}, pathError("fstat", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > limit {
+		return nil, fileKey{}, &RecordError{path, fmt.Errorf("must be a regular file of at most %d bytes", limit)}
+	}
+	data := make([]byte, st.Size)
+	n := 0
+	for n < len(data) {
+		m, err := retry(func() (int, error) { return unix.Read(fd, data[n:]) })
+		if err != nil {
+			return nil, fileKey{}, pathError("read", path, err)
+		}
+		if m == 0 {
+			break
+		}
+		n += m
+	}
+	return data[:n], keyOf(&st), nil
+}

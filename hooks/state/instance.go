@@ -1,0 +1,176 @@
+package state
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Instance is one start of one container. Every process of the container,
+// also an exec'd one and one of another user, comes to the same; a restarted
+// container is a new one, whatever volume its state lies on.
+//
+// It is told by the container's first process: the oldest one whose root mount
+// is ours. That is PID 1, or with shareProcessNamespace or hostPID (where PID 1
+// is the pod's pause or the machine's init and outlives restarts) another one.
+// Outside of any container the first process is the machine's init, and the
+// instance lasts until the next boot.
+type Instance struct {
+	// ID is 16 hexadecimal digits.
+	ID string
+	// Container is the container's identity, 16 hexadecimal digits; it stays
+	// over a restart where the runtime lets it be known.
+	Container string
+	// Since is the start of the container's first process, to about 10 ms;
+	// zero where it is not known.
+	Since time.Time
+	// Unsure is true where /proc is missing, hides PID 1 or does not tell our
+	// root. Then PID 1 stands for the container, by its pidfd's inode number
+	// (Linux 6.9), or nothing does: processes still agree, but a restart may
+	// go unseen.
+	Unsure bool
+}
+
+// firstProcess is what names an instance within a boot of the machine.
+type firstProcess struct {
+	pid   int
+	start uint64 // clock ticks (1/100 s) after boot, proc_pid_stat(5)
+}
+
+func currentInstance(proc string) Instance {
+	in := Instance{Container: containerIdentity(filepath.Join(proc, "self/mountinfo"))}
+	if in.Container == "" {
+		in.Container = shortHash("unknown")
+	}
+	boot, _ := os.ReadFile(filepath.Join(proc, "sys/kernel/random/boot_id"))
+	first, ok := findFirst(proc)
+	if !ok {
+		in.Unsure = true
+		in.ID = shortHash("pid 1", strings.TrimSpace(string(boot)), in.Container, pidInode(1))
+		return in
+	}
+	in.ID = shortHash(strings.TrimSpace(string(boot)), in.Container, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
+	in.Since = bootTime(time.Now()).Add(time.Duration(first.start) * 10 * time.Millisecond)
+	return in
+}
+
+// findFirst finds the oldest process that has the same root mount as we have.
+func findFirst(proc string) (firstProcess, bool) {
+	ours := rootMountID(filepath.Join(proc, "self/mountinfo"))
+	one := rootMountID(filepath.Join(proc, "1/mountinfo"))
+	if ours == "" || one == "" {
+		return firstProcess{}, false
+	}
+	if one == ours {
+		st, ok := readStat(proc, 1)
+		return firstProcess{1, st.start}, ok
+	}
+	for _, p := range oldestFirst(proc) {
+		if rootMountID(filepath.Join(proc, strconv.Itoa(p.pid), "mountinfo")) == ours {
+			return p, true
+		}
+	}
+	return firstProcess{}, false
+}
+
+// oldestFirst lists the processes, but no kernel threads, by age.
+func oldestFirst(proc string) []firstProcess {
+	d, err := os.Open(proc)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	var all []firstProcess
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if st, ok := readStat(proc, pid); ok && st.flags&kernelThread == 0 {
+			all = append(all, firstProcess{pid, st.start})
+		}
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if all[i].start != all[j].start {
+			return all[i].start < all[j].start
+		}
+		return all[i].pid < all[j].pid
+	})
+	return all
+}
+
+// kernelThread is PF_KTHREAD of Linux's include/linux/sched.h.
+const kernelThread = 0x00200000
+
+type procStat struct {
+	flags, start uint64
+}
+
+func readStat(proc string, pid int) (procStat, bool) {
+	data, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return procStat{}, false
+	}
+	return parseStat(string(data))
+}
+
+// parseStat reads fields 9 (flags) and 22 (starttime) of proc_pid_stat(5). The
+// second field, the program's name in parentheses, may itself hold spaces and
+// parentheses, so fields are counted after the last one.
+func parseStat(s string) (procStat, bool) {
+	i := strings.LastIndexByte(s, ')')
+	if i < 0 {
+		return procStat{}, false
+	}
+	f := strings.Fields(s[i+1:]) // f[0] is field 3
+	if len(f) < 20 {
+		return procStat{}, false
+	}
+	flags, err1 := strconv.ParseUint(f[9-3], 10, 64)
+	start, err2 := strconv.ParseUint(f[22-3], 10, 64)
+	return procStat{flags, start}, err1 == nil && err2 == nil
+}
+
+// bootTime is when the machine was booted, suspended time included.
+func bootTime(now time.Time) time.Time {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return time.Time{}
+	}
+	return now.Add(-time.Duration(ts.Nano())).Round(0)
+}
+
+// pidInode is unique for a process while the machine runs, since Linux 6.9
+// (pidfs); "" before.
+func pidInode(pid int) string {
+	const pidfsMagic = 0x50494446 // PID_FS_MAGIC of linux/magic.h
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if unix.Fstatfs(fd, &fs) != nil || fs.Type != pidfsMagic || unix.Fstat(fd, &st) != nil {
+		return ""
+	}
+	return strconv.FormatUint(st.Ino, 10)
+}
+
+// shortHash makes 16 hexadecimal digits of parts. It keeps apart, it protects nothing.
+func shortHash(parts ...string) string {
+	h := fnv.New64a()
+	for _, p := range parts {
+		_, _ = h.Write([]byte(p))
+		_, _ = h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}

@@ -1,0 +1,272 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is the right to run a hook, among all processes of the container. The
+// kernel releases it when its process ends, however it ends; programs that the
+// process starts do not inherit it. Its methods may be called by any number of
+// goroutines.
+type Lock struct {
+	hook *Hook
+
+	mu     sync.Mutex
+	fd     int // of the lock file; -1 when released
+	dirfd  int // of the hook's directory
+	output *OutputWriter
+}
+
+// Lock waits until nobody else has the lock, or for the end of ctx. The end of
+// ctx returns at once; what was waiting gives the lock back if it gets it later.
+func (h *Hook) Lock(ctx context.Context) (*Lock, error) {
+	if h.bad != nil {
+		return nil, h.bad
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l, ok, err := h.TryLock(); ok || err != nil {
+		return l, err
+	}
+	select {
+	case h.waiting <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	type result struct {
+		lock *Lock
+		err  error
+	}
+	got := make(chan result)
+	go func() {
+		l, _, err := h.acquire(unix.LOCK_EX)
+		<-h.waiting
+		select {
+		case got <- result{l, err}:
+		case <-ctx.Done():
+			if err == nil {
+				_ = l.Unlock() // nobody is there any more to be told
+			}
+		}
+	}()
+	select {
+	case r := <-got:
+		return r.lock, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TryLock takes the lock if nobody has it, else it returns false.
+func (h *Hook) TryLock() (*Lock, bool, error) {
+	if h.bad != nil {
+		return nil, false, h.bad
+	}
+	return h.acquire(unix.LOCK_EX | unix.LOCK_NB)
+}
+
+func (h *Hook) acquire(how int) (*Lock, bool, error) {
+	for {
+		l, err := h.openLock()
+		if err != nil {
+			return nil, false, err
+		}
+		ok, err := l.take(how)
+		if err != nil || !ok {
+			l.close()
+			return nil, false, err
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(l.fd, &st); err != nil {
+			l.close()
+			return nil, false, pathError("fstat", h.lockPath(), err)
+		}
+		if st.Nlink > 0 {
+			return l, true, nil
+		}
+		// Somebody removed the directory meanwhile: others lock another file.
+		l.close()
+	}
+}
+
+func (h *Hook) lockPath() string { return filepath.Join(h.dir, "lock") }
+
+func (h *Hook) openLock() (*Lock, error) {
+	dirfd, err := openDir(h.dir)
+	if err == unix.ENOENT {
+		if err := os.MkdirAll(h.dir, 0o700); err != nil {
+			return nil, pathError("mkdir", h.dir, cause(err))
+		}
+		dirfd, err = openDir(h.dir)
+	}
+	if err != nil {
+		return nil, pathError("open", h.dir, err)
+	}
+	if err := refuseRoot(dirfd, h.dir); err != nil {
+		unix.Close(dirfd)
+		return nil, err
+	}
+	fd, err := createAt(dirfd, "lock", 0)
+	if err != nil {
+		unix.Close(dirfd)
+		return nil, pathError("open", h.lockPath(), err)
+	}
+	return &Lock{hook: h, fd: fd, dirfd: dirfd}, nil
+}
+
+// refuseRoot keeps root from writing into another user's state, where its
+// files would lock that user out. Reading is all right.
+func refuseRoot(dirfd int, dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(dirfd, &st); err != nil {
+		return pathError("fstat", dir, err)
+	}
+	if st.Uid != 0 {
+		return fmt.Errorf("%s: %w", dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)})
+	}
+	return nil
+}
+
+// take takes the flock, and an open-file-description lock beside it: unlike a
+// flock, that one can be seen by others without taking it (see Busy).
+func (l *Lock) take(how int) (bool, error) {
+	_, err := retry(func() (int, error) { return 0, unix.Flock(l.fd, how) })
+	if err == unix.EWOULDBLOCK {
+		return false, nil
+	}
+	if err != nil {
+		return false, pathError("flock", l.hook.lockPath(), err)
+	}
+	seen := unix.Flock_t{Type: unix.F_WRLCK}
+	_, err = retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(l.fd), unix.F_OFD_SETLK, &seen) })
+	if err != nil && err != unix.EINVAL {
+		return false, pathError("fcntl", l.hook.lockPath(), err)
+	}
+	return true, nil
+}
+
+// Unlock releases the lock and ends its output. A second call does nothing.
+func (l *Lock) Unlock() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return nil
+	}
+	if l.output != nil {
+		l.output.close()
+	}
+	l.close()
+	return nil
+}
+
+func (l *Lock) close() {
+	unix.Close(l.fd)
+	unix.Close(l.dirfd)
+	l.fd, l.dirfd = -1, -1
+}
+
+// Busy says whether somebody holds the lock now. It takes no lock, so it never
+// makes another's TryLock fail.
+func (h *Hook) Busy() (bool, error) {
+	if h.bad != nil {
+		return false, h.bad
+	}
+	fd, err := retry(func() (int, error) {
+		return unix.Open(h.lockPath(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, pathError("open", h.lockPath(), err)
+	}
+	defer unix.Close(fd)
+	held, err := h.store.probe(fd)
+	if err != nil {
+		return false, pathError("fcntl", h.lockPath(), err)
+	}
+	return held, nil
+}
+
+// probeHeld asks for a lock that would conflict (fcntl(2), F_OFD_GETLK).
+func probeHeld(fd int) (bool, error) {
+	ask := unix.Flock_t{Type: unix.F_WRLCK}
+	_, err := retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &ask) })
+	if err == unix.EINVAL {
+		return probeFlock(fd)
+	}
+	return ask.Type != unix.F_UNLCK, err
+}
+
+// probeFlock is for kernels without such locks (gVisor). It holds a shared
+// lock for a moment: a TryLock at that moment fails as if a run were going on,
+// and its caller, who then waits for the lock, gets it.
+func probeFlock(fd int) (bool, error) {
+	_, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) })
+	if err == unix.EWOULDBLOCK {
+		return true, nil
+	}
+	return false, err
+}
+
+// Write puts the record in the place of the last one, for every process to
+// see, also after a crash. It sets Version, Hook and Instance. The error is a
+// *FullError where no space is left; the last record is still there then.
+func (l *Lock) Write(r Record) error {
+	r.Version, r.Hook, r.Instance = recordVersion, l.hook.name, l.hook.store.instance.ID
+	data, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	return l.replace("run.json", data)
+}
+
+// SetMarker records that the hook has succeeded in this instance, by this run.
+func (l *Lock) SetMarker(runID string) error {
+	text := l.hook.store.instance.ID + " " + runID + " " + time.Now().UTC().Format(time.RFC3339) + "\n"
+	return l.replace("marker", []byte(text))
+}
+
+// ClearMarker forgets that the hook has succeeded.
+func (l *Lock) ClearMarker() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return fs.ErrClosed
+	}
+	err := unix.Unlinkat(l.dirfd, "marker", 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	if err == nil {
+		_, err = retry(func() (int, error) { return 0, unix.Fsync(l.dirfd) })
+	}
+	if err != nil {
+		return pathError("remove", l.hook.dir+"/marker", err)
+	}
+	return nil
+}
+
+// replace writes a file of the hook. Only the owner of the lock does, so the
+// temporary name is always the same and what a crash left is used up.
+func (l *Lock) replace(name string, data []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return fs.ErrClosed
+	}
+	w := atomicWrite{dirfd: l.dirfd, dir: l.hook.dir, temp: name + ".tmp", name: name, mode: 0o600}
+	return w.write(data)
+}

@@ -1,0 +1,188 @@
+package state
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// minOutputLimit is the least that lines and their prefixes fit into.
+const minOutputLimit = 1024
+
+// OutputWriter keeps the output of one run, bounded: the first half of the
+// limit is the beginning of the output, the other half its end, in two pieces
+// that the oldest of is given up for a new one. Each piece is a file named by
+// its offset in the whole output, so what is missing between two can be
+// counted. Lines are there for readers at once and are not synced.
+//
+// It may be used by any number of goroutines. Unlock of its Lock ends it.
+type OutputWriter struct {
+	dirfd int
+	dir   string
+	runID string
+	limit int
+
+	mu     sync.Mutex
+	closed bool
+	offset int64   // of the next line in the whole output
+	pieces []int64 // offsets of the pieces that there are
+	fd     int     // of the last piece, -1 if a new one is due
+	size   int     // of the last piece
+	buf    []byte
+}
+
+// Output begins the output of the run runID (letters, digits and "-") and
+// removes that of earlier runs. No file is made before the first line.
+func (l *Lock) Output(runID string) (*OutputWriter, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return nil, fs.ErrClosed
+	}
+	if !validRunID(runID) {
+		return nil, fmt.Errorf("run ID %q: must be letters, digits and -", runID)
+	}
+	old, err := listPieces(l.hook.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range old {
+		if err := unix.Unlinkat(l.dirfd, p.name(), 0); err != nil && err != unix.ENOENT {
+			return nil, pathError("remove", l.hook.dir+"/"+p.name(), err)
+		}
+	}
+	limit := l.hook.store.outputLimit
+	if limit >= 0 {
+		limit = max(limit, minOutputLimit)
+	}
+	if l.output != nil {
+		l.output.close()
+	}
+	l.output = &OutputWriter{dirfd: l.dirfd, dir: l.hook.dir, runID: runID, limit: limit, fd: -1}
+	return l.output, nil
+}
+
+// WriteLine keeps one line that step printed to stream ("stdout", "stderr") at
+// t. The line's bytes are kept as they are, without the newline at its end;
+// one longer than a quarter of the limit is cut. The error is a *FullError
+// where no space is left (the line then counts as omitted) and fs.ErrClosed
+// after Unlock.
+func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return fs.ErrClosed
+	}
+	if w.limit < 0 {
+		return nil
+	}
+	w.format(t, step, stream, line)
+	if err := w.write(); err != nil {
+		return err
+	}
+	w.size += len(w.buf)
+	w.offset += int64(len(w.buf))
+	return nil
+}
+
+// format puts the line as it is kept into w.buf: time, step and stream, each
+// followed by a space, then the line's own bytes.
+func (w *OutputWriter) format(t time.Time, step, stream string, line []byte) {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+	}
+	b := t.UTC().AppendFormat(w.buf[:0], "2006-01-02T15:04:05.000Z07:00")
+	b = append(b, ' ')
+	b = append(b, oneWord(step)...)
+	b = append(b, ' ')
+	b = append(b, oneWord(stream)...)
+	b = append(b, ' ')
+	b = append(b, line...)
+	const note = " [%d bytes cut]"
+	room := w.limit/4 - 1
+	if len(b) > room {
+		keep := room - len(note) - len("9223372036854775807")
+		b = fmt.Appendf(b[:keep], note, len(b)-keep)
+	}
+	w.buf = append(b, '\n')
+}
+
+// oneWord keeps a name from being taken for two fields or two lines.
+func oneWord(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' {
+			return '_'
+		}
+		return r
+	}, s)
+}
+
+// write appends w.buf to the last piece, or to a new one where it does not fit.
+func (w *OutputWriter) write() error {
+	room := w.limit / 4
+	if len(w.pieces) == 1 && w.pieces[0] == 0 {
+		room = w.limit / 2
+	}
+	if w.fd < 0 || w.size+len(w.buf) > room {
+		if err := w.newPiece(); err != nil {
+			w.offset += int64(len(w.buf))
+			return err
+		}
+	}
+	if err := writeAll(w.fd, w.buf); err != nil {
+		name := piece{w.runID, w.pieces[len(w.pieces)-1]}.name()
+		_ = unix.Ftruncate(w.fd, int64(w.size)) // no half lines
+		w.offset += int64(len(w.buf))
+		w.endPiece()
+		return pathError("write", w.dir+"/"+name, err)
+	}
+	return nil
+}
+
+// newPiece begins a piece and gives up the oldest of the end's.
+func (w *OutputWriter) newPiece() error {
+	w.endPiece()
+	p := piece{w.runID, w.offset}
+	fd, err := createAt(w.dirfd, p.name(), unix.O_TRUNC|unix.O_APPEND)
+	if err != nil {
+		return pathError("create", w.dir+"/"+p.name(), err)
+	}
+	w.fd, w.size = fd, 0
+	w.pieces = append(w.pieces, w.offset)
+	first := 0
+	if w.pieces[0] == 0 {
+		first = 1 // the beginning stays
+	}
+	if len(w.pieces) > first+2 {
+		_ = unix.Unlinkat(w.dirfd, piece{w.runID, w.pieces[first]}.name(), 0)
+		w.pieces = append(w.pieces[:first], w.pieces[first+1:]...)
+	}
+	return nil
+}
+
+// endPiece closes the last piece; an empty one goes.
+func (w *OutputWriter) endPiece() {
+	if w.fd < 0 {
+		return
+	}
+	unix.Close(w.fd)
+	w.fd = -1
+	if w.size == 0 {
+		last := len(w.pieces) - 1
+		_ = unix.Unlinkat(w.dirfd, piece{w.runID, w.pieces[last]}.name(), 0)
+		w.pieces = w.pieces[:last]
+	}
+}
+
+func (w *OutputWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		w.endPiece()
+	}
+}

@@ -1,0 +1,216 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// recordVersion is the format of run.json that this program writes and reads.
+const recordVersion = 1
+
+// maxRecord bounds run.json, in bytes; more is not podhook's.
+const maxRecord = 1 << 20
+
+// Outcome is how a run or a step ended, or that it is still running.
+type Outcome string
+
+// The outcomes of runs and steps.
+const (
+	// Pending is a step that has not begun.
+	Pending     Outcome = ""
+	Running     Outcome = "running"
+	Succeeded   Outcome = "succeeded"
+	Failed      Outcome = "failed"
+	TimedOut    Outcome = "timed_out"
+	Interrupted Outcome = "interrupted"
+	// Skipped is only a step's.
+	Skipped Outcome = "skipped"
+)
+
+// Trigger is what began a run.
+type Trigger string
+
+// The triggers of runs.
+const (
+	TriggerExec   Trigger = "exec"
+	TriggerHTTP   Trigger = "http"
+	TriggerSignal Trigger = "signal"
+	TriggerStart  Trigger = "start"
+)
+
+// Record is what is known about a hook's last run, kept as JSON.
+type Record struct {
+	Version int `json:"version"`
+	// RunID is made of letters, digits and "-".
+	RunID    string     `json:"runID"`
+	Hook     string     `json:"hook"`
+	Instance string     `json:"instance"`
+	Trigger  Trigger    `json:"trigger,omitempty"`
+	Start    time.Time  `json:"start"`
+	End      *time.Time `json:"end,omitempty"`
+	Outcome  Outcome    `json:"outcome"`
+	// Deadline is when the whole run must have ended.
+	Deadline time.Time `json:"deadline,omitzero"`
+	// PID is the process that does the run.
+	PID int `json:"pid,omitempty"`
+	// Reason says in a sentence why the run did not succeed.
+	Reason       string        `json:"reason,omitempty"`
+	ConfigSource string        `json:"configSource,omitempty"`
+	Bypassed     bool          `json:"bypassed,omitempty"`
+	Main         *MainIdentity `json:"main,omitempty"`
+	Steps        []StepRecord  `json:"steps,omitempty"`
+	Totals       Totals        `json:"totals"`
+}
+
+// MainIdentity is the main process when a run began: a PID alone can come again.
+type MainIdentity struct {
+	PID int `json:"pid"`
+	// StartTime is in clock ticks after boot (proc_pid_stat(5), field 22).
+	StartTime uint64 `json:"startTime"`
+}
+
+// StepRecord is one step of a run.
+type StepRecord struct {
+	Name    string     `json:"name"`
+	Kind    string     `json:"kind,omitempty"`
+	Outcome Outcome    `json:"outcome,omitempty"`
+	Start   *time.Time `json:"start,omitempty"`
+	End     *time.Time `json:"end,omitempty"`
+	// ExitCode is nil where no program exited.
+	ExitCode *int `json:"exitCode,omitempty"`
+	// Signal is the name of the signal that ended the program.
+	Signal string `json:"signal,omitempty"`
+	// Attempt counts from 1.
+	Attempt int    `json:"attempt,omitempty"`
+	Once    bool   `json:"once,omitempty"`
+	Error   string `json:"error,omitempty"`
+	// Waiting is what a running step waits for.
+	Waiting string `json:"waiting,omitempty"`
+	// Tail are the last lines of output; see AddTail.
+	Tail []string `json:"tail,omitempty"`
+}
+
+// What AddTail keeps of a step's output.
+const (
+	maxTailLines = 10
+	maxTailBytes = 2048
+)
+
+// AddTail adds a line of output and drops the oldest ones, so that at most 10
+// lines and 2048 bytes stay. What is no UTF-8 becomes U+FFFD.
+func (s *StepRecord) AddTail(line string) {
+	line = strings.ToValidUTF8(line, "\uFFFD")
+	if cut := len(line) - maxTailBytes; cut > 0 {
+		line = strings.ToValidUTF8(line[cut:], "")
+	}
+	s.Tail = append(s.Tail, line)
+	total := 0
+	for i := len(s.Tail) - 1; i >= 0; i-- {
+		total += len(s.Tail[i])
+		if total > maxTailBytes || len(s.Tail)-i > maxTailLines {
+			s.Tail = slices.Delete(s.Tail, 0, i+1)
+			return
+		}
+	}
+}
+
+// RecordError is a run.json that cannot be used. It never blocks a hook: the
+// next run writes over it.
+type RecordError struct {
+	Path string
+	Err  error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("%s: no usable record: %v", e.Path, e.Err)
+}
+
+// Unwrap is the cause.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// VersionError is a record of another version of podhook.
+type VersionError struct{ Version int }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("version %d: only version %d is known", e.Version, recordVersion)
+}
+
+// decodeRecord reads what encodeRecord wrote and refuses everything else.
+func decodeRecord(data []byte) (Record, error) {
+	if len(data) > maxRecord {
+		return Record{}, fmt.Errorf("more than %d bytes", maxRecord)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		// Another version may have other types: its number says more.
+		var v struct{ Version int }
+		if json.Unmarshal(data, &v) == nil && v.Version != recordVersion && v.Version != 0 {
+			return Record{}, &VersionError{v.Version}
+		}
+		return Record{}, err
+	}
+	if r.Version != recordVersion {
+		return Record{}, &VersionError{r.Version}
+	}
+	if r.RunID == "" || r.Instance == "" || r.Outcome == "" {
+		return Record{}, errors.New("runID, instance or outcome is missing")
+	}
+	return r, nil
+}
+
+func encodeRecord(r Record) ([]byte, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxRecord {
+		return nil, fmt.Errorf("record of run %s has %d bytes, more than %d", r.RunID, len(data), maxRecord)
+	}
+	return append(data, '\n'), nil
+}
+
+// Clone shares nothing with r.
+func (r Record) Clone() Record {
+	r.End = clonePointer(r.End)
+	r.Main = clonePointer(r.Main)
+	r.Steps = slices.Clone(r.Steps)
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		s.Start, s.End = clonePointer(s.Start), clonePointer(s.End)
+		s.ExitCode = clonePointer(s.ExitCode)
+		s.Tail = slices.Clone(s.Tail)
+	}
+	r.Totals = r.Totals.Clone()
+	return r
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// interrupt makes of a running record what it is when nobody runs it any more.
+// The run and the step it was at are counted here, since whoever should have
+// done it is gone; how long they took is not known.
+func (r *Record) interrupt() {
+	r.Outcome = Interrupted
+	if r.Reason == "" {
+		r.Reason = fmt.Sprintf("podhook (PID %d) ended in the middle of the run", r.PID)
+	}
+	count(&r.Totals.Runs, Interrupted)
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		if s.Outcome == Running {
+			s.Outcome = Interrupted
+			s.Waiting = ""
+			r.Totals.countStep(s.Name, Interrupted)
+		}
+	}
+}

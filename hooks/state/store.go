@@ -1,0 +1,124 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
+)
+
+// DefaultOutputLimit is how much of a run's output is kept, in bytes, where
+// Options.OutputLimit is 0.
+const DefaultOutputLimit = 64 << 10
+
+// Options are what a Store is opened with.
+type Options struct {
+	// Dir is PODHOOK_STATE_DIR, an absolute path. It is used or is an error;
+	// "" lets Open choose (see Open).
+	Dir string
+	// OutputLimit bounds the output kept of a run, in bytes, head and tail
+	// together; 0 is DefaultOutputLimit, less than 0 keeps none.
+	OutputLimit int
+}
+
+// Store is the state of one container. It may be used by any number of
+// goroutines; other processes of the container use the same directory.
+type Store struct {
+	dir         string
+	instance    Instance
+	outputLimit int
+	probe       func(fd int) (held bool, err error)
+
+	mu    sync.Mutex
+	hooks map[string]*Hook
+}
+
+// Open finds or makes the state directory.
+//
+// Where o.Dir is "" it is /run/podhook if that can be made and written, else
+// /dev/shm/podhook-IDENTITY, IDENTITY being the container's: in Kubernetes
+// /dev/shm can be written by a non-root container with a read-only root, but
+// all containers of the pod share it and it outlives restarts (kubelet.md,
+// "Inside a restricted container").
+//
+// The error is a *DirError. A full file system is none as long as the
+// directory is there: what it holds can still be read. See Check.
+func Open(o Options) (*Store, error) {
+	return open(o, places{proc: "/proc", run: "/run/podhook", shm: "/dev/shm"})
+}
+
+func open(o Options, p places) (*Store, error) {
+	in := currentInstance(p.proc)
+	dir, err := chooseDir(o.Dir, p, in.Container)
+	if err != nil {
+		return nil, err
+	}
+	if o.OutputLimit == 0 {
+		o.OutputLimit = DefaultOutputLimit
+	}
+	return &Store{
+		dir:         dir,
+		instance:    in,
+		outputLimit: o.OutputLimit,
+		probe:       probeHeld,
+		hooks:       map[string]*Hook{},
+	}, nil
+}
+
+// Dir is the absolute path of the state directory.
+func (s *Store) Dir() string { return s.dir }
+
+// Instance is the start of the container that this process belongs to.
+func (s *Store) Instance() Instance { return s.instance }
+
+// Check writes a file and removes it again, so that a full or read-only
+// directory is known before a hook needs it. The error is a *FullError where
+// no space is left.
+func (s *Store) Check() error {
+	path := filepath.Join(s.dir, ".check")
+	if err := WriteFileAtomic(path, make([]byte, 4096), 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Hook is the state of the hook called name. It does no input or output; a
+// name that is no DNS label (RFC 1123) is an error of its methods.
+func (s *Store) Hook(name string) *Hook {
+	if err := checkName(name); err != nil {
+		return &Hook{store: s, name: name, bad: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hooks[name]
+	if h == nil {
+		h = newHook(s, name)
+		s.hooks[name] = h
+	}
+	return h
+}
+
+// Hooks are the names of the hooks that have state, of whatever instance, in
+// byte order.
+func (s *Store) Hooks() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, "hooks"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && checkName(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}

@@ -1,0 +1,114 @@
+package state
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Totals count what one hook did in this instance, over all its runs. They lie
+// in the record because an exec'd run must count in the agent's /metrics. A new
+// run's record starts with the totals of the one before it.
+type Totals struct {
+	// Runs by outcome.
+	Runs map[Outcome]uint64 `json:"runs,omitempty"`
+	// Steps by outcome, of all steps together.
+	Steps map[Outcome]uint64 `json:"steps,omitempty"`
+	// StepsByName are the same by the step's name.
+	StepsByName map[string]map[Outcome]uint64 `json:"stepsByName,omitempty"`
+	RunSeconds  Histogram                     `json:"runSeconds,omitzero"`
+	StepSeconds Histogram                     `json:"stepSeconds,omitzero"`
+	// Kills are signals sent to end steps, by name ("SIGTERM").
+	Kills map[string]uint64 `json:"kills,omitempty"`
+	// SignalsSent are signals sent to the main process, by name.
+	SignalsSent map[string]uint64 `json:"signalsSent,omitempty"`
+	// LastSuccess is the end of the last run that succeeded; zero if none.
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+}
+
+// Histogram counts durations. Buckets[i] are those in (bound i-1, bound i] for
+// the bounds of Buckets(), not cumulative; those above the last bound are only
+// in Count.
+type Histogram struct {
+	Buckets []uint64 `json:"buckets,omitempty"`
+	Sum     float64  `json:"sum"` // seconds
+	Count   uint64   `json:"count"`
+}
+
+// IsZero makes an empty histogram no part of the JSON.
+func (h Histogram) IsZero() bool { return h.Count == 0 }
+
+// Buckets are the upper bounds of every histogram, in seconds: hooks take
+// between 10 ms and 5 minutes.
+func Buckets() []float64 {
+	return []float64{0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+}
+
+// Observe counts one duration in seconds.
+func (h *Histogram) Observe(seconds float64) {
+	bounds := Buckets()
+	if len(h.Buckets) < len(bounds) {
+		h.Buckets = append(h.Buckets, make([]uint64, len(bounds)-len(h.Buckets))...)
+	}
+	if i, _ := slices.BinarySearch(bounds, seconds); i < len(bounds) {
+		h.Buckets[i]++
+	}
+	h.Sum += seconds
+	h.Count++
+}
+
+// AddRun counts a run that ended at end after so many seconds.
+func (t *Totals) AddRun(o Outcome, seconds float64, end time.Time) {
+	count(&t.Runs, o)
+	t.RunSeconds.Observe(seconds)
+	if o == Succeeded {
+		t.LastSuccess = end
+	}
+}
+
+// AddStep counts a step that ended after so many seconds. A skipped one took
+// no time and is not in StepSeconds.
+func (t *Totals) AddStep(name string, o Outcome, seconds float64) {
+	t.countStep(name, o)
+	if o != Skipped {
+		t.StepSeconds.Observe(seconds)
+	}
+}
+
+func (t *Totals) countStep(name string, o Outcome) {
+	count(&t.Steps, o)
+	if t.StepsByName == nil {
+		t.StepsByName = map[string]map[Outcome]uint64{}
+	}
+	m := t.StepsByName[name]
+	count(&m, o)
+	t.StepsByName[name] = m
+}
+
+// AddKill counts a signal sent to end a step, by its name ("SIGKILL").
+func (t *Totals) AddKill(signal string) { count(&t.Kills, signal) }
+
+// AddSignal counts a signal sent to the main process, by its name ("SIGQUIT").
+func (t *Totals) AddSignal(signal string) { count(&t.SignalsSent, signal) }
+
+func count[K comparable](m *map[K]uint64, k K) {
+	if *m == nil {
+		*m = map[K]uint64{}
+	}
+	(*m)[k]++
+}
+
+// Clone shares nothing with t.
+func (t Totals) Clone() Totals {
+	t.Runs = maps.Clone(t.Runs)
+	t.Steps = maps.Clone(t.Steps)
+	t.StepsByName = maps.Clone(t.StepsByName)
+	for name, m := range t.StepsByName {
+		t.StepsByName[name] = maps.Clone(m)
+	}
+	t.RunSeconds.Buckets = slices.Clone(t.RunSeconds.Buckets)
+	t.StepSeconds.Buckets = slices.Clone(t.StepSeconds.Buckets)
+	t.Kills = maps.Clone(t.Kills)
+	t.SignalsSent = maps.Clone(t.SignalsSent)
+	return t
+}

@@ -1,0 +1,138 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// proc is what /proc/PID/stat says of a process (proc_pid_stat(5)). A pid and
+// a start time together are never used twice.
+type proc struct {
+	pid, ppid, group, session int
+	start                     uint64 // ticks since boot
+	zombie                    bool
+}
+
+// scan lists the processes of our PID namespace. It fails where /proc is not
+// mounted, or is that of another namespace, whose numbers are not ours.
+func scan() ([]proc, error) {
+	if err := checkProc(); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var all []proc
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, err := readProc(pid); err == nil { // else it has just gone
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// checkProc: in a /proc of an outer namespace NSpid has a number for each
+// level in between, and "self" is our number out there.
+func checkProc() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nNSpid:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	if strings.TrimSpace(string(line)) != strconv.Itoa(os.Getpid()) {
+		return unix.ENOTSUP
+	}
+	return nil
+}
+
+func readProc(pid int) (proc, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return proc{}, err
+	}
+	// The name, in brackets, may hold anything, brackets included.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return proc{}, unix.EINVAL
+	}
+	p := proc{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
+	for i, to := range []*int{&p.ppid, &p.group, &p.session} {
+		if *to, err = strconv.Atoi(fields[1+i]); err != nil {
+			return proc{}, err
+		}
+	}
+	p.start, err = strconv.ParseUint(fields[19], 10, 64)
+	return p, err
+}
+
+// hasMarks tells whether the environment that a process was started with has
+// all the entries.
+func hasMarks(pid int, marks []string) bool {
+	if len(marks) == 0 {
+		return false
+	}
+	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
+	missing := len(marks)
+	for _, entry := range strings.Split(string(environ), "\x00") {
+		for _, mark := range marks {
+			if entry == mark {
+				missing--
+			}
+		}
+	}
+	return missing <= 0
+}
+
+// holds tells whether a process has one of the pipes open.
+func holds(pid int, pipes []string) bool {
+	if len(pipes) == 0 {
+		return false
+	}
+	path := "/proc/" + strconv.Itoa(pid) + "/fd"
+	dir, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		target, err := os.Readlink(path + "/" + name)
+		if err != nil {
+			continue
+		}
+		for _, pipe := range pipes {
+			if target == pipe {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ticks is the time as start times count it: since boot, in hundredths of
+// a second (USER_HZ is 100 on all that Go runs on).
+func ticks() uint64 {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return uint64(now.Sec)*100 + uint64(now.Nsec)/10_000_000
+}

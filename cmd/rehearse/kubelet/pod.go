@@ -1,0 +1,127 @@
+package kubelet
+
+import (
+	"syscall"
+	"time"
+)
+
+// RestartPolicy is a pod's restartPolicy.
+type RestartPolicy string
+
+// The restart policies of a Pod.
+const (
+	RestartAlways    RestartPolicy = "Always"
+	RestartOnFailure RestartPolicy = "OnFailure"
+	RestartNever     RestartPolicy = "Never"
+)
+
+// DefaultTerminationMessagePath is where a container writes its last words
+// unless its manifest says otherwise.
+const DefaultTerminationMessagePath = "/dev/termination-log"
+
+// Pod is the part of a Pod's manifest that its lifecycle depends on.
+type Pod struct {
+	Name string
+	// Sidecars are native sidecars (initContainers with restartPolicy Always),
+	// in the order of their start.
+	Sidecars []Container
+	// Containers are the ordinary containers. There is at least one.
+	Containers []Container
+	// GracePeriod is terminationGracePeriodSeconds (T), in seconds.
+	GracePeriod   int64
+	RestartPolicy RestartPolicy
+	// HostNetwork pods get no hook request unless the hook names a host.
+	HostNetwork bool
+	// ShareProcessNamespace lets the containers see each other's processes.
+	ShareProcessNamespace bool
+}
+
+// Container is one container of a pod.
+type Container struct {
+	Name string
+	// Command is the argv of the container's first process.
+	Command []string
+	// Env are "KEY=value" entries that are added to the runtime's own.
+	Env        []string
+	WorkingDir string
+	// Ports maps the names of declared ports to their numbers.
+	Ports              map[string]int
+	PostStart, PreStop *Handler
+	Startup, Readiness *Probe
+	Liveness           *Probe
+	// StopSignal is sent instead of SIGTERM where it is not 0 (the image's
+	// STOPSIGNAL or lifecycle.stopSignal).
+	StopSignal syscall.Signal
+	// TerminationMessagePath is a file that the runtime reads when the
+	// container has died.
+	TerminationMessagePath string
+}
+
+// Handler is a lifecycle hook: exactly one of its fields is set.
+type Handler struct {
+	// Exec is the argv of a program to run in the container.
+	Exec    []string
+	HTTPGet *HTTPGet
+	// Sleep is the native sleep action.
+	Sleep *time.Duration
+}
+
+// HTTPGet is the request of a hook or a probe.
+type HTTPGet struct {
+	// Host is empty for the pod's own address.
+	Host string
+	// Port is a number or the name of a declared port.
+	Port string
+	Path string
+	// Scheme is HTTP or HTTPS; empty is HTTP.
+	Scheme  string
+	Headers []Header
+}
+
+// Header is one of a manifest's httpHeaders.
+type Header struct{ Name, Value string }
+
+// Probe is a startup, readiness or liveness probe: one of Exec, HTTPGet and
+// TCPPort is set.
+type Probe struct {
+	Exec    []string
+	HTTPGet *HTTPGet
+	// TCPPort is a number or the name of a declared port.
+	TCPPort          string
+	InitialDelay     time.Duration
+	Period           time.Duration
+	Timeout          time.Duration
+	FailureThreshold int
+	SuccessThreshold int
+	// GracePeriod replaces the pod's, in seconds, where a liveness or startup
+	// probe has killed the container; nil leaves the pod's.
+	GracePeriod *int64
+}
+
+// Scenario is what happens to the pod from outside.
+type Scenario struct {
+	// StopAfter is the time from ready to the DELETE.
+	StopAfter time.Duration
+	// DeleteAt is the time from the pod's start at which the DELETE comes even
+	// where the pod has not become ready.
+	DeleteAt time.Duration
+	// Force is `kubectl delete --force --grace-period=0`.
+	Force bool
+	// KubeletRestart, where it is not 0, restarts kubelet this long after it
+	// began to stop the pod.
+	KubeletRestart time.Duration
+	// Restarts is how often each container may be restarted.
+	Restarts int
+	// RestartAfter, where it is not 0, is the time from a start (its postStart
+	// included) to a liveness failure of the first ordinary container, or of
+	// the container that RestartContainer names. Only Restarts of them happen.
+	RestartAfter     time.Duration
+	RestartContainer string
+	// BackOff is kubelet's back-off before the second restart; it doubles up to
+	// 5 minutes. 0 is kubelet's own 10 s.
+	BackOff time.Duration
+	// Seed makes the delay of postStart repeatable.
+	Seed uint64
+	// NodeIP, where it is set, is the source address of hooks and probes.
+	NodeIP string
+}

@@ -1,0 +1,225 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+)
+
+// markerName is the variable by which the processes of a container without
+// namespaces are found.
+const markerName = "REHEARSE_INSTANCE"
+
+// process is one instance of a container.
+type process struct {
+	runtime *Runtime
+	spec    kubelet.Container
+	cmd     *exec.Cmd
+	env     []string
+	marker  string // empty where a PID namespace keeps the processes together
+	lastLog string // the file of the termination message; may be empty
+	output  *os.File
+	printed chan struct{} // closed when all output has been read
+
+	dead chan struct{}
+	exit kubelet.Exit // valid once dead is closed
+}
+
+// startPlain starts a container as a session without namespaces.
+func (r *Runtime) startPlain(c kubelet.Container, number int) (*process, error) {
+	p := &process{runtime: r, spec: c, dead: make(chan struct{})}
+	p.marker = markerName + "=" + r.dir + "/" + c.Name + "." + strconv.Itoa(number)
+	p.env = append(append(os.Environ(), c.Env...), p.marker)
+	if c.TerminationMessagePath != kubelet.DefaultTerminationMessagePath {
+		p.lastLog = c.TerminationMessagePath
+	}
+	p.cmd = exec.Command(c.Command[0], c.Command[1:]...)
+	p.cmd.Dir = c.WorkingDir
+	return p, p.start()
+}
+
+// start starts cmd in a session of its own, with stdin from /dev/null.
+func (p *process) start() error {
+	if p.lastLog != "" {
+		if err := os.WriteFile(p.lastLog, nil, 0o666); err != nil {
+			return err
+		}
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	p.cmd.Env = p.env
+	p.cmd.Stdout, p.cmd.Stderr = writer, writer
+	if p.cmd.SysProcAttr == nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	p.cmd.SysProcAttr.Setsid = true
+	err = p.cmd.Start()
+	writer.Close()
+	if err != nil {
+		reader.Close()
+		return err
+	}
+	p.output, p.printed = reader, make(chan struct{})
+	go p.readOutput()
+	go p.reap()
+	return nil
+}
+
+func (p *process) readOutput() {
+	defer close(p.printed)
+	lines := bufio.NewReaderSize(p.output, 64<<10)
+	for {
+		line, _, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		if p.runtime.opts.Output != nil {
+			p.runtime.opts.Output(p.spec.Name, string(line))
+		}
+	}
+}
+
+// reap waits for the first process and then sees to it that nothing of the
+// container is left.
+func (p *process) reap() {
+	_ = p.cmd.Wait() // the status is in ProcessState
+	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	exit := kubelet.Exit{Code: status.ExitStatus()}
+	if status.Signaled() {
+		exit.Signal = status.Signal()
+		exit.Code = 128 + int(exit.Signal)
+	}
+	p.killStrays()
+	select {
+	case <-p.printed:
+	case <-time.After(time.Second): // something that hides holds the pipe
+	}
+	p.output.Close()
+	if p.lastLog != "" {
+		message, _ := os.ReadFile(p.lastLog) // the container may have removed it
+		exit.TerminationMessage = string(message)
+	}
+	p.exit = exit
+	close(p.dead)
+}
+
+// killStrays kills what a first process without a PID namespace left behind.
+func (p *process) killStrays() {
+	if p.marker == "" {
+		return
+	}
+	for limit := time.Now().Add(2 * time.Second); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
+		strays := marked(p.marker)
+		if len(strays) == 0 {
+			return
+		}
+		for _, pid := range strays {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// marked finds the processes that have the marker in their environment. Those
+// that are already dead have none.
+func marked(marker string) []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && strings.Contains("\x00"+string(env)+"\x00", "\x00"+marker+"\x00") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Address is the pod's address.
+func (p *process) Address() string { return p.runtime.opts.PodIP }
+
+// Signal signals the first process. In a PID namespace that is PID 1, which
+// gets only the signals that it handles (man 7 pid_namespaces).
+func (p *process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// Kill kills the first process; the rest follows it.
+func (p *process) Kill() error { return p.cmd.Process.Kill() }
+
+// Wait waits until the container is dead.
+func (p *process) Wait() kubelet.Exit {
+	<-p.dead
+	return p.exit
+}
+
+// Exec runs argv in the container. It ends when the program has ended and its
+// output is closed: containerd, too, waits for the pipes, so that a background
+// child that holds them holds the hook up (drain_exec_sync_io_timeout is 0s).
+func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (int, error) {
+	select {
+	case <-p.dead:
+		return 0, errors.New("container is not running")
+	default:
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	cmd := p.execCommand(argv)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, writer, writer
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	writer.Close()
+	if err != nil {
+		return 0, err
+	}
+	stopKilling := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(output, reader)
+	}()
+	// The pipe first: once Wait has reaped the leader, its PID may be another's.
+	select {
+	case <-copied:
+	case <-ctx.Done():
+	}
+	_ = cmd.Wait() // the status is in ProcessState
+	stopKilling()
+	reader.Close()
+	<-copied
+	return exitCode(cmd.ProcessState), ctx.Err()
+}
+
+func exitCode(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
+}
+
+// execCommand is the command that runs argv in the container.
+func (p *process) execCommand(argv []string) *exec.Cmd {
+	if p.marker == "" {
+		return p.enterCommand(argv)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = p.spec.WorkingDir
+	return cmd
+}

@@ -1,0 +1,165 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+)
+
+// Isolation says how containers are kept apart.
+type Isolation string
+
+// The isolations that may be asked for.
+const (
+	Auto       Isolation = "auto"
+	Namespaces Isolation = "namespaces"
+	None       Isolation = "none"
+)
+
+// Options are a runtime's settings.
+type Options struct {
+	Isolation Isolation
+	// ShareProcessNamespace lets the containers see each other's processes. It
+	// excludes namespaces.
+	ShareProcessNamespace bool
+	// PodIP is the address of the pod.
+	PodIP string
+	// Tmpfs are directories that are fresh and empty in each start of a
+	// container. They need namespaces.
+	Tmpfs []string
+	// Output gets each line that a container prints. It may be called by many
+	// goroutines.
+	Output func(container, line string)
+}
+
+// Runtime starts containers as local processes. Its methods may be called by
+// many goroutines.
+type Runtime struct {
+	opts  Options
+	dir   string // of this pod: each instance has a directory in it
+	shm   string // what the containers see as /dev/shm
+	user  bool   // namespaces are made in a user namespace
+	alone bool   // each container has namespaces of its own
+	about string
+}
+
+var _ kubelet.Runtime = (*Runtime)(nil)
+
+// New makes a runtime. Isolation namespaces is an error where they cannot be
+// made; auto does without them then. Close removes its directories.
+func New(opts Options) (*Runtime, error) {
+	dir, err := os.MkdirTemp("", "rehearse-")
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{opts: opts, dir: dir, user: os.Geteuid() != 0}
+	if err := r.choose(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Isolation describes how containers are kept apart, for people.
+func (r *Runtime) Isolation() string { return r.about }
+
+// Close removes the runtime's directories. All containers must be dead.
+func (r *Runtime) Close() error {
+	return errors.Join(os.RemoveAll(r.dir), os.RemoveAll(r.shm))
+}
+
+// choose tries the namespaces out.
+func (r *Runtime) choose() error {
+	if r.opts.Isolation == None {
+		return r.without("as asked for")
+	}
+	if r.opts.ShareProcessNamespace {
+		if r.opts.Isolation == Namespaces {
+			return errors.New("isolation namespaces: not with a shared process namespace")
+		}
+		return r.without("the process namespace is shared")
+	}
+	err := r.try()
+	switch {
+	case err == nil:
+		r.alone = true
+		r.about = "PID and mount namespaces"
+		if r.user {
+			r.about += " (in a user namespace)"
+		}
+		return nil
+	case r.opts.Isolation == Namespaces:
+		return fmt.Errorf("isolation namespaces: %w", err)
+	}
+	return r.without(err.Error())
+}
+
+func (r *Runtime) without(why string) error {
+	if len(r.opts.Tmpfs) > 0 {
+		return fmt.Errorf("tmpfs %s: needs isolation by namespaces (%s)", r.opts.Tmpfs[0], why)
+	}
+	r.about = "none (" + why + ")"
+	return nil
+}
+
+func (r *Runtime) try() error {
+	help, err := exec.Command("nsenter", "--help").Output()
+	if err != nil {
+		return fmt.Errorf("nsenter is needed to exec: %w", err)
+	}
+	if !strings.Contains(string(help), "--wdns") {
+		return errors.New("nsenter of util-linux 2.38 or newer is needed to exec")
+	}
+	if r.shm, err = makeShm(); err != nil {
+		return err
+	}
+	trial, err := r.startIsolated(kubelet.Container{Name: "trial"}, 0)
+	if err != nil {
+		return err
+	}
+	if exit := trial.Wait(); exit.Code != 0 {
+		return fmt.Errorf("a namespace's first process ended with %d", exit.Code)
+	}
+	return nil
+}
+
+// makeShm makes what the pod's containers share as /dev/shm, on a tmpfs where
+// there is one.
+func makeShm() (string, error) {
+	dir, err := os.MkdirTemp("/dev/shm", "rehearse-")
+	if err != nil {
+		dir, err = os.MkdirTemp("", "rehearse-shm-")
+	}
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o777|os.ModeSticky)
+}
+
+// Start starts an instance of a container.
+func (r *Runtime) Start(c kubelet.Container, number int) (kubelet.Process, error) {
+	if len(c.Command) == 0 {
+		return nil, fmt.Errorf("container %s: no command", c.Name)
+	}
+	// A nil *process in the interface would not be nil.
+	start := r.startPlain
+	if r.alone {
+		start = r.startIsolated
+	}
+	p, err := start(c, number)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// instanceDir makes a directory for one start of a container.
+func (r *Runtime) instanceDir(c kubelet.Container, number int) (string, error) {
+	dir := filepath.Join(r.dir, c.Name+"."+strconv.Itoa(number))
+	return dir, os.MkdirAll(dir, 0o755)
+}

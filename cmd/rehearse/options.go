@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/rehearse/local"
+)
+
+// options are the command line.
+type options struct {
+	manifest, container string
+	command             []string
+	containerFlags      containerFlags
+	grace               int64
+	restartPolicy       string
+	hostNetwork         bool
+	shareProcesses      bool
+	sidecars, seconds   list
+
+	scenario  kubelet.Scenario
+	limit     time.Duration
+	isolation local.Isolation
+	podIP     string
+	tmpfs     list
+	logs      string
+	output    string
+	expect    expectations
+
+	given map[string]bool // the flags that were given
+}
+
+// containerFlags are the flags of the container that is rehearsed.
+type containerFlags struct {
+	postStartExec, postStartHTTP            string
+	preStopExec, preStopHTTP                string
+	preStopSleep                            time.Duration
+	headers, env                            list
+	readinessHTTP, readinessExec            string
+	livenessHTTP, livenessExec              string
+	period, timeout                         time.Duration
+	workingDir, stopSignal, terminationPath string
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, ",") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+func parseOptions(args []string, usage io.Writer) (*options, error) {
+	o := &options{given: map[string]bool{}}
+	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	flags.Usage = func() {
+		fmt.Fprint(usage, "usage: rehearse [flags] -- CMD ARG...\n       rehearse [flags] -f pod.yaml\n\n"+
+			"HTTP is PORT/PATH or http(s)://[HOST]:PORT/PATH; ARGV is words or a JSON list.\n\n")
+		flags.PrintDefaults()
+	}
+	o.podFlags(flags)
+	o.hookFlags(flags)
+	o.scenarioFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	flags.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	o.command = flags.Args()
+	return o, o.check()
+}
+
+func (o *options) podFlags(flags *flag.FlagSet) {
+	c := &o.containerFlags
+	flags.StringVar(&o.manifest, "f", "", "take the pod from this manifest (Pod, Deployment, ...); flags override it")
+	flags.StringVar(&o.container, "container", "", "rehearse this container of the manifest alone; CMD and the hook flags are for it")
+	flags.Int64Var(&o.grace, "grace", 30, "terminationGracePeriodSeconds")
+	flags.StringVar(&o.restartPolicy, "restart-policy", "Always", "Always, OnFailure or Never")
+	flags.BoolVar(&o.hostNetwork, "host-network", false, "play a pod with hostNetwork")
+	flags.BoolVar(&o.shareProcesses, "share-process-namespace", false, "let the containers see each other's processes")
+	flags.Var(&o.sidecars, "sidecar", "`ARGV` of a native sidecar (repeatable)")
+	flags.Var(&o.seconds, "second", "`ARGV` of a further ordinary container (repeatable)")
+	flags.Var(&c.env, "env", "`KEY=VALUE` for the container (repeatable)")
+	flags.StringVar(&c.workingDir, "working-dir", "", "the container's working directory")
+	flags.StringVar(&c.stopSignal, "stop-signal", "", "the image's STOPSIGNAL, such as SIGQUIT")
+	flags.StringVar(&c.terminationPath, "termination-log", kubelet.DefaultTerminationMessagePath, "terminationMessagePath")
+	flags.StringVar((*string)(&o.isolation), "isolation", "auto", "auto, namespaces or none")
+	flags.StringVar(&o.podIP, "pod-ip", "127.0.0.2", "the pod's address")
+	flags.StringVar(&o.scenario.NodeIP, "node-ip", "127.0.0.3", "the node's address: hooks and probes come from it")
+	flags.Var(&o.tmpfs, "tmpfs", "`DIR` that is empty at each start of a container (repeatable)")
+}
+
+func (o *options) hookFlags(flags *flag.FlagSet) {
+	c := &o.containerFlags
+	flags.StringVar(&c.postStartExec, "post-start-exec", "", "`ARGV` of postStart exec")
+	flags.StringVar(&c.postStartHTTP, "post-start-http", "", "`HTTP` request of postStart httpGet")
+	flags.StringVar(&c.preStopExec, "pre-stop-exec", "", "`ARGV` of preStop exec")
+	flags.StringVar(&c.preStopHTTP, "pre-stop-http", "", "`HTTP` request of preStop httpGet")
+	flags.DurationVar(&c.preStopSleep, "pre-stop-sleep", 0, "preStop sleep, in whole seconds")
+	flags.Var(&c.headers, "header", "`NAME: VALUE` of httpHeaders, for all hooks and probes (repeatable)")
+	flags.StringVar(&c.readinessHTTP, "readiness-http", "", "`HTTP` request of the readiness probe")
+	flags.StringVar(&c.readinessExec, "readiness-exec", "", "`ARGV` of the readiness probe")
+	flags.StringVar(&c.livenessHTTP, "liveness-http", "", "`HTTP` request of the liveness probe")
+	flags.StringVar(&c.livenessExec, "liveness-exec", "", "`ARGV` of the liveness probe")
+	flags.DurationVar(&c.period, "probe-period", time.Second, "periodSeconds of the probes given by flags")
+	flags.DurationVar(&c.timeout, "probe-timeout", time.Second, "timeoutSeconds of the probes given by flags")
+}
+
+func (o *options) scenarioFlags(flags *flag.FlagSet) {
+	s := &o.scenario
+	flags.DurationVar(&s.StopAfter, "stop-after", time.Second, "the DELETE comes this long after the pod is ready")
+	flags.DurationVar(&s.DeleteAt, "delete-at", time.Minute, "the DELETE comes this long after the start, ready or not")
+	flags.BoolVar(&s.Force, "force-delete", false, "delete with --force --grace-period=0")
+	flags.DurationVar(&s.KubeletRestart, "kubelet-restart-during-prestop", 0, "restart kubelet this long after the DELETE")
+	flags.IntVar(&s.Restarts, "restarts", 0, "how often a container that ended is started again (1 with --restart-after)")
+	flags.DurationVar(&s.RestartAfter, "restart-after", 0, "fail the liveness this long after each start, as often as --restarts allows")
+	flags.StringVar(&s.RestartContainer, "restart-container", "", "the container that --restart-after is for (default: the first)")
+	flags.DurationVar(&s.BackOff, "back-off", 10*time.Second, "back-off before the second restart; it doubles")
+	flags.Uint64Var(&s.Seed, "seed", 0, "for the delay of postStart, 5 to 85 ms (default: random)")
+	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "give up and kill everything after this time")
+	flags.StringVar(&o.logs, "logs", "", "write what the containers print to this file, not into the timeline")
+	flags.StringVar(&o.output, "o", "table", "table or json")
+	flags.Var(&o.expect, "expect", "`CONDITION` without which the exit code is 1: "+allowedExpectations+" (repeatable)")
+}
+
+// check proves what the flag package cannot.
+func (o *options) check() error {
+	if !o.given["seed"] {
+		o.scenario.Seed = rand.Uint64()
+	}
+	if o.scenario.RestartAfter > 0 && !o.given["restarts"] {
+		o.scenario.Restarts = 1
+	}
+	var errs []error
+	oneOf := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("--%s %s: %s are allowed", name, value, strings.Join(allowed, ", ")))
+	}
+	oneOf("isolation", string(o.isolation), "auto", "namespaces", "none")
+	oneOf("restart-policy", o.restartPolicy, "Always", "OnFailure", "Never")
+	oneOf("o", o.output, "table", "json")
+	for name, ip := range map[string]string{"pod-ip": o.podIP, "node-ip": o.scenario.NodeIP} {
+		if net.ParseIP(ip) == nil && (name != "node-ip" || ip != "") {
+			errs = append(errs, fmt.Errorf("--%s %s: an IP address is needed", name, ip))
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"stop-after": o.scenario.StopAfter, "delete-at": o.scenario.DeleteAt, "restart-after": o.scenario.RestartAfter,
+		"kubelet-restart-during-prestop": o.scenario.KubeletRestart, "back-off": o.scenario.BackOff,
+		"pre-stop-sleep": o.containerFlags.preStopSleep,
+	} {
+		if d < 0 {
+			errs = append(errs, fmt.Errorf("--%s %s: 0 or more is needed", name, d))
+		}
+	}
+	if o.limit <= 0 || o.containerFlags.period <= 0 || o.containerFlags.timeout <= 0 {
+		errs = append(errs, errors.New("--limit, --probe-period, --probe-timeout: more than 0 is needed"))
+	}
+	if o.grace < 0 || o.scenario.Restarts < 0 {
+		errs = append(errs, errors.New("--grace, --restarts: 0 or more is needed"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,18 @@
+// Package inherited knows what the kernel handed to this process before Go's
+// runtime changed it, so that a child can be given exactly that.
+//
+// The runtime installs handlers for nearly all signals, unblocks some, raises
+// the soft RLIMIT_NOFILE and opens /dev/null in the place of a closed stdin,
+// stdout or stderr, all before any package is initialised, and keeps no record
+// that a program can read. So the official build starts at podhook_start
+// (go build -ldflags='-E podhook_start', see the Makefile), some 100
+// instructions of assembly that ask the kernel and then jump to where Go
+// programs start. For `podhook run` they also block every signal: PID 1 loses
+// a signal for which it has no handler yet, but not one that is blocked
+// (kernel/signal.c, sig_ignored).
+//
+// A build without that entry point works, and takes for inherited what it finds.
+//
+// This is the one package with state of its own and with an init function:
+// there is one entry into a process, and it lies before main.
+package inherited

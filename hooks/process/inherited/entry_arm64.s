@@ -1,0 +1,72 @@
+#include "textflag.h"
+
+#define SYS_fcntl 25
+#define SYS_rt_sigaction 134
+#define SYS_rt_sigprocmask 135
+#define SYS_prlimit64 261
+
+// podhook_start: see entry_amd64.s.
+TEXT podhook_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVD	$1, R9
+	MOVD	R9, ·entered(SB)
+
+	MOVD	$1, R19
+actions:
+	MOVD	R19, R0
+	MOVD	ZR, R1
+	MOVD	$·scratch(SB), R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	MOVD	·scratch(SB), R9
+	MOVD	$·handlers(SB), R10
+	MOVD	R9, (R10)(R19<<3)
+	ADD	$1, R19
+	CMP	$64, R19
+	BLE	actions
+
+	MOVD	ZR, R19
+descriptors:
+	MOVD	R19, R0
+	MOVD	$1, R1
+	MOVD	ZR, R2
+	MOVD	$SYS_fcntl, R8
+	SVC
+	MOVD	$·descriptors(SB), R10
+	MOVD	R0, (R10)(R19<<3)
+	ADD	$1, R19
+	CMP	$3, R19
+	BLT	descriptors
+
+	MOVD	ZR, R0
+	MOVD	$7, R1
+	MOVD	ZR, R2
+	MOVD	$·nofile(SB), R3
+	MOVD	$SYS_prlimit64, R8
+	SVC
+
+	MOVD	ZR, R1
+	MOVD	0(RSP), R9
+	CMP	$2, R9
+	BLT	mask
+	MOVD	16(RSP), R10
+	MOVBU	0(R10), R9
+	CMP	$0x72, R9
+	BNE	mask
+	MOVBU	1(R10), R9
+	CMP	$0x75, R9
+	BNE	mask
+	MOVBU	2(R10), R9
+	CMP	$0x6e, R9
+	BNE	mask
+	MOVBU	3(R10), R9
+	CBNZ	R9, mask
+	MOVD	$·full(SB), R1
+mask:
+	MOVD	ZR, R0
+	MOVD	$·mask(SB), R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigprocmask, R8
+	SVC
+
+	B	_rt0_arm64_linux(SB)

@@ -1,0 +1,102 @@
+package inherited
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Written by podhook_start, before Go's runtime runs. Read only afterwards.
+var (
+	entered     uintptr
+	mask        uint64
+	handlers    [65]uintptr
+	descriptors [3]uintptr
+	nofile      [2]uint64
+	scratch     [8]uint64
+	full        = ^uint64(0)
+)
+
+// Signals is a set of signals as the kernel has it: signal n is bit n-1.
+type Signals uint64
+
+// All are all 64 signals of Linux.
+const All = ^Signals(0)
+
+// Set returns the set of the signals given.
+func Set(signals ...syscall.Signal) Signals {
+	var s Signals
+	for _, sig := range signals {
+		s |= 1 << (uint(sig) - 1)
+	}
+	return s
+}
+
+// Has tells whether sig is in the set.
+func (s Signals) Has(sig syscall.Signal) bool {
+	return sig >= 1 && sig <= 64 && s>>(uint(sig)-1)&1 == 1
+}
+
+// Recorded tells whether this program was built with its own entry point, so
+// that the other functions tell the truth and not a guess.
+func Recorded() bool { return entered != 0 }
+
+// Blocked is the signal mask that the process was started with.
+func Blocked() Signals {
+	if !Recorded() {
+		return Mask()
+	}
+	return Signals(mask)
+}
+
+// Ignored are the signals that were ignored (SIG_IGN) when the process was
+// started. Without a record these are those that still are.
+func Ignored() Signals {
+	var ignored Signals
+	for sig := syscall.Signal(1); sig <= 64; sig++ {
+		handler := handlers[sig]
+		if !Recorded() {
+			handler = disposition(sig)
+		}
+		if handler == 1 {
+			ignored |= Set(sig)
+		}
+	}
+	return ignored
+}
+
+// Closed tells whether descriptor 0, 1 or 2 was closed when the process was
+// started. Go opens /dev/null in its place.
+func Closed(fd int) bool {
+	return Recorded() && fd >= 0 && fd < len(descriptors) && int(descriptors[fd]) < 0
+}
+
+// NoFile is the RLIMIT_NOFILE that the process was started with. Without
+// a record it is not known: ok is false.
+func NoFile() (limit unix.Rlimit, ok bool) {
+	return unix.Rlimit{Cur: nofile[0], Max: nofile[1]}, Recorded()
+}
+
+// Environ is the environment as it was handed over: in its order, with
+// duplicates, and with entries that have no equals sign. os.Environ drops those.
+func Environ() []string {
+	return append([]string(nil), runtimeEnvs()...)
+}
+
+//go:linkname runtimeEnvs syscall.runtime_envs
+func runtimeEnvs() []string
+
+// Mask is the signal mask of the calling thread.
+func Mask() Signals {
+	var old Signals
+	// It cannot fail with these arguments: rt_sigprocmask(2).
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	return old
+}
+
+func disposition(sig syscall.Signal) uintptr {
+	var action [8]uint64
+	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
+	return *(*uintptr)(unsafe.Pointer(&action))
+}

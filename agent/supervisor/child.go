@@ -1,0 +1,105 @@
+package supervisor
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
+)
+
+// child is the main process.
+type child struct {
+	pid   int
+	pidfd int // -1 where the kernel has none (before 5.2)
+	group bool
+	tty   *terminal // our session's, or nil
+}
+
+// start executes the command as the leader of a process group, in the
+// foreground where we have a terminal to give away.
+func (c *child) start(command Command) (int, error) {
+	m, err := command.image()
+	if err != nil {
+		return 0, &ExecError{Name: command.Argv[0], Err: err}
+	}
+	if c.tty != nil && c.tty.ours() {
+		m.tty = c.tty.fd
+	}
+	pid, err := spawn(m)
+	if err != nil {
+		return 0, &ExecError{Name: command.Argv[0], Err: err}
+	}
+	c.pid, c.pidfd = pid, int(m.pidfd)
+	return pid, nil
+}
+
+// spawn forks with all signals blocked, so that neither a signal to our group
+// nor the terminal stops or kills the child before it is the program.
+func spawn(m *image) (int, error) {
+	shared, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(*m.failure)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
+	if err != nil {
+		return 0, os.NewSyscallError("mmap", err)
+	}
+	defer func() { _ = unix.Munmap(shared) }()
+	m.failure = (*syscall.Errno)(unsafe.Pointer(&shared[0]))
+
+	pid, errno := forkBlocked(m)
+	if errno == 0 {
+		errno = *m.failure
+	}
+	if errno != 0 {
+		if m.pidfd >= 0 {
+			_ = unix.Close(int(m.pidfd))
+		}
+		return 0, errno
+	}
+	return int(pid), nil
+}
+
+func forkBlocked(m *image) (uintptr, syscall.Errno) {
+	syscall.ForkLock.Lock()
+	defer syscall.ForkLock.Unlock()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	old := setMask(inherited.All)
+	defer setMask(old)
+	pid, errno := fork(m)
+	runtimeAfterFork()
+	return pid, errno
+}
+
+// signal sends sig; info is what it came with, or nil.
+func (c *child) signal(sig syscall.Signal, info *received) {
+	if c.tty != nil && sig == syscall.SIGCONT {
+		c.tty.resume(c.pid)
+		return
+	}
+	if c.group {
+		_ = syscall.Kill(-c.pid, sig)
+		return
+	}
+	if c.pidfd < 0 {
+		_ = syscall.Kill(c.pid, sig)
+		return
+	}
+	var value unsafe.Pointer
+	if info != nil && info.code == codeQueue {
+		value = unsafe.Pointer(info)
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_PIDFD_SEND_SIGNAL, uintptr(c.pidfd), uintptr(sig), uintptr(value), 0, 0, 0)
+	if errno != 0 && !errors.Is(errno, syscall.ESRCH) {
+		// A seccomp filter may not know it.
+		_ = syscall.Kill(c.pid, sig)
+	}
+}
+
+func (c *child) close() {
+	if c.pidfd >= 0 {
+		_ = unix.Close(c.pidfd)
+	}
+}

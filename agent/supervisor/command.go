@@ -1,0 +1,135 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
+)
+
+// Command is a program to be executed with what podhook was started with: its
+// directory, descriptors, limits, signal mask and ignored signals.
+type Command struct {
+	// Argv is the program's name, which is searched for in PATH as execvp(3)
+	// does, and its arguments.
+	Argv []string
+	// Env is the whole environment, passed on as it is.
+	Env []string
+}
+
+// ExecError says that a program could not be executed.
+type ExecError struct {
+	Name string
+	Err  error
+}
+
+func (e *ExecError) Error() string { return fmt.Sprintf("cannot execute %q: %v", e.Name, e.Err) }
+
+// Unwrap returns the error of execve(2).
+func (e *ExecError) Unwrap() error { return e.Err }
+
+// ExitCode is what a shell exits with: 127 where there is no such program, 126
+// where it cannot be executed.
+func (e *ExecError) ExitCode() int {
+	if errors.Is(e.Err, syscall.ENOENT) {
+		return 127
+	}
+	return 126
+}
+
+// shell executes what has no format that the kernel knows: execvp(3).
+const shell = "/bin/sh"
+
+// defaultPath is where execvp(3) searches without PATH.
+const defaultPath = "/bin:/usr/bin"
+
+func (c Command) image() (*image, error) {
+	m := &image{tty: -1, pidfd: -1, mask: uint64(inherited.Blocked())}
+	var err error
+	if m.paths, err = pointers(candidates(c.Argv[0], c.Env)); err != nil {
+		return nil, err
+	}
+	if m.argv, err = pointers(c.Argv); err != nil {
+		return nil, err
+	}
+	if m.envv, err = pointers(c.Env); err != nil {
+		return nil, err
+	}
+	sh, err := pointers([]string{shell, ""})
+	if err != nil {
+		return nil, err
+	}
+	m.shell = sh[0]
+	m.shargv = append(sh[:2:2], m.argv[1:]...)
+	m.paths = m.paths[:len(m.paths)-1]
+
+	ignored := inherited.Ignored()
+	for sig := range m.actions {
+		if ignored.Has(syscall.Signal(sig)) {
+			m.actions[sig].handler = 1 // SIG_IGN
+		}
+	}
+	for fd := range m.shut {
+		m.shut[fd] = inherited.Closed(fd)
+	}
+	m.nofile = loweredNoFile()
+	return m, nil
+}
+
+// loweredNoFile is the RLIMIT_NOFILE that Go's package syscall has replaced by
+// the highest one, or nil where it has not or somebody has set another since.
+func loweredNoFile() *unix.Rlimit {
+	was, known := inherited.NoFile()
+	var now unix.Rlimit
+	if !known || unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &now) != nil {
+		return nil
+	}
+	if now.Max != was.Max || now.Cur != was.Max-1 || now == was {
+		return nil
+	}
+	return &was
+}
+
+// candidates are the paths that execvp(3) tries for name.
+func candidates(name string, env []string) []string {
+	if name == "" {
+		return nil
+	}
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	path := defaultPath
+	for _, e := range env {
+		if value, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = value
+			break
+		}
+	}
+	var paths []string
+	for _, dir := range strings.Split(path, ":") {
+		if dir == "" {
+			paths = append(paths, name)
+			continue
+		}
+		paths = append(paths, dir+"/"+name)
+	}
+	return paths
+}
+
+// pointers makes a list as execve(2) wants it, with nil at its end.
+func pointers(words []string) ([]*byte, error) {
+	list := make([]*byte, 0, len(words)+1)
+	for _, w := range words {
+		p, err := syscall.BytePtrFromString(w)
+		if err != nil {
+			return nil, os.NewSyscallError("execve", err)
+		}
+		list = append(list, p)
+	}
+	return append(list, nil), nil
+}

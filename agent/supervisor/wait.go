@@ -1,0 +1,72 @@
+package supervisor
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
+)
+
+// received is the kernel's siginfo_t (sigaction(2)): three ints, then a union
+// that is aligned as a pointer is.
+type received struct {
+	signo int32
+	_     int32 // errno
+	code  int32
+	_     [128 - 12]byte
+}
+
+const unionOffset = (12 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
+
+// si_code of asm-generic/siginfo.h.
+const (
+	codeUser  = 0  // kill(2)
+	codeQueue = -1 // sigqueue(3): the signal carries a value
+	codeTkill = -6 // tgkill(2)
+)
+
+// sender is the pid of the process that sent the signal, in our namespace.
+func (r *received) sender() int {
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(r), unionOffset)))
+}
+
+// own tells whether this process has sent it: Go's runtime does, to preempt
+// a goroutine, and so do Supervisor.wake and stopSelf.
+func (r *received) own() bool {
+	return (r.code == codeTkill || r.code == codeUser) && r.sender() == os.Getpid()
+}
+
+// waited are the signals that the main thread waits for. CHLD is the reaper's;
+// 32 and 33 are the C library's and Go's own.
+func waited() inherited.Signals {
+	return inherited.All &^ inherited.Set(syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, 32, 33)
+}
+
+// wait takes the next pending signal of set, which must be blocked in the
+// calling thread: sigtimedwait(2) without a timeout. A queued real-time signal
+// comes as often as it was sent.
+func wait(set inherited.Signals, into *received) (syscall.Signal, error) {
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_RT_SIGTIMEDWAIT,
+			uintptr(unsafe.Pointer(&set)), uintptr(unsafe.Pointer(into)), 0, 8, 0, 0)
+		switch errno {
+		case 0:
+			return syscall.Signal(n), nil
+		case syscall.EINTR:
+		default:
+			return 0, os.NewSyscallError("rt_sigtimedwait", errno)
+		}
+	}
+}
+
+// setMask replaces the signal mask of the calling thread and returns the old one.
+func setMask(set inherited.Signals) inherited.Signals {
+	var old inherited.Signals
+	// It cannot fail with these arguments: rt_sigprocmask(2).
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+		uintptr(unsafe.Pointer(&set)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	return old
+}

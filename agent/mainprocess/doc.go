@@ -5,5 +5,6 @@
 // Where there are no pidfds (Linux before 5.3, or a seccomp profile that
 // refuses pidfd_open), the start time of the process is compared immediately
 // before each kill(2) instead, and its exit is polled for. That is weaker: a
-// PID that is recycled between the comparison and the kill would be signalled.
+// PID that is recycled between the comparison and the kill, or within the same
+// clock tick (10 ms) as its first process started, would be signalled.
 package mainprocess

@@ -50,6 +50,9 @@ func open(pid int) (*Process, stat, error) {
 	if err != nil {
 		return nil, stat{}, err
 	}
+	if fd == nil && isThread(pid) {
+		return nil, stat{}, errGone // pidfd_open would have told
+	}
 	p := &Process{pid: pid, pidfd: fd, exited: make(chan struct{}), closed: make(chan struct{})}
 	s, err := readStat(pid)
 	if err != nil {
@@ -108,6 +111,8 @@ func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
 	case errors.Is(err, unix.ESRCH):
 		p.sawExit()
 		return true, nil
+	case errors.Is(err, os.ErrClosed) && !p.Alive():
+		return true, nil // seen and closed by a Finder meanwhile
 	case errors.Is(err, unix.EPERM):
 		return false, &PermissionError{Op: "signal", PID: p.pid, Name: p.name, Err: err}
 	default:

@@ -72,6 +72,13 @@ func parseStat(text []byte) (stat, error) {
 	return s, errors.Join(errs...)
 }
 
+// isThread tells whether the number is one of a thread that does not lead its
+// process: /proc does not list those, but has them.
+func isThread(pid int) bool {
+	text, err := readAtMost(procPath(pid, "status"), 4096)
+	return err == nil && !bytes.Contains(text, fmt.Appendf(nil, "\nTgid:\t%d\n", pid))
+}
+
 // argv0 is the base name of the process's first argument; empty where the
 // process has none or has gone.
 func argv0(pid int) string {

@@ -26,19 +26,26 @@ func (t Target) search() (*Process, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, s, err := open(chosen.pid)
-		if errors.Is(err, errGone) {
-			continue
+		p, err := t.hold(chosen)
+		if err == nil || !errors.Is(err, errGone) {
+			return p, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("main process %s: %w", t, err)
-		}
-		if found, _ := t.matcher()(s); found && s.start == chosen.start {
-			return p, nil
-		}
-		p.Close()
 	}
 	return nil, fmt.Errorf("main process %s: what matches was gone each time, %d times", t, attempts)
+}
+
+// hold takes hold of the chosen process, unless it has gone or become another
+// program meanwhile: errGone.
+func (t Target) hold(chosen stat) (*Process, error) {
+	p, s, err := open(chosen.pid)
+	if err != nil {
+		return nil, fmt.Errorf("main process %s: %w", t, err)
+	}
+	if found, _ := t.matcher()(s); !found || s.start != chosen.start {
+		p.Close()
+		return nil, errGone
+	}
+	return p, nil
 }
 
 // choose picks the one process that matches, of several the one that all others
@@ -82,13 +89,11 @@ func rootsOf(candidates map[int]error, all map[int]stat) []stat {
 	var roots []stat
 	for _, pid := range slices.Sorted(maps.Keys(candidates)) {
 		isRoot := true
-		// Parents are read at different moments, so a circle is possible.
 		up := all[pid].ppid
-		for range len(all) {
-			if _, found := candidates[up]; found && up != pid {
-				isRoot = false
-				break
-			}
+		// Parents are read at different moments, so a circle is possible.
+		for n := 0; up != 0 && isRoot && n < len(all); n++ {
+			_, isCandidate := candidates[up]
+			isRoot = !isCandidate || up == pid
 			up = all[up].ppid
 		}
 		if isRoot {
@@ -133,8 +138,11 @@ func matchName(name string) matcher {
 			return true, nil
 		}
 		// comm says only the first 15 bytes of a longer name: argv[0] tells
-		// whether it is another one that begins in the same way.
-		other := strings.HasPrefix(first, s.comm) && !strings.HasPrefix(first, name)
+		// whether it is another one that begins in the same way. Servers write
+		// more behind their name there, as "NAME: worker".
+		rest, same := strings.CutPrefix(first, name)
+		same = same && strings.IndexAny(rest, ": ") == 0
+		other := strings.HasPrefix(first, s.comm) && !same
 		return s.comm == commOf(name) && !other, nil
 	}
 }

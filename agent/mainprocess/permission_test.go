@@ -1,0 +1,134 @@
+package mainprocess
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const nobody = 65534
+
+// becomeNobody takes root's rights from this process for good.
+func becomeNobody(t *testing.T) {
+	t.Helper()
+	for _, err := range []error{
+		syscall.Setgroups(nil),
+		syscall.Setresgid(nobody, nobody, nobody),
+		syscall.Setresuid(nobody, nobody, nobody),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// startMaster starts one dash as root, with a child dash as nobody, and a third
+// one as nobody where beside is true. It returns the first one's PID.
+func startMaster(t *testing.T, beside bool) int {
+	t.Helper()
+	script := `setpriv --reuid 65534 --regid 65534 --clear-groups dash -c 'echo ready; sleep 60; :' & wait`
+	n := 1
+	if beside {
+		script = "setpriv --reuid 65534 --regid 65534 --clear-groups dash -c 'echo ready; sleep 60; :' &" + script
+		n = 2
+	}
+	cmd := exec.Command("dash", "-c", script)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	startCmd(t, cmd)
+	lines := bufio.NewReader(out)
+	for range n {
+		if line, err := lines.ReadString('\n'); line != "ready\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	return cmd.Process.Pid
+}
+
+func TestNoPermission(t *testing.T) {
+	if !inOwnNamespace(t) {
+		return
+	}
+	requirePrograms(t, "dash", "setpriv")
+	master := startMaster(t, true)
+	own := exec.Command("/bin/cat")
+	own.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if _, err := own.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	startCmd(t, own)
+	becomeNobody(t)
+
+	for _, s := range []string{"name:dash", fmt.Sprint("pid:", strconv.Itoa(master))} {
+		p := find(t, target(t, "%s", s))
+		if p.PID() != master {
+			t.Errorf("%s: found %d, want %d", s, p.PID(), master)
+		}
+		gone, err := p.Signal(syscall.SIGTERM)
+		e := wantError[*PermissionError](t, err, "user 65534 may not signal process "+strconv.Itoa(master)+" (dash)", "runAsUser", "shareProcessNamespace")
+		if gone || e.PID != master || !errors.Is(err, fs.ErrPermission) || !p.Alive() {
+			t.Errorf("%s: gone %v, alive %v, %+v", s, gone, p.Alive(), e)
+		}
+	}
+
+	// Its workers' program can be seen, its own cannot: a worker is not taken for it.
+	exe, err := exec.LookPath("dash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = target(t, "exe:%s", exe).Find()
+	if e := wantError[*PermissionError](t, err, "may not see the program of process", "(dash)"); e.PID != master {
+		t.Errorf("%+v, want %d", e, master)
+	}
+
+	// What nothing suggests is said to be none, with a hint.
+	_, err = target(t, "exe:/opt/other").Find()
+	if e := wantError[*NoneError](t, err, "do not let user 65534 see their program"); e.Unreadable < 1 {
+		t.Errorf("%+v", e)
+	}
+
+	// The same user's process is found by its program, and signalled.
+	cat, err := exec.LookPath("cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := find(t, target(t, "exe:%s", cat))
+	if gone, err := p.Signal(syscall.SIGTERM); gone || err != nil || p.PID() != own.Process.Pid {
+		t.Errorf("own process %d, found %d: gone %v, error %v", own.Process.Pid, p.PID(), gone, err)
+	}
+	if err := p.WaitExit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKernelThreadsAreRefused(t *testing.T) {
+	s, err := readStat(2)
+	if err != nil || !s.kernelThread() {
+		t.Skip("process 2 is no kernel thread here: this is a PID namespace of its own")
+	}
+	_, err = target(t, "pid:2").Find()
+	wantError[*RefusedError](t, err, "a kernel thread")
+	_, err = target(t, "name:%s", s.comm).Find()
+	wantError[*NoneError](t, err)
+}
+
+func requirePrograms(t *testing.T, names ...string) {
+	t.Helper()
+	var missing []string
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if missing != nil {
+		t.Skip("not installed: " + strings.Join(missing, ", "))
+	}
+}

@@ -81,10 +81,11 @@ func (e *OwnerError) Error() string {
 // chooseDir returns the directory that all processes of the container use.
 func chooseDir(given string, p places, container string) (string, error) {
 	if given != "" {
-		if err := useGiven(given); err != nil {
+		dir := filepath.Clean(given)
+		if err := useGiven(dir); err != nil {
 			return "", &DirError{Given: true, Tries: []DirTry{{given, err}}}
 		}
-		return filepath.Clean(given), nil
+		return dir, nil
 	}
 	shm := filepath.Join(p.shm, "podhook-"+container)
 	err := useRun(p.run, shm)

@@ -3,7 +3,6 @@ package state
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -31,8 +30,6 @@ func TestMain(m *testing.M) {
 
 func child(name string, args []string) error {
 	switch name {
-	case "instance":
-		return json.NewEncoder(os.Stdout).Encode(currentInstance("/proc"))
 	case "hold":
 		return childHold(args[0])
 	case "owners":
@@ -42,7 +39,7 @@ func child(name string, args []string) error {
 	case "run":
 		return childRun(args[0])
 	case "open":
-		return childOpen(args[0], args[1])
+		return childOpen(args[0])
 	}
 	return fmt.Errorf("no child %q", name)
 }

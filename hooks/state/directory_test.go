@@ -1,0 +1,318 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// testPlaces are a container's /run and /dev/shm of the test's own.
+func testPlaces(t *testing.T) places {
+	t.Helper()
+	base := t.TempDir()
+	p := places{proc: "/proc", run: filepath.Join(base, "run/podhook"), shm: filepath.Join(base, "shm")}
+	if err := errors.Join(os.Mkdir(filepath.Dir(p.run), 0o755), os.Mkdir(p.shm, 0o777), os.Chmod(p.shm, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// blockRun makes a file of the parent of p.run: nobody, not even root, can
+// make a directory there.
+func blockRun(t *testing.T, p places) {
+	t.Helper()
+	parent := filepath.Dir(p.run)
+	if err := errors.Join(os.Remove(parent), os.WriteFile(parent, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mode(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	st, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Mode()
+}
+
+func TestDirIsRunWhereItCanBeMade(t *testing.T) {
+	p := testPlaces(t)
+	s, err := open(Options{}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Dir() != p.run || mode(t, p.run).Perm() != 0o700 {
+		t.Errorf("%s with mode %v", s.Dir(), mode(t, p.run))
+	}
+	if left, _ := os.ReadDir(p.run); len(left) != 0 {
+		t.Errorf("Open left %v", left)
+	}
+	if left, _ := os.ReadDir(p.shm); len(left) != 0 {
+		t.Errorf("shared memory got %v", left)
+	}
+}
+
+func TestDirFallsBackToSharedMemory(t *testing.T) {
+	old := unix.Umask(0o277) // would leave the owner without its bits
+	t.Cleanup(func() { unix.Umask(old) })
+	p := testPlaces(t)
+	unix.Umask(0o022)
+	blockRun(t, p)
+	unix.Umask(0o277)
+	for range 2 { // the second one finds what the first one made
+		s, err := open(Options{}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := filepath.Join(p.shm, "podhook-"+s.Instance().Container)
+		if s.Dir() != want || mode(t, want).Perm() != 0o700 {
+			t.Errorf("%s with mode %v, want %s", s.Dir(), mode(t, s.Dir()), want)
+		}
+	}
+}
+
+func TestPlantedSharedDirectoryIsRefused(t *testing.T) {
+	target := t.TempDir()
+	plants := map[string]struct {
+		plant func(path string) error
+		want  string
+	}{
+		"link":          {func(p string) error { return os.Symlink(target, p) }, "symbolic link"},
+		"dangling link": {func(p string) error { return os.Symlink(target+"/none", p) }, "symbolic link"},
+		"open mode":     {func(p string) error { return errors.Join(os.Mkdir(p, 0o700), os.Chmod(p, 0o777)) }, "mode 0777"},
+		"file":          {func(p string) error { return os.WriteFile(p, nil, 0o600) }, "not a directory"},
+		"another user's": {func(p string) error {
+			return errors.Join(os.Mkdir(p, 0o700), unix.Lchown(p, 65534, 65534))
+		}, "uid 65534"},
+	}
+	for name, c := range plants {
+		t.Run(name, func(t *testing.T) {
+			if strings.HasPrefix(name, "another") && os.Geteuid() != 0 {
+				t.Skip("only root can give a directory away")
+			}
+			p := testPlaces(t)
+			blockRun(t, p)
+			path := filepath.Join(p.shm, "podhook-"+currentInstance("/proc").Container)
+			if err := c.plant(path); err != nil {
+				t.Fatal(err)
+			}
+			_, err := open(Options{}, p)
+			var dir *DirError
+			if !errors.As(err, &dir) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("Open: %v, want a DirError with %q", err, c.want)
+			}
+			if left, _ := os.ReadDir(target); len(left) != 0 {
+				t.Errorf("wrote through the link: %v", left)
+			}
+		})
+	}
+}
+
+func TestSharedMemoryMustBeSticky(t *testing.T) {
+	p := testPlaces(t)
+	blockRun(t, p)
+	if err := os.Chmod(p.shm, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(Options{}, p); err == nil || !strings.Contains(err.Error(), "sticky") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+func TestNoPlaceSaysWhatToMount(t *testing.T) {
+	p := testPlaces(t)
+	blockRun(t, p)
+	if err := os.Remove(p.shm); err != nil {
+		t.Fatal(err)
+	}
+	_, err := open(Options{}, p)
+	var dir *DirError
+	if !errors.As(err, &dir) || len(dir.Tries) != 2 || dir.Given {
+		t.Fatalf("Open: %v", err)
+	}
+	text := err.Error()
+	for _, want := range []string{
+		p.run + ": not a directory",
+		filepath.Join(p.shm, "podhook-") + currentInstance("/proc").Container + ": no such file or directory",
+		"mount an emptyDir at /run/podhook",
+		"PODHOOK_STATE_DIR",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q lacks %q", text, want)
+		}
+	}
+	if !errors.Is(err, unix.ENOTDIR) || !errors.Is(err, unix.ENOENT) {
+		t.Errorf("the causes are not to be found in %v", err)
+	}
+}
+
+// A directory that fails only now must not be passed over: an earlier process
+// may have used it.
+func TestFullOrForeignRunIsNoReasonToGoElsewhere(t *testing.T) {
+	if unusable(&fs.PathError{Err: unix.ENOSPC}) || unusable(&OwnerError{}) {
+		t.Error("full or another user's counts as unusable")
+	}
+	if !unusable(&fs.PathError{Err: unix.EROFS}) || !unusable(&fs.PathError{Err: unix.EACCES}) {
+		t.Error("read-only or not permitted does not count as unusable")
+	}
+}
+
+func TestGivenDirIsUsedOrAnError(t *testing.T) {
+	base := t.TempDir()
+	file := filepath.Join(base, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"relative/dir":                  "absolute path",
+		file:                            "not a directory",
+		filepath.Join(file, "below"):    "not a directory",
+		"/proc/self/podhook":            "no such file",
+		filepath.Join(base, "nul\x00x"): "invalid argument",
+	} {
+		_, err := Open(Options{Dir: dir})
+		var de *DirError
+		if !errors.As(err, &de) || !de.Given || len(de.Tries) != 1 {
+			t.Errorf("%q: %v, want a DirError of one try", dir, err)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, want) || !strings.Contains(text, "PODHOOK_STATE_DIR") || !strings.Contains(text, dir) {
+			t.Errorf("%q: %q lacks %q", dir, text, want)
+		}
+	}
+	deep := filepath.Join(base, "a/b/c")
+	s, err := Open(Options{Dir: deep + "/"})
+	if err != nil || s.Dir() != deep || mode(t, deep).Perm() != 0o700 {
+		t.Errorf("%v, %v", s, err)
+	}
+	loose := filepath.Join(base, "volume") // as an emptyDir
+	if err := errors.Join(os.Mkdir(loose, 0o700), os.Chmod(loose, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: loose}); err != nil || mode(t, loose).Perm() != 0o777 {
+		t.Errorf("%v, mode %v", err, mode(t, loose))
+	}
+}
+
+func TestReadOnlyDirIsFoundAtOpen(t *testing.T) {
+	dir := mountTmpfs(t, "size=64k")
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Options{Dir: dir})
+	if !errors.Is(err, unix.EROFS) {
+		t.Errorf("Open: %v, want read-only file system", err)
+	}
+	p := testPlaces(t)
+	p.run = dir
+	s, err := open(Options{}, p)
+	if err != nil || filepath.Dir(s.Dir()) != p.shm {
+		t.Errorf("with nothing given: %v, %v, want shared memory", s, err)
+	}
+}
+
+// mountTmpfs mounts a file system of the test's own.
+func mountTmpfs(t *testing.T, options string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("tmpfs cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// fill leaves no byte in a file system.
+func fill(t *testing.T, dir string) (file string) {
+	t.Helper()
+	file = filepath.Join(dir, "ballast")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := mountTmpfs(t, "size=256k,mode=700")
+	s := testStore(t, Options{Dir: dir})
+	h := s.Hook("prestart")
+	l := mustLock(t, h)
+	defer l.Unlock()
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
+	if err := errors.Join(l.SetMarker("r1"), s.SaveConfig([]byte("a"), "x"), s.Check()); err != nil {
+		t.Fatal(err)
+	}
+	w, err := l.Output("r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ballast := fill(t, dir)
+
+	// What is there can still be read, and nothing of it is lost.
+	again, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	full := map[string]error{
+		"Check":           again.Check(),
+		"Write":           l.Write(Record{RunID: "r2", Outcome: Running}),
+		"SetMarker":       l.SetMarker("r2"),
+		"SaveConfig":      s.SaveConfig([]byte("b"), "x"),
+		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte("lost")),
+		"WriteFileAtomic": WriteFileAtomic(filepath.Join(dir, "done"), []byte("x"), 0o644),
+	}
+	for what, err := range full {
+		var fe *FullError
+		if !errors.As(err, &fe) || !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("%s: %v, want a FullError", what, err)
+		} else if !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), "PODHOOK_STATE_DIR") {
+			t.Errorf("%s: %q does not say what to do", what, err)
+		}
+	}
+	if r := mustRead(t, again.Hook("prestart")); r.RunID != "r1" {
+		t.Errorf("record of run %q, want r1", r.RunID)
+	}
+	if ok, err := h.Marked(); !ok || err != nil {
+		t.Errorf("marker: %v, %v", ok, err)
+	}
+	if text, _, ok, err := s.LastConfig(); string(text) != "a" || !ok || err != nil {
+		t.Errorf("configuration: %q, %v, %v", text, ok, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(h.dir, "*tmp*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, l, Record{RunID: "r3", Outcome: Succeeded})
+	if err := w.WriteLine(testTime, "a", "stdout", []byte("kept")); err != nil {
+		t.Fatal(err)
+	}
+	lost := len(keptLine("a", "stdout", "lost"))
+	want := fmt.Sprintf("[%d bytes omitted]\n%s", lost, keptLine("a", "stdout", "kept"))
+	if err := os.Remove(filepath.Join(h.dir, "run.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := readOutput(t, h); got != want {
+		t.Errorf("output %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,64 @@
+package state
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestTotalsCount(t *testing.T) {
+	var tot Totals
+	end := time.Now()
+	tot.AddRun(Failed, 2, end)
+	if !tot.LastSuccess.IsZero() {
+		t.Error("a failed run is the last success")
+	}
+	tot.AddRun(Succeeded, 0.005, end)
+	tot.AddRun(TimedOut, 1000, end.Add(time.Hour))
+	tot.AddStep("a", Succeeded, 0.01)
+	tot.AddStep("a", Failed, 0.02)
+	tot.AddStep("b", Skipped, 0)
+	tot.AddKill("SIGTERM")
+	tot.AddKill("SIGKILL")
+	tot.AddKill("SIGKILL")
+	tot.AddSignal("SIGQUIT")
+	if tot.Runs[Failed] != 1 || tot.Runs[Succeeded] != 1 || tot.Runs[TimedOut] != 1 || !tot.LastSuccess.Equal(end) {
+		t.Errorf("runs %v, last success %v", tot.Runs, tot.LastSuccess)
+	}
+	if tot.Steps[Succeeded] != 1 || tot.Steps[Failed] != 1 || tot.Steps[Skipped] != 1 ||
+		tot.StepsByName["a"][Failed] != 1 || tot.StepsByName["b"][Skipped] != 1 {
+		t.Errorf("steps %v, by name %v", tot.Steps, tot.StepsByName)
+	}
+	if tot.Kills["SIGKILL"] != 2 || tot.Kills["SIGTERM"] != 1 || tot.SignalsSent["SIGQUIT"] != 1 {
+		t.Errorf("kills %v, signals %v", tot.Kills, tot.SignalsSent)
+	}
+	if h := tot.RunSeconds; h.Count != 3 || h.Sum != 1002.005 || h.Buckets[0] != 1 || h.Buckets[5] != 1 {
+		t.Errorf("run seconds %+v", h)
+	}
+	if tot.StepSeconds.Count != 2 {
+		t.Errorf("%d step durations, want 2: a skipped step has none", tot.StepSeconds.Count)
+	}
+}
+
+func TestHistogramBounds(t *testing.T) {
+	bounds := Buckets()
+	if !slices.IsSorted(bounds) || bounds[0] != 0.01 || bounds[len(bounds)-1] != 300 {
+		t.Fatalf("bounds %v", bounds)
+	}
+	for i, b := range bounds {
+		var at, above Histogram
+		at.Observe(b) // le: the bound belongs to its bucket
+		above.Observe(b + 0.001)
+		if at.Buckets[i] != 1 {
+			t.Errorf("%v s: %v", b, at.Buckets)
+		}
+		if i+1 < len(bounds) && above.Buckets[i+1] != 1 {
+			t.Errorf("just over %v s: %v", b, above.Buckets)
+		}
+	}
+	var h Histogram
+	h.Observe(301)
+	if slices.Max(h.Buckets) != 0 || h.Count != 1 {
+		t.Errorf("over the last bound: %+v", h)
+	}
+}

@@ -61,7 +61,8 @@ func (s Source) hookDirs() ([]string, error) {
 	return names, nil
 }
 
-// unused warns of directories that a configuration puts out of use.
+// unused warns of the default file and of directories that another
+// configuration puts out of use.
 func (s Source) unused(c *Config) []Problem {
 	if c.text == nil {
 		return nil
@@ -79,6 +80,10 @@ func (s Source) unused(c *Config) []Problem {
 		return nil
 	}
 	var list []Problem
+	file := filepath.Join(s.dir(), defaultFile)
+	if _, err := os.Lstat(file); err == nil && filepath.Clean(c.Source) != file {
+		list = append(list, Problem{Pos: Position{File: file}, Msg: "not used, because the hooks come from " + c.Source})
+	}
 	for _, name := range names {
 		path := filepath.Join(s.dir(), name)
 		if !used[path] {

@@ -50,7 +50,6 @@ func (d *decoder) config(v value, c *Config) {
 			}
 		}},
 	})
-	d.clashes(c.Hooks)
 }
 
 func (d *decoder) hook(v value, h *Hook) {
@@ -62,18 +61,26 @@ func (d *decoder) hook(v value, h *Hook) {
 			}
 		}},
 		{"paths", func(v value) { h.Paths = d.paths(v, h.Name) }},
-		{"marker", func(v value) { h.Marker = d.absPath(v) }},
+		{"marker", func(v value) {
+			if path := d.absPath(v); path != "" && d.claim(v, h.Name, "marker", path) {
+				h.Marker = path
+			}
+		}},
 		{"steps", func(v value) { h.Steps = d.steps(v) }},
 	})
 }
 
 func (d *decoder) steps(v value) []*Step {
 	const allowed = "a list of steps, such as [{sleep: 5s}]"
-	var list []*Step
+	var drafts []*stepDraft
 	for _, item := range d.items(v, allowed) {
-		list = append(list, d.step(item))
+		drafts = append(drafts, d.step(item))
 	}
-	d.nameSteps(list, v)
+	d.nameSteps(drafts)
+	var list []*Step
+	for _, draft := range drafts {
+		list = append(list, draft.Step)
+	}
 	return list
 }
 

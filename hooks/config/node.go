@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -72,9 +73,9 @@ func (v value) resolved() value {
 }
 
 func (v value) child(name string, n *yaml.Node) value {
-	path := name
+	path := pathPart(name)
 	if v.path != "" {
-		path = v.path + "." + name
+		path = v.path + "." + path
 	}
 	return value{n, path}
 }
@@ -105,7 +106,7 @@ func (d *decoder) pos(v value) Position { return Position{d.file, v.node.Line} }
 
 // refuse adds a problem with a value.
 func (d *decoder) refuse(v value, msg string, args ...any) {
-	p := Problem{Pos: d.pos(v), Field: shorten(v.path), Msg: fmt.Sprintf(msg, args...)}
+	p := Problem{Pos: d.pos(v), Field: v.path, Msg: fmt.Sprintf(msg, args...)}
 	switch {
 	case v.node.Kind == yaml.ScalarNode && !v.isNull():
 		p.Value = v.node.Value
@@ -120,13 +121,12 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	d.add(p)
 }
 
-// shorten keeps a path readable where a key in it is absurdly long.
-func shorten(path string) string {
-	const most = 200
-	if len(path) <= most {
-		return path
+// pathPart keeps a path to one readable line, whatever the key is.
+func pathPart(key string) string {
+	if len(key) > maxShown || strings.ContainsFunc(key, unicode.IsControl) {
+		return quote(key)
 	}
-	return strings.ToValidUTF8(path[:most], "") + "..."
+	return key
 }
 
 // entry is one key of a mapping and what stands there.
@@ -163,7 +163,7 @@ func (d *decoder) entries(v value, allowed string) (list []entry, ok bool) {
 			continue
 		}
 		if line, twice := first[name]; twice {
-			d.add(Problem{Pos: d.pos(key), Field: shorten(child.path),
+			d.add(Problem{Pos: d.pos(key), Field: child.path,
 				Msg: "given twice, first on line " + strconv.Itoa(line)})
 			continue
 		}
@@ -189,7 +189,7 @@ func (d *decoder) fields(v value, allowed string, table []field) (known bool) {
 			continue
 		}
 		known = false
-		d.add(Problem{Pos: Position{d.file, e.line}, Field: shorten(v.path), Value: e.key,
+		d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: e.key,
 			Msg: "no such field" + suggestion(e.key, table)})
 	}
 	return known

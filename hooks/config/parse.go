@@ -14,7 +14,7 @@ import (
 // for errors. It looks at nothing but the text: whether scripts exist is for
 // Load. The error is an *Errors.
 func Parse(name string, text []byte) (*Config, error) {
-	d := &decoder{file: name}
+	d := &decoder{file: name, first: map[string]claim{}}
 	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text}
 	if root := d.document(text); root != nil {
 		d.config(value{node: root}, c)
@@ -31,6 +31,8 @@ func Parse(name string, text []byte) (*Config, error) {
 type decoder struct {
 	problems
 	file string
+	// first is where a path or marker was first given, for all hooks.
+	first map[string]claim
 }
 
 // document parses the one document of a text; nil where it is empty or broken.
@@ -43,26 +45,32 @@ func (d *decoder) document(text []byte) *yaml.Node {
 		d.add(Problem{Pos: Position{d.file, line}, Msg: "not UTF-8 text, or a control character in it"})
 		return nil
 	}
-	decode := yaml.NewDecoder(bytes.NewReader(text)).Decode
-	var doc, second yaml.Node
-	if err := decode(&doc); errors.Is(err, io.EOF) {
-		return nil
-	} else if err != nil {
+	docs, err := documents(text)
+	switch {
+	case err != nil:
 		d.add(syntaxProblem(d.file, text, err))
-		return nil
+	case len(docs) > 1:
+		d.add(Problem{Pos: Position{d.file, docs[1].Line}, Msg: "a second YAML document begins here; the hooks must be in one"})
+	case len(docs) == 1 && d.bounded(docs[0].Content[0]):
+		return docs[0].Content[0]
 	}
-	if err := decode(&second); err == nil {
-		d.add(Problem{Pos: Position{d.file, second.Line}, Msg: "a second YAML document begins here; the hooks must be in one"})
-		return nil
-	} else if !errors.Is(err, io.EOF) {
-		d.add(syntaxProblem(d.file, text, err))
-		return nil
+	return nil
+}
+
+// documents are the first two of a text; a third makes no difference.
+func documents(text []byte) ([]*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var docs []*yaml.Node
+	for len(docs) < 2 {
+		doc := &yaml.Node{}
+		if err := decoder.Decode(doc); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		docs = append(docs, doc)
 	}
-	root := doc.Content[0]
-	if !d.bounded(root) {
-		return nil
-	}
-	return root
+	return docs, nil
 }
 
 // badByte is the line of the first byte that YAML text cannot hold, or 0.

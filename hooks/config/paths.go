@@ -1,7 +1,7 @@
 package config
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -25,9 +25,7 @@ func (d *decoder) paths(v value, hook string) []string {
 		}
 		if msg := badURLPath(path); msg != "" {
 			d.refuse(item, "%s", msg)
-		} else if slices.Contains(list, path) {
-			d.refuse(item, "given twice in this list")
-		} else {
+		} else if d.claim(item, hook, "path", path) {
 			list = append(list, path)
 		}
 	}
@@ -62,24 +60,20 @@ func notInURLPath(r rune) bool {
 	return !letter && !strings.ContainsRune("/-._~!$&'()+,;=:@", r)
 }
 
-// clashes finds what two hooks cannot both have.
-func (d *decoder) clashes(hooks map[string]*Hook) {
-	paths, markers := map[string]*Hook{}, map[string]*Hook{}
-	inOrder := slices.SortedFunc(maps.Values(hooks), func(a, b *Hook) int { return a.Pos.Line - b.Pos.Line })
-	for _, h := range inOrder {
-		field := "hooks." + h.Name
-		for _, path := range h.Paths {
-			if other := paths[path]; other != nil {
-				d.add(Problem{Pos: h.Pos, Field: field + ".paths", Value: path,
-					Msg: "is a path of the hook " + other.Name + " too"})
-				continue
-			}
-			paths[path] = h
-		}
-		if other := markers[h.Marker]; other != nil && h.Marker != "" {
-			d.add(Problem{Pos: h.Pos, Field: field + ".marker", Value: h.Marker,
-				Msg: "is the marker of the hook " + other.Name + " too"})
-		}
-		markers[h.Marker] = h
+// claim is a hook's claim to something that no other hook can have too.
+type claim struct {
+	hook string
+	line int
+}
+
+// claim reports what is claimed already, by this hook or by another one.
+func (d *decoder) claim(v value, hook, what, text string) bool {
+	key := what + " " + text
+	if other, taken := d.first[key]; taken {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Value: text,
+			Msg: fmt.Sprintf("is already a %s of the hook %s, on line %d", what, other.hook, other.line)})
+		return false
 	}
+	d.first[key] = claim{hook, v.node.Line}
+	return true
 }

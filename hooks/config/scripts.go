@@ -33,17 +33,21 @@ func ListScripts(dir string) (scripts []Script, warnings []Problem, err error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
+		pos := Position{File: path}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			warnings = append(warnings, Problem{Pos: pos, Msg: "a directory; passed over, only files are run"})
+			continue
+		}
 		argv, warning, err := startable(path)
-		switch {
-		case errors.Is(err, errIsDir):
-			warnings = append(warnings, Problem{Pos: Position{File: path}, Msg: "a directory; passed over, only files are run"})
-		case err != nil:
-			found.add(Problem{Pos: Position{File: path}, Msg: err.Error()})
-		default:
+		if err == nil {
 			scripts = append(scripts, Script{Name: e.Name(), Path: path, Argv: argv})
+		} else if _, gone := os.Lstat(path); !missing(gone) {
+			// What has gone since the listing, as in a ConfigMap's update, is
+			// no problem.
+			found.add(Problem{Pos: pos, Msg: err.Error()})
 		}
 		if warning != "" {
-			warnings = append(warnings, Problem{Pos: Position{File: path}, Msg: warning})
+			warnings = append(warnings, Problem{Pos: pos, Msg: warning})
 		}
 	}
 	if err := found.err(); err != nil {
@@ -75,8 +79,6 @@ func ignored(name string) bool {
 	}
 	return false
 }
-
-var errIsDir = errors.New("a directory")
 
 // checkScripts lists the scripts of every step. Those of another hook than the
 // one that is to be run give warnings only.

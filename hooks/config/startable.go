@@ -26,7 +26,7 @@ func startable(file string) (argv []string, warning string, err error) {
 		return nil, "", err
 	}
 	noExec := executable(file)
-	if noExec == nil && bytes.HasPrefix(head, []byte("\x7fELF")) {
+	if noExec == nil && isELF(head) {
 		return []string{file}, "", nil
 	}
 	line, err := hashBang(head)
@@ -36,11 +36,11 @@ func startable(file string) (argv []string, warning string, err error) {
 	case err != nil:
 		return nil, "", err
 	case line == nil && noExec != nil:
-		return nil, "", fmt.Errorf("%w, and without a #! line: make it executable (chmod +x) or begin it with #! and an interpreter", noExec)
+		return nil, "", fmt.Errorf("%w, and without a #! line that names an interpreter to run it", noExec)
 	case line == nil:
 		return nil, "", errors.New("executable, but neither a program (ELF) nor a script: the kernel refuses it (exec format error); begin it with #! and an interpreter, such as #!/bin/sh")
 	}
-	if warning, err = checkInterpreter(line); err != nil {
+	if warning, err = checkInterpreter(line, 1); err != nil {
 		return nil, "", err
 	}
 	if noExec == nil {
@@ -54,9 +54,6 @@ func readHead(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, explain(file, err)
-	}
-	if info.IsDir() {
-		return nil, errIsDir
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s; only regular files and links to them can be run", fileType(info.Mode()))
@@ -85,7 +82,7 @@ func executable(file string) error {
 		return errors.New("on a mount with noexec")
 	}
 	if errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("not executable for user %d", os.Geteuid())
+		return fmt.Errorf("not executable for user %d (chmod +x)", os.Geteuid())
 	}
 	return explain(file, err)
 }
@@ -124,9 +121,15 @@ func hashBang(head []byte) ([]string, error) {
 	return []string{interpreter, arg}, nil
 }
 
+func isELF(head []byte) bool { return bytes.HasPrefix(head, []byte("\x7fELF")) }
+
+// maxInterpreters is how often an interpreter may itself be a script, see
+// execve(2).
+const maxInterpreters = 4
+
 // checkInterpreter wants one that can be started. What env(1) would find is
 // only a warning: the hook's own PATH may differ.
-func checkInterpreter(line []string) (warning string, err error) {
+func checkInterpreter(line []string, depth int) (warning string, err error) {
 	interpreter := line[0]
 	if !path.IsAbs(interpreter) {
 		return "", fmt.Errorf("its interpreter %s has no absolute path", quote(interpreter))
@@ -142,10 +145,36 @@ func checkInterpreter(line []string) (warning string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("its interpreter %s: %w", quote(interpreter), err)
 	}
-	if path.Base(interpreter) == "env" && len(line) == 2 && !strings.ContainsAny(line[1], "-= \t") && inPath(line[1]) == "" {
+	if err := checkNested(interpreter, depth); err != nil {
+		return "", err
+	}
+	if path.Base(interpreter) == "env" && len(line) == 2 && !strings.HasPrefix(line[1], "-") && !strings.ContainsAny(line[1], "= \t") && inPath(line[1]) == "" {
 		return fmt.Sprintf("its interpreter %s is not in the PATH", quote(line[1])), nil
 	}
 	return "", nil
+}
+
+// checkNested looks into an interpreter: it may be a script itself. One that
+// cannot be read can still be executed, so nothing is said of it.
+func checkNested(interpreter string, depth int) error {
+	head, err := readHead(interpreter)
+	if err != nil || isELF(head) {
+		return nil
+	}
+	line, err := hashBang(head)
+	switch {
+	case err != nil:
+	case line == nil:
+		err = errors.New("neither a program (ELF) nor a script")
+	case depth > maxInterpreters:
+		err = errors.New("scripts that are each other's interpreters")
+	default:
+		_, err = checkInterpreter(line, depth+1)
+	}
+	if err != nil {
+		return fmt.Errorf("its interpreter %s: %w", quote(interpreter), err)
+	}
+	return nil
 }
 
 // inPath is where a program is found as execvp(3) would, or "".

@@ -38,11 +38,13 @@ func kindNames() string {
 type stepDraft struct {
 	*Step
 	chosen []kind
+	// name is where the name is given.
+	name value
 	// idle are the fields that only mean something where a program is started.
 	idle []value
 }
 
-func (d *decoder) step(v value) *Step {
+func (d *decoder) step(v value) *stepDraft {
 	draft := &stepDraft{Step: &Step{
 		KillAfter: defaultKillAfter, OnFailure: Fail, Pos: d.pos(v),
 	}}
@@ -58,7 +60,7 @@ func (d *decoder) step(v value) *Step {
 	if known || len(draft.chosen) > 0 {
 		d.oneAction(v, draft)
 	}
-	return draft.Step
+	return draft
 }
 
 func (d *decoder) commonFields(s *stepDraft) []field {
@@ -69,7 +71,7 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 		}
 	}
 	return []field{
-		{"name", func(v value) { s.Name = d.stepName(v) }},
+		{"name", func(v value) { s.Name, s.name = d.stepName(v), v }},
 		{"timeout", func(v value) { s.Timeout = d.duration(v) }},
 		{"onFailure", func(v value) { s.OnFailure = d.policy(v) }},
 		{"once", func(v value) { s.Once = d.boolean(v) }},
@@ -134,7 +136,7 @@ func (d *decoder) env(v value) []string {
 	list := make([]string, 0, len(entries))
 	for _, e := range entries {
 		if msg := badEnvName(e.key); msg != "" {
-			d.add(Problem{Pos: Position{d.file, e.line}, Field: shorten(v.path), Value: e.key, Msg: msg})
+			d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: e.key, Msg: msg})
 			continue
 		}
 		if text, ok := d.argument(e.value.resolved(), `a text; write "" for an empty one`); ok {

@@ -40,15 +40,14 @@ func cleanName(text string) string {
 
 // nameSteps finds names that are given twice and makes those that are not
 // given; a made name gives way to a given one.
-func (d *decoder) nameSteps(steps []*Step, v value) {
-	taken := map[string]*Step{}
-	for i, s := range steps {
+func (d *decoder) nameSteps(steps []*stepDraft) {
+	taken := map[string]*stepDraft{}
+	for _, s := range steps {
 		if s.Name == "" {
 			continue
 		}
 		if other := taken[s.Name]; other != nil {
-			d.add(Problem{Pos: s.Pos, Field: v.path + "[" + strconv.Itoa(i) + "].name", Value: s.Name,
-				Msg: "is the name of the step on line " + strconv.Itoa(other.Pos.Line) + " too"})
+			d.refuse(s.name, "is already the name of a step of this hook, on line %d", other.name.node.Line)
 		}
 		taken[s.Name] = s
 	}

@@ -5,20 +5,29 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
+
+// maxMessage bounds what is shown of the parser's error: it may hold the name of
+// an anchor, of any length.
+const maxMessage = 200
+
+// maxSearch bounds the text in which the failing line is searched for, which
+// parses it about twenty times.
+const maxSearch = 64 << 10
 
 // syntaxProblem is the YAML parser's error with the line where it gave up.
 func syntaxProblem(file string, text []byte, err error) Problem {
 	line, msg := splitLine(err.Error())
 	// The parser names the start of the mapping or list it was in, or no line
 	// at all. The first line that makes it fail is what a person looks for.
-	if line == 0 || strings.HasPrefix(msg, "did not find expected") {
+	if vague := line == 0 || strings.HasPrefix(msg, "did not find expected"); vague && len(text) <= maxSearch {
 		line = failingLine(text, msg)
 	}
 	if indentedByTab(text, line) {
 		msg = "a tab in the indentation; YAML takes only spaces"
+	}
+	if len(msg) > maxMessage {
+		msg = strings.ToValidUTF8(msg[:maxMessage], "") + "..."
 	}
 	return Problem{Pos: Position{file, line}, Msg: "not valid YAML: " + msg}
 }
@@ -45,8 +54,7 @@ func failingLine(text []byte, msg string) int {
 		ends[i] = end
 	}
 	first := sort.Search(len(lines)-1, func(i int) bool {
-		var doc yaml.Node
-		err := yaml.Unmarshal(text[:ends[i]], &doc)
+		_, err := documents(text[:ends[i]])
 		if err == nil {
 			return false
 		}

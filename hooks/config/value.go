@@ -46,9 +46,10 @@ func (d *decoder) duration(v value) time.Duration {
 }
 
 func (d *decoder) boolean(v value) bool {
-	text, _ := d.text(v, "true or false")
-	if v.node.Kind == yaml.ScalarNode && !v.isNull() && text != "true" && text != "false" {
-		d.refuse(v, "true or false")
+	const allowed = "true or false"
+	text, ok := d.text(v, allowed)
+	if ok && text != "true" && text != "false" {
+		d.refuse(v, allowed)
 	}
 	return text == "true"
 }

@@ -1,0 +1,125 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// Error is everything that is wrong with the variables, a problem a line.
+type Error struct{ Problems []string }
+
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// Load reads the settings from the process's environment and refuses variables
+// of environ that start with PODHOOK_ and are none of podhook's. All problems
+// are reported together, in an *Error that names each variable, its value and
+// what is allowed.
+func Load(environ []string) (*Settings, error) {
+	s := &Settings{}
+	problems := decode(s)
+	problems = append(problems, unknown(environ)...)
+	problems = append(problems, s.contradictions()...)
+	if len(problems) > 0 {
+		return nil, &Error{Problems: problems}
+	}
+	return s, nil
+}
+
+// decode hands envconfig one field at a time, because it stops at the first
+// value that it cannot read and a person wants to see all of them.
+func decode(s *Settings) []string {
+	var problems []string
+	all := reflect.ValueOf(s).Elem()
+	for i := range all.NumField() {
+		field := all.Type().Field(i)
+		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+		err := envconfig.Process(strings.TrimSuffix(Prefix, "_"), one.Interface())
+		var parse *envconfig.ParseError
+		switch {
+		case err == nil:
+			all.Field(i).Set(one.Elem().Field(0))
+		case errors.As(err, &parse):
+			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse.Err)))
+		default:
+			problems = append(problems, fmt.Sprintf("%s: %v", Name(field.Name), err))
+		}
+	}
+	return problems
+}
+
+// allowed says what a field takes; the errors of strconv and time do not.
+func allowed(field reflect.StructField, err error) string {
+	switch field.Type {
+	case reflect.TypeFor[bool]():
+		return "allowed are true and false"
+	case reflect.TypeFor[time.Duration]():
+		return "a duration with a unit is needed, such as 30s or 1m30s"
+	}
+	return err.Error()
+}
+
+func (s *Settings) contradictions() []string {
+	var problems []string
+	if s.Config != "" && s.ConfigYAML != "" {
+		problems = append(problems, "PODHOOK_CONFIG and PODHOOK_CONFIG_YAML are both set: one of them is allowed")
+	}
+	if s.GracePeriod < time.Second && s.GracePeriod != 0 || s.GracePeriod < 0 {
+		problems = append(problems, fmt.Sprintf("PODHOOK_GRACE_PERIOD: %q: at least 1s is needed", s.GracePeriod))
+	}
+	if s.GraceMargin < 0 || s.GracePeriod > 0 && s.GraceMargin >= s.GracePeriod {
+		problems = append(problems, fmt.Sprintf("PODHOOK_GRACE_MARGIN: %q: from 0s to less than PODHOOK_GRACE_PERIOD (%v) is allowed", s.GraceMargin, s.GracePeriod))
+	}
+	if t := s.TerminationLog; t != "" && t != Off && !strings.HasPrefix(t, "/") {
+		problems = append(problems, fmt.Sprintf("PODHOOK_TERMINATION_LOG: %q: an absolute path or off is needed", t))
+	}
+	return problems
+}
+
+// Off turns a setting off that has a default where it is not set.
+const Off = "off"
+
+// Row is one setting as the help and the README show it.
+type Row struct{ Name, Default, Description string }
+
+// Table lists all settings in their order in Settings.
+func Table() []Row {
+	t := reflect.TypeFor[Settings]()
+	rows := make([]Row, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		rows = append(rows, Row{Name: Name(f.Name), Default: f.Tag.Get("default"), Description: f.Tag.Get("desc")})
+	}
+	return rows
+}
+
+// Name is the variable of a field: ConfigYAML is PODHOOK_CONFIG_YAML, by the
+// same rule as envconfig's split_words.
+func Name(field string) string {
+	var b strings.Builder
+	b.WriteString(Prefix)
+	runes := []rune(field)
+	for i, r := range runes {
+		if i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}
+
+// nearest is the known name that a typo most likely means.
+func nearest(name string) string {
+	names := make([]string, 0, 32)
+	for _, row := range Table() {
+		names = append(names, row.Name)
+	}
+	return config.Nearest(name, names)
+}

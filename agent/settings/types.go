@@ -1,0 +1,118 @@
+package settings
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The types of settings. Each Decode is called by envconfig with the variable's
+// value and says in its error what is allowed.
+
+// Path is an absolute path; empty where it is not set.
+type Path string
+
+// Decode refuses relative paths: exec'd hooks and the agent may have different
+// working directories and must come to the same file.
+func (p *Path) Decode(value string) error {
+	if !filepath.IsAbs(value) || strings.ContainsRune(value, 0) {
+		return fmt.Errorf("an absolute path is needed")
+	}
+	*p = Path(filepath.Clean(value))
+	return nil
+}
+
+// Address is a TCP address to listen on, "host:port" or ":port"; empty where it
+// is not set.
+type Address string
+
+// Decode accepts what net.Listen does for TCP, with a numeric port.
+func (a *Address) Decode(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return fmt.Errorf("an address such as :8080 or 127.0.0.1:8080 is needed")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
+		return fmt.Errorf("the port must be a number from 0 to 65535")
+	}
+	if host != "" && host != "localhost" && net.ParseIP(host) == nil {
+		return fmt.Errorf("the host must be an IP address, localhost or empty")
+	}
+	*a = Address(value)
+	return nil
+}
+
+// Count is a whole number from 1 to 1000000.
+type Count int
+
+// Decode refuses 0: a limit of nothing would answer nobody.
+func (c *Count) Decode(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return fmt.Errorf("a whole number from 1 to 1000000 is needed")
+	}
+	*c = Count(n)
+	return nil
+}
+
+// Bytes is a size in bytes, written as a number with an optional KiB or MiB.
+type Bytes int
+
+// Decode accepts 1024 bytes to 64 MiB.
+func (b *Bytes) Decode(value string) error {
+	digits, unit := value, 1
+	if rest, ok := strings.CutSuffix(value, "KiB"); ok {
+		digits, unit = rest, 1<<10
+	} else if rest, ok := strings.CutSuffix(value, "MiB"); ok {
+		digits, unit = rest, 1<<20
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 0 || n > 64<<20 || n*unit < 1<<10 || n*unit > 64<<20 {
+		return fmt.Errorf("a size from 1KiB to 64MiB is needed, such as 65536 or 64KiB")
+	}
+	*b = Bytes(n * unit)
+	return nil
+}
+
+// FailureMode says how a failed hook is reported to kubelet.
+type FailureMode string
+
+// The failure modes. Abort is the default because kubelet ignores the status of
+// a hook's answer (kubelet.md: answered 500 counts as success).
+const (
+	Abort  FailureMode = "abort"
+	Status FailureMode = "status"
+)
+
+// Decode accepts abort and status.
+func (m *FailureMode) Decode(value string) error {
+	return choose(m, value, Abort, Status)
+}
+
+// LogFormat is the form of the container's log.
+type LogFormat string
+
+// The log formats.
+const (
+	Text LogFormat = "text"
+	JSON LogFormat = "json"
+)
+
+// Decode accepts text and json.
+func (f *LogFormat) Decode(value string) error {
+	return choose(f, value, Text, JSON)
+}
+
+func choose[T ~string](target *T, value string, allowed ...T) error {
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		if T(value) == a {
+			*target = a
+			return nil
+		}
+		names[i] = string(a)
+	}
+	return fmt.Errorf("allowed are %s", strings.Join(names, " and "))
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 const hookNameRule = "a hook's name is a DNS label (RFC 1123): a-z, 0-9 and - inside, at most 63 characters"
@@ -118,7 +119,7 @@ func hints(c *Config) []Problem {
 		if hint := kubernetesHint(name); hint != "" {
 			p.Msg = "a hook of your own that nothing calls by itself" + hint
 			list = append(list, p)
-		} else if near := nearest(name, builtin()); near != "" {
+		} else if near := Nearest(name, builtin()); near != "" {
 			p.Msg = fmt.Sprintf("a hook of your own that nothing calls by itself; did you mean %q?", near)
 			list = append(list, p)
 		}
@@ -128,4 +129,29 @@ func hints(c *Config) []Problem {
 		}
 	}
 	return list
+}
+
+// StartsPrograms says whether a run of the hook may start one.
+func (h *Hook) StartsPrograms() bool {
+	return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.startsPrograms() })
+}
+
+// LongestKill is the longest that ending one of the hook's programs takes, from
+// SIGTERM to SIGKILL.
+func (h *Hook) LongestKill() time.Duration {
+	var longest time.Duration
+	for _, s := range h.Steps {
+		if s.startsPrograms() {
+			longest = max(longest, s.KillAfter)
+		}
+	}
+	return longest
+}
+
+func (s *Step) startsPrograms() bool {
+	switch s.Action.(type) {
+	case Exec, Scripts:
+		return true
+	}
+	return false
 }

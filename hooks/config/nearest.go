@@ -2,9 +2,9 @@ package config
 
 import "strings"
 
-// nearest is the name that was probably meant, or "". Case and the marks
+// Nearest is the name that was probably meant, or "". Case and the marks
 // between words do not count, so that killafter and on_failure are found.
-func nearest(given string, names []string) string {
+func Nearest(given string, names []string) string {
 	const longest = 40
 	if len(given) > longest {
 		return ""

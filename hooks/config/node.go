@@ -211,7 +211,7 @@ func suggestion(name string, table []field) string {
 		names[i] = f.name
 	}
 	text := "; allowed: " + strings.Join(names, ", ")
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return ", did you mean " + strconv.Quote(near) + text
 	}
 	return text

@@ -181,7 +181,7 @@ func TestNearest(t *testing.T) {
 		"workdir": "workingDir", "workingDirectory": "", "exce": "exec", "slepe": "sleep", "x": "", "": "", "completely": "",
 		strings.Repeat("exec", 1000): "",
 	} {
-		if got := nearest(given, names); got != want {
+		if got := Nearest(given, names); got != want {
 			t.Errorf("%.20q: got %q, want %q", given, got, want)
 		}
 	}

@@ -76,6 +76,20 @@ func (h *Hook) Read() (Record, bool, error) {
 	}
 }
 
+// Read is Hook.Read for the one who holds the lock: a record that says running
+// is of a run whose process is gone.
+func (l *Lock) Read() (Record, bool, error) {
+	r, ok, err := l.hook.load()
+	if err != nil || !ok || r.Instance != l.hook.store.instance.ID {
+		return Record{}, false, err
+	}
+	r = r.Clone()
+	if r.Outcome == Running {
+		r.interrupt()
+	}
+	return r, true, nil
+}
+
 // Marked says whether the hook has succeeded in this instance. A marker of an
 // earlier instance, or a broken one, does not count.
 func (h *Hook) Marked() (bool, error) {

@@ -85,9 +85,12 @@ type StepRecord struct {
 	// Signal is the name of the signal that ended the program.
 	Signal string `json:"signal,omitempty"`
 	// Attempt counts from 1.
-	Attempt int    `json:"attempt,omitempty"`
-	Once    bool   `json:"once,omitempty"`
-	Error   string `json:"error,omitempty"`
+	Attempt int  `json:"attempt,omitempty"`
+	Once    bool `json:"once,omitempty"`
+	// DoneIn is the earlier run of this instance in which a step that is marked
+	// once has succeeded.
+	DoneIn string `json:"doneIn,omitempty"`
+	Error  string `json:"error,omitempty"`
 	// Waiting is what a running step waits for.
 	Waiting string `json:"waiting,omitempty"`
 	// Tail are the last lines of output; see AddTail.

@@ -31,7 +31,7 @@ func fullRecord() Record {
 	}
 	r.Totals.AddRun(Succeeded, 0.2, end)
 	r.Totals.AddStep("a", Succeeded, 0.1)
-	r.Totals.AddKill("SIGTERM")
+	r.Totals.AddKills("SIGTERM", 1)
 	r.Totals.AddSignal("SIGQUIT")
 	return r
 }
@@ -327,7 +327,7 @@ func TestUnchangedRecordIsNotParsedAgain(t *testing.T) {
 	r.Main.PID = 99
 	r.Totals.AddRun(Failed, 1, testTime)
 	r.Totals.AddStep("a", Failed, 1)
-	r.Totals.AddKill("SIGTERM")
+	r.Totals.AddKills("SIGTERM", 1)
 	r.Totals.AddSignal("SIGQUIT")
 	if got := normal(t, mustRead(t, h)); got != want {
 		t.Errorf("changed through a copy: %s", got)

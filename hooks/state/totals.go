@@ -85,8 +85,16 @@ func (t *Totals) countStep(name string, o Outcome) {
 	t.StepsByName[name] = m
 }
 
-// AddKill counts a signal sent to end a step, by its name ("SIGKILL").
-func (t *Totals) AddKill(signal string) { count(&t.Kills, signal) }
+// AddKills counts n signals sent to end a step, by their name ("SIGKILL").
+func (t *Totals) AddKills(signal string, n int) {
+	if n <= 0 {
+		return
+	}
+	if t.Kills == nil {
+		t.Kills = map[string]uint64{}
+	}
+	t.Kills[signal] += uint64(n)
+}
 
 // AddSignal counts a signal sent to the main process, by its name ("SIGQUIT").
 func (t *Totals) AddSignal(signal string) { count(&t.SignalsSent, signal) }

@@ -18,9 +18,9 @@ func TestTotalsCount(t *testing.T) {
 	tot.AddStep("a", Succeeded, 0.01)
 	tot.AddStep("a", Failed, 0.02)
 	tot.AddStep("b", Skipped, 0)
-	tot.AddKill("SIGTERM")
-	tot.AddKill("SIGKILL")
-	tot.AddKill("SIGKILL")
+	tot.AddKills("SIGTERM", 1)
+	tot.AddKills("SIGKILL", 1)
+	tot.AddKills("SIGKILL", 1)
 	tot.AddSignal("SIGQUIT")
 	if tot.Runs[Failed] != 1 || tot.Runs[Succeeded] != 1 || tot.Runs[TimedOut] != 1 || !tot.LastSuccess.Equal(end) {
 		t.Errorf("runs %v, last success %v", tot.Runs, tot.LastSuccess)

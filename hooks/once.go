@@ -1,0 +1,127 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// lockSlack is what a run may take beyond its hook's timeout until a joiner
+// gives its owner up: killing what is left and writing the record.
+const lockSlack = 15 * time.Second
+
+// NotRecordedError is a hook that was not run because its outcome could not
+// have been recorded.
+type NotRecordedError struct{ Err error }
+
+func (e *NotRecordedError) Error() string { return "the state cannot be written: " + e.Err.Error() }
+func (e *NotRecordedError) Unwrap() error { return e.Err }
+
+// StuckError is a joined run whose owner neither ended it nor died.
+type StuckError struct {
+	Hook  string
+	After time.Duration
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("hook %s is held by another process for %v, longer than its timeout allows", e.Hook, e.After)
+}
+
+// resolve makes sure that the hook is run once: it takes the hook's lock,
+// waiting for the run that holds it, and then runs the hook or returns the
+// outcome that is there.
+func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, req Request) (Result, error) {
+	if r.Store == nil {
+		if hook.Name != config.Shutdown {
+			return Result{}, &NotRecordedError{Err: r.StoreErr}
+		}
+		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
+	}
+	lock, waited, err := r.lock(ctx, hook)
+	if err != nil {
+		var stuck *StuckError
+		if errors.As(err, &stuck) || ctx.Err() != nil || hook.Name != config.Shutdown {
+			return Result{}, err
+		}
+		return r.run(ctx, hook, source, req, &journal{err: err})
+	}
+	j := &journal{store: r.Store, lock: lock}
+	defer j.close()
+	previous, found, err := lock.Read()
+	if err == nil && found {
+		if waited && previous.Outcome != state.Interrupted {
+			return Result{Record: previous, Joined: true}, nil
+		}
+		if !req.Force && r.counts(hook, previous) {
+			return Result{Record: previous, Already: true}, nil
+		}
+		j.previous = previous
+	}
+	return r.run(ctx, hook, source, req, j)
+}
+
+func (r *Runner) lock(ctx context.Context, hook *config.Hook) (lock *state.Lock, waited bool, err error) {
+	h := r.Store.Hook(hook.Name)
+	lock, ok, err := h.TryLock()
+	if err != nil {
+		return nil, false, &NotRecordedError{Err: err}
+	}
+	if ok {
+		return lock, false, nil
+	}
+	patience := hook.Timeout + hook.LongestKill() + lockSlack
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lock, err = h.Lock(wait)
+	switch {
+	case err == nil:
+		return lock, true, nil
+	case ctx.Err() != nil:
+		return nil, true, context.Cause(ctx)
+	case wait.Err() != nil:
+		return nil, true, &StuckError{Hook: hook.Name, After: patience}
+	}
+	return nil, true, &NotRecordedError{Err: err}
+}
+
+// counts says whether a record of this instance still stands for the hook. A
+// shutdown that drained a main process does not count for the next one: in a
+// sidecar the main container restarts while this instance goes on (Contour
+// #4851: draining for ever).
+func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
+	if rec.Outcome != state.Succeeded {
+		return false
+	}
+	return hook.Name != config.Shutdown || !r.MainReplaced(rec)
+}
+
+// MainReplaced says whether another main process has come since the record's
+// run began.
+func (r *Runner) MainReplaced(rec state.Record) bool {
+	if r.Main == nil || rec.Main == nil {
+		return false
+	}
+	now := r.Main.Identity()
+	return now != nil && *now != *rec.Main
+}
+
+// RemoveStaleMarkers removes the markers that an earlier instance has left where
+// others look for them: a container that waits for this one's prestart would go
+// on too soon. It is called when an instance starts.
+func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
+	for name, hook := range cfg.Hooks {
+		if hook.Marker == "" {
+			continue
+		}
+		rec, found, err := r.Store.Hook(name).Read()
+		if err == nil && found && (rec.Outcome == state.Succeeded || rec.Outcome == state.Running) {
+			continue
+		}
+		_ = os.Remove(hook.Marker) // a run reports it if it cannot be removed
+	}
+}

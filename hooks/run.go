@@ -1,0 +1,108 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// run is one execution of a hook while it goes on.
+type run struct {
+	*Runner
+	hook     *config.Hook
+	rec      state.Record
+	journal  *journal
+	deadline time.Time
+	// halted: a step's failure means that the rest is skipped.
+	halted bool
+}
+
+// run executes the hook's steps and records them. It returns an error only
+// where nothing was run; a failed step is a Result.
+func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
+	x := r.newRun(hook, source, req, j)
+	units := plan(hook)
+	x.rec.Steps = records(units, j.previous)
+	j.begin(&x.rec)
+	if j.err != nil && hook.Name != config.Shutdown {
+		return Result{}, &NotRecordedError{Err: j.err}
+	}
+	if hook.Marker != "" {
+		// A marker of an earlier run would let another container go on too soon.
+		if err := os.Remove(hook.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
+			x.fail(state.Failed, fmt.Sprintf("marker: %v", err))
+			x.halted = hook.Name != config.Shutdown
+		}
+	}
+	r.Observer.Started(x.rec)
+	ctx, cancel := context.WithDeadline(ctx, x.deadline)
+	defer cancel()
+	x.steps(ctx, units)
+	x.end()
+	r.Observer.Ended(x.rec)
+	return Result{Record: x.rec}, nil
+}
+
+func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
+	now := time.Now()
+	x := &run{Runner: r, hook: hook, journal: j, deadline: r.deadline(hook, now)}
+	x.rec = state.Record{
+		RunID:        fmt.Sprintf("%016x", rand.Uint64()),
+		Hook:         hook.Name,
+		Trigger:      req.Trigger,
+		Start:        now,
+		Outcome:      state.Running,
+		Deadline:     x.deadline,
+		PID:          os.Getpid(),
+		ConfigSource: source,
+		Totals:       j.previous.Totals,
+	}
+	if r.Store != nil {
+		x.rec.Instance = r.Store.Instance().ID
+	}
+	if r.Main != nil {
+		x.rec.Main = r.Main.Identity()
+	}
+	return x
+}
+
+// fail keeps the first failure: what comes after it is often its consequence.
+func (x *run) fail(outcome state.Outcome, reason string) {
+	if x.rec.Outcome == state.Running {
+		x.rec.Outcome, x.rec.Reason = outcome, reason
+	}
+}
+
+// end settles the outcome, writes the markers and the record. A hook never
+// reports a success that it could not record, but shutdown has done its work by
+// then all the same.
+func (x *run) end() {
+	if x.rec.Outcome == state.Running {
+		x.rec.Outcome = state.Succeeded
+		if err := x.writeMarker(); err != nil {
+			x.rec.Outcome, x.rec.Reason = state.Failed, fmt.Sprintf("marker: %v", err)
+		}
+	}
+	now := time.Now()
+	x.rec.End = &now
+	x.rec.Totals.AddRun(x.rec.Outcome, now.Sub(x.rec.Start).Seconds(), now)
+	x.journal.end(&x.rec)
+	if err := x.journal.err; err != nil && x.rec.Outcome == state.Succeeded {
+		x.rec.Outcome = state.Failed
+		x.rec.Reason = "all steps succeeded, but the state cannot be written: " + err.Error()
+	}
+}
+
+func (x *run) writeMarker() error {
+	if x.hook.Marker == "" {
+		return nil
+	}
+	text := fmt.Sprintf("%s %s %s\n", x.rec.Hook, x.rec.RunID, time.Now().UTC().Format(time.RFC3339))
+	return state.WriteFileAtomic(x.hook.Marker, []byte(text), 0o644)
+}

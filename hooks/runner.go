@@ -1,0 +1,176 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// Options is what a Runner works with. All fields but Store, Main and Observer
+// are needed.
+type Options struct {
+	// Config returns the configuration in force; a run keeps the one it began with.
+	Config func() (*config.Config, error)
+	// Store is nil where no directory could be had; StoreErr says why. Only
+	// shutdown runs without one.
+	Store    *state.Store
+	StoreErr error
+	Reaper   *process.Reaper
+	// Main is nil where no main process is configured.
+	Main MainProcess
+	// Environ is the container's environment without podhook's secrets.
+	Environ []string
+	Grace   Grace
+	// Observer is told what happens; nil for nobody.
+	Observer Observer
+	// Disabled answers every call with a success that ran nothing.
+	Disabled bool
+}
+
+// Runner runs hooks. Its methods may be called by any number of goroutines.
+type Runner struct {
+	Options
+	life context.Context
+
+	mu      sync.Mutex
+	flights map[string]*Flight
+	grace   time.Time // the start of the grace period, zero before it
+}
+
+// New returns a Runner whose runs live until life ends, whoever called them. The
+// end of life interrupts what is going on.
+func New(life context.Context, o Options) *Runner {
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	return &Runner{Options: o, life: life, flights: map[string]*Flight{}}
+}
+
+// Request says how a hook is called.
+type Request struct {
+	// Trigger is what called: one of the Trigger constants of hooks/state.
+	Trigger state.Trigger
+	// Force runs the hook although it has succeeded in this instance.
+	Force bool
+}
+
+// Result is what a call came to.
+type Result struct {
+	Record state.Record
+	// Joined: the run had been started by somebody else and was waited for.
+	Joined bool
+	// Already: the hook had succeeded in this instance before the call.
+	Already bool
+	// Bypassed: podhook is disabled and nothing was run.
+	Bypassed bool
+}
+
+// UnknownHookError is a call of a hook that is not configured.
+type UnknownHookError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownHookError) Error() string {
+	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, strings.Join(e.Known, ", "))
+}
+
+// Flight is a call that is going on.
+type Flight struct {
+	done   chan struct{}
+	result Result
+	err    error
+}
+
+// Wait returns the outcome, or the error of ctx: a caller that goes away does
+// not stop the run (design: joinable).
+func (f *Flight) Wait(ctx context.Context) (Result, error) {
+	select {
+	case <-f.done:
+		return f.result, f.err
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	}
+}
+
+// Call runs a hook, joins the run that is going on or returns the outcome of
+// the one that succeeded, and waits for it as Flight.Wait does.
+func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, error) {
+	f, joined, err := r.Start(name, req)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := f.Wait(ctx)
+	result.Joined = result.Joined || joined && !result.Already && !result.Bypassed
+	return result, err
+}
+
+// Start is Call without the waiting. Callers of one process share one Flight,
+// so a thousand of them cost one lock; joined says that it was going on before.
+func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err error) {
+	if r.Disabled {
+		return bypass(name, req), false, nil
+	}
+	cfg, err := r.Config()
+	if err != nil {
+		return nil, false, err
+	}
+	hook, ok := cfg.Hooks[name]
+	if !ok {
+		return nil, false, &UnknownHookError{Name: name, Known: slices.Sorted(maps.Keys(cfg.Hooks))}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, ok := r.flights[name]; ok {
+		return f, true, nil
+	}
+	f = &Flight{done: make(chan struct{})}
+	r.flights[name] = f
+	go r.fly(f, hook, cfg.Source, req)
+	return f, false, nil
+}
+
+func (r *Runner) fly(f *Flight, hook *config.Hook, source string, req Request) {
+	f.result, f.err = r.resolve(r.life, hook, source, req)
+	r.mu.Lock()
+	delete(r.flights, hook.Name)
+	r.mu.Unlock()
+	close(f.done)
+}
+
+func bypass(name string, req Request) *Flight {
+	f := &Flight{done: make(chan struct{})}
+	now := time.Now()
+	f.result = Result{Bypassed: true, Record: state.Record{
+		Hook: name, Trigger: req.Trigger, Outcome: state.Succeeded, Start: now, End: &now,
+		Reason: "bypassed: PODHOOK_DISABLED is true",
+	}}
+	close(f.done)
+	return f
+}
+
+// Wait returns when no run of this process is going on, or when ctx ends.
+func (r *Runner) Wait(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		var f *Flight
+		for _, f = range r.flights {
+			break
+		}
+		r.mu.Unlock()
+		if f == nil {
+			return nil
+		}
+		if _, err := f.Wait(ctx); ctx.Err() != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"bytes"
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// textFormat is the version of the exposition format that every Prometheus reads.
+const textFormat = "text/plain; version=0.0.4; charset=utf-8"
+
+// metrics answers a scrape from a registry of its own. promhttp is not used: its
+// compression costs more bytes than all of the agent.
+func (a *Agent) metrics() http.HandlerFunc {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(a))
+	if a.Settings.MetricsRuntime {
+		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		families, err := registry.Gather()
+		if err != nil {
+			a.Logger.Error("metrics not complete", "error", err.Error())
+		}
+		var body bytes.Buffer
+		for _, family := range families {
+			// An expfmt.Encoder would bring the other formats into the binary.
+			if _, err := expfmt.MetricFamilyToText(&body, family); err != nil {
+				send(w, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
+				return
+			}
+		}
+		send(w, http.StatusOK, textFormat, body.Bytes())
+	}
+}
+
+// collector makes the metrics from the state when they are asked for, so that
+// runs of exec'd commands count as the agent's own do, and nothing is counted
+// twice or lost with a restart of the agent.
+type collector struct {
+	agent *Agent
+
+	runs, runSeconds, running, lastSuccess   *prometheus.Desc
+	steps, stepSeconds, kills                *prometheus.Desc
+	mainSignals, mainUp                      *prometheus.Desc
+	requests, configOK, configRefused, lines *prometheus.Desc
+	build                                    *prometheus.Desc
+}
+
+func newCollector(a *Agent) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("podhook_"+name, help, labels, nil)
+	}
+	return &collector{
+		agent:         a,
+		runs:          desc("runs_total", "Runs of hooks that ended in this instance.", "hook", "outcome"),
+		runSeconds:    desc("run_duration_seconds", "How long runs of hooks took.", "hook"),
+		running:       desc("runs_in_progress", "Runs of hooks that are going on.", "hook"),
+		lastSuccess:   desc("last_success_timestamp_seconds", "When the hook last succeeded, in Unix time.", "hook"),
+		steps:         desc("steps_total", "Steps that ended in this instance.", "hook", "outcome"),
+		stepSeconds:   desc("step_duration_seconds", "How long steps took.", "hook"),
+		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
+		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
+		mainUp:        desc("main_up", "Whether the main process is there."),
+		requests:      desc("http_requests_total", "HTTP requests answered, or aborted for kubelet to see a failure.", "path", "code"),
+		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
+		configRefused: desc("config_refused_total", "Configurations that were refused because they are broken."),
+		lines:         desc("log_lines_dropped_total", "Lines of the container's log that nobody read in time."),
+		build:         desc("build_info", "The version of podhook.", "version", "goversion"),
+	}
+}
+
+// Describe sends nothing: which series there are depends on the configuration.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends what the state and the agent know now.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(c.build, 1, c.agent.Version, runtime.Version())
+	if cfg, err := c.agent.Configuration.Get(); err == nil {
+		for name := range cfg.Hooks {
+			c.hook(ch, name)
+		}
+	}
+	if f := c.agent.Finder; f != nil {
+		_, err := f.Current()
+		gauge(c.mainUp, number(err == nil))
+	}
+	refused, failures := c.agent.Configuration.Refused()
+	gauge(c.configOK, number(refused == nil))
+	counter(c.configRefused, uint64(failures))
+	if c.agent.Log != nil {
+		counter(c.lines, uint64(c.agent.Log.Dropped()))
+	}
+	c.agent.requests.each(func(k requestKey, n uint64) { counter(c.requests, n, k.path, k.code) })
+}
+
+// hook sends the metrics of one hook. Poststop runs only under podhook run and
+// has none before.
+func (c *collector) hook(ch chan<- prometheus.Metric, name string) {
+	rec, found, err := c.agent.Store.Hook(name).Read()
+	if err != nil || name == config.Poststop && !found {
+		return
+	}
+	t := rec.Totals
+	counter := func(d *prometheus.Desc, v uint64, label string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), name, label)
+	}
+	for _, outcome := range []state.Outcome{state.Succeeded, state.Failed, state.TimedOut, state.Interrupted} {
+		counter(c.runs, t.Runs[outcome], string(outcome))
+	}
+	for outcome, n := range t.Steps {
+		counter(c.steps, n, string(outcome))
+	}
+	for signal, n := range t.Kills {
+		counter(c.kills, n, signal)
+	}
+	for signal, n := range t.SignalsSent {
+		counter(c.mainSignals, n, signal)
+	}
+	ch <- prometheus.MustNewConstMetric(c.running, prometheus.GaugeValue, number(found && rec.Outcome == state.Running), name)
+	if !t.LastSuccess.IsZero() {
+		ch <- prometheus.MustNewConstMetric(c.lastSuccess, prometheus.GaugeValue, float64(t.LastSuccess.UnixMilli())/1000, name)
+	}
+	histogram(ch, c.runSeconds, t.RunSeconds, name)
+	histogram(ch, c.stepSeconds, t.StepSeconds, name)
+}
+
+func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogram, labels ...string) {
+	if h.Count == 0 {
+		return
+	}
+	buckets := make(map[float64]uint64, len(h.Buckets))
+	var below uint64
+	for i, bound := range state.Buckets() {
+		if i < len(h.Buckets) {
+			below += h.Buckets[i]
+		}
+		buckets[bound] = below
+	}
+	ch <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets, labels...)
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// Handler is everything that the agent answers.
+func (a *Agent) Handler() http.Handler {
+	r := chi.NewRouter()
+	for _, name := range []string{config.Prestart, config.Shutdown} {
+		r.Get("/"+name, a.hook(name))
+		r.Post("/"+name, a.hook(name))
+	}
+	r.Get("/hooks/{name}", a.hookByName)
+	r.Post("/hooks/{name}", a.hookByName)
+	r.Get("/livez", a.livez)
+	r.Get("/readyz", a.readyz)
+	r.Get("/status", a.status)
+	r.Get("/metrics", a.metrics())
+	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
+		methodNotAllowed(w, req, "GET", "POST")
+	})
+	r.NotFound(a.extraPath)
+	return a.bounded(a.count(kubeletFailure(a.Settings.KubeletFailure, r)))
+}
+
+func (a *Agent) hookByName(w http.ResponseWriter, req *http.Request) {
+	a.hook(chi.URLParam(req, "name"))(w, req)
+}
+
+// extraPath answers for the paths that hooks have in the configuration in force.
+func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
+	cfg, err := a.Configuration.Get()
+	if err != nil {
+		answer(w, http.StatusInternalServerError, problem{err.Error()})
+		return
+	}
+	for name, hook := range cfg.Hooks {
+		if !slices.Contains(hook.Paths, req.URL.Path) {
+			continue
+		}
+		setPath(req, req.URL.Path)
+		if req.Method != http.MethodGet && req.Method != http.MethodPost {
+			methodNotAllowed(w, req, "GET", "POST")
+			return
+		}
+		a.hook(name)(w, req)
+		return
+	}
+	answer(w, http.StatusNotFound, problem{"there is nothing at " + shorten(req.URL.Path) + ": hooks are at /prestart, /shutdown and /hooks/NAME"})
+}
+
+// problem is the body of an answer that is no run's.
+type problem struct {
+	Error string `json:"error"`
+}
+
+func methodNotAllowed(w http.ResponseWriter, req *http.Request, allowed ...string) {
+	for _, method := range allowed {
+		w.Header().Add("Allow", method)
+	}
+	answer(w, http.StatusMethodNotAllowed, problem{shorten(req.Method) + " is not allowed here"})
+}
+
+// maxBody bounds every answer about a hook far below the 10 KiB that kubelet reads
+// (kubelet.md: slow endless body, Content-Length over 10240).
+const maxBody = 4096
+
+// answer sends a body in one piece with its length.
+func answer(w http.ResponseWriter, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil { // only strings, numbers and times are ever in a body
+		status, data = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+	}
+	send(w, status, "application/json", append(data, '\n'))
+}
+
+func shorten(s string) string {
+	if len(s) > 100 {
+		return s[:100] + "..."
+	}
+	return s
+}

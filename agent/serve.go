@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+const (
+	// lateCaller is how long an agent that was told to stop stays for a preStop
+	// that is still on its way: as an ordinary second container it gets SIGTERM
+	// when the main container's preStop begins.
+	lateCaller = 2 * time.Second
+	// leaveTime is what remains of the grace period for the agent's own end.
+	leaveTime = 500 * time.Millisecond
+)
+
+// Serve answers on the listener until a stop signal came and what it asked for
+// is done: shutdown is run or joined, whoever calls is answered, and the agent
+// leaves when the main process has gone or the grace period ends. A third stop
+// signal ends the waiting. The error is the listener's.
+func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan os.Signal) error {
+	server := a.server()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case sig := <-stops:
+		a.Logger.Info("stop signal received", "signal", sig.String())
+	}
+	began := time.Now()
+	a.Runner.BeginGrace(began)
+	end := began.Add(a.Settings.GracePeriod - leaveTime)
+	waiting, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	go endOnThird(waiting, stops, cancel)
+	a.stopHooks(waiting)
+	a.stay(waiting)
+	return a.leave(server, failed)
+}
+
+// endOnThird cancels when two more stop signals have come: an operator who says
+// it three times means it.
+func endOnThird(ctx context.Context, stops <-chan os.Signal, cancel context.CancelFunc) {
+	for range 2 {
+		select {
+		case <-stops:
+		case <-ctx.Done():
+			return
+		}
+	}
+	cancel()
+}
+
+func (a *Agent) stopHooks(ctx context.Context) {
+	result, err := a.Runner.Call(ctx, config.Shutdown, hooks.Request{Trigger: state.TriggerSignal})
+	if err != nil && ctx.Err() == nil {
+		a.Logger.Error("shutdown not run", "error", err.Error(), "joined", result.Joined)
+	}
+}
+
+// stay waits for those who may still call.
+func (a *Agent) stay(ctx context.Context) {
+	if a.Finder != nil {
+		if p, err := a.Finder.Current(); err == nil {
+			_ = p.WaitExit(ctx) // however it ends, the waiting is over
+		}
+		return
+	}
+	timer := time.NewTimer(lateCaller)
+	defer timer.Stop()
+	select {
+	case <-a.asked.answered():
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// asked remembers that somebody has called shutdown over HTTP and was answered.
+// Its zero value is ready.
+type asked struct {
+	mu   sync.Mutex
+	done chan struct{}
+	once sync.Once
+}
+
+func (a *asked) answered() chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.done == nil {
+		a.done = make(chan struct{})
+	}
+	return a.done
+}
+
+func (a *asked) answer() {
+	done := a.answered()
+	a.once.Do(func() { close(done) })
+}
+
+// leave answers the calls that are there and closes the listener.
+func (a *Agent) leave(server *http.Server, failed <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // Shutdown has said what there is to say
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

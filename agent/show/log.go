@@ -1,0 +1,57 @@
+package show
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// NewLogger makes the logger of the container's log.
+func NewLogger(w io.Writer, format settings.LogFormat) *slog.Logger {
+	if format == settings.JSON {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// Log writes every line that a step prints and one summary line a run.
+type Log struct{ Logger *slog.Logger }
+
+// Started is said only in the state: a run's summary line tells its start.
+func (l Log) Started(state.Record) {}
+
+// Line writes one line of a step.
+func (l Log) Line(line hooks.Line) {
+	l.Logger.Info("step output", "hook", line.Hook, "step", line.Step, "run", line.RunID,
+		"stream", string(line.Stream), "line", line.String())
+}
+
+// Ended writes the run's summary line.
+func (l Log) Ended(rec state.Record) {
+	level := slog.LevelInfo
+	if rec.Outcome != state.Succeeded {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("hook", rec.Hook), slog.String("run", rec.RunID), slog.String("trigger", string(rec.Trigger)),
+		slog.String("outcome", string(rec.Outcome)), slog.Float64("seconds", Seconds(rec)), slog.Int("steps", len(rec.Steps)),
+	}
+	if rec.Reason != "" {
+		attrs = append(attrs, slog.String("reason", rec.Reason))
+	}
+	l.Logger.LogAttrs(context.Background(), level, "hook ended", attrs...)
+}
+
+// Seconds is how long a run has taken, to the millisecond.
+func Seconds(rec state.Record) float64 {
+	end := time.Now()
+	if rec.End != nil {
+		end = *rec.End
+	}
+	return end.Sub(rec.Start).Round(time.Millisecond).Seconds()
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// Status is everything that podhook knows, for GET /status and podhook status.
+type Status struct {
+	Version  string `json:"version"`
+	Disabled bool   `json:"disabled,omitempty"`
+	// Ready is what /readyz says; only an agent knows it.
+	Ready    *bool        `json:"ready,omitempty"`
+	NotReady string       `json:"notReady,omitempty"`
+	Instance string       `json:"instance"`
+	StateDir string       `json:"stateDir"`
+	Config   ConfigStatus `json:"config"`
+	Main     *MainStatus  `json:"main,omitempty"`
+	Hooks    []HookStatus `json:"hooks"`
+}
+
+// ConfigStatus says which configuration is in force.
+type ConfigStatus struct {
+	Source   string   `json:"source"`
+	Refused  string   `json:"refused,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// MainStatus is the main process now.
+type MainStatus struct {
+	Target string `json:"target"`
+	PID    int    `json:"pid,omitempty"`
+	Name   string `json:"name,omitempty"`
+	// Error says why there is none, or none that can be told.
+	Error string `json:"error,omitempty"`
+}
+
+// HookStatus is one hook and its last run in this instance.
+type HookStatus struct {
+	Name           string        `json:"name"`
+	TimeoutSeconds float64       `json:"timeoutSeconds"`
+	Steps          int           `json:"steps"`
+	LastRun        *state.Record `json:"lastRun,omitempty"`
+	Error          string        `json:"error,omitempty"`
+}
+
+// NewStatus gathers the status from the state; no agent needs to be there.
+func NewStatus(version string, s *settings.Settings, c *Configuration, store *state.Store, finder *mainprocess.Finder) (Status, error) {
+	cfg, err := c.Get()
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{Version: version, Disabled: s.Disabled, Instance: store.Instance().ID, StateDir: store.Dir()}
+	st.Config.Source = cfg.Source
+	if refused, _ := c.Refused(); refused != nil {
+		st.Config.Refused = refused.Error()
+	}
+	for _, w := range cfg.Warnings {
+		st.Config.Warnings = append(st.Config.Warnings, w.Error())
+	}
+	for _, name := range hookOrder(cfg) {
+		st.Hooks = append(st.Hooks, hookStatus(cfg.Hooks[name], store))
+	}
+	if finder != nil {
+		st.Main = mainStatus(finder)
+	}
+	return st, nil
+}
+
+func hookStatus(hook *config.Hook, store *state.Store) HookStatus {
+	hs := HookStatus{Name: hook.Name, TimeoutSeconds: hook.Timeout.Seconds(), Steps: len(hook.Steps)}
+	rec, found, err := store.Hook(hook.Name).Read()
+	switch {
+	case err != nil:
+		hs.Error = err.Error()
+	case found:
+		hs.LastRun = &rec
+	}
+	return hs
+}
+
+func mainStatus(finder *mainprocess.Finder) *MainStatus {
+	ms := &MainStatus{Target: finder.Target().String()}
+	p, err := finder.Current()
+	if err != nil {
+		ms.Error = err.Error()
+		return ms
+	}
+	ms.PID, ms.Name = p.PID(), p.Name()
+	return ms
+}
+
+// status answers with more than kubelet would read; it is for people and tools.
+func (a *Agent) status(w http.ResponseWriter, _ *http.Request) {
+	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
+	if err != nil {
+		answer(w, http.StatusInternalServerError, problem{err.Error()})
+		return
+	}
+	ready, why := a.ready()
+	st.Ready, st.NotReady = &ready, why
+	answer(w, http.StatusOK, st)
+}
+
+// hookOrder is the order of a container's life, and then the user's own hooks.
+func hookOrder(cfg *config.Config) []string {
+	builtin := []string{config.Prestart, config.Shutdown, config.Poststop}
+	var own []string
+	for name := range cfg.Hooks {
+		if !slices.Contains(builtin, name) {
+			own = append(own, name)
+		}
+	}
+	slices.Sort(own)
+	return append(builtin, own...)
+}

@@ -8,9 +8,10 @@ SIZE_BUDGET := 9200000
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Leaving HTTP/2 out saves 0.36 MB; kubelet and Prometheus speak 1.1 to us.
+# The generic cryptography (purego) saves 0.17 MB; hooks are no bulk traffic.
 # The version is stamped by hand, so that a build needs no repository.
 BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
-	-tags nethttpomithttp2 -ldflags '-s -w -X main.version=$(VERSION)'
+	-tags nethttpomithttp2,purego -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test lint size clean

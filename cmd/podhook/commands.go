@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// command is one row of the table that run looks a command up in. A command
+// without a summary is podhook's own and not shown.
+type command struct {
+	name    string
+	args    string
+	summary string
+	run     func(context.Context, *call) int
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "", "run the HTTP agent", serve},
+		{"prestart", "[--force]", "run the hook prestart, once in this instance", builtinHook(config.Prestart)},
+		{"shutdown", "[--force]", "run the hook shutdown, once in this instance", builtinHook(config.Shutdown)},
+		{"hook", "NAME [--force]", "run any hook, once in this instance", namedHook},
+		{"status", "[-o table|json]", "show all hooks, their last runs and the main process", status},
+		{"logs", "HOOK [-f]", "print the output of a hook's last run", logs},
+		{"wait", "HOOK | --file PATH | --tcp ADDR [--timeout D]", "wait until a hook has succeeded, a file is there or a port answers", wait},
+		{"signal", "SIGNAL", "send a signal to the main process", signalMain},
+		{"sleep", "DURATION", "wait, for images without sleep", sleep},
+		{"check", "", "check the settings and hooks without running anything", check},
+		{"version", "", "print the version", printVersion},
+		{"help", "", "print this help and the settings", help},
+		{workerCommand, "", "", hookWorker},
+	}
+}
+
+func commandNames() []string {
+	var names []string
+	for _, c := range commands() {
+		if c.summary != "" {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// usageError is a mistake in a command's words.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error {
+	return &usageError{msg: fmt.Sprintf(format, args...)}
+}
+
+// parse reads flags wherever they stand, so that "wait prestart --timeout 0s"
+// works as well as "wait --timeout 0s prestart", and returns the other words.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	fs.SetOutput(io.Discard)
+	var words []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, usagef("%s: %v", fs.Name(), err)
+		}
+		rest := fs.Args()
+		if len(rest) == 0 {
+			return words, nil
+		}
+		if n := len(args) - len(rest); n > 0 && args[n-1] == "--" {
+			return append(words, rest...), nil
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
+}
+
+// noWords is parse for commands that take flags alone.
+func noWords(fs *flag.FlagSet, args []string) error {
+	words, err := parse(fs, args)
+	if err == nil && len(words) > 0 {
+		err = usagef("%s: %q is one word too many", fs.Name(), words[0])
+	}
+	return err
+}
+
+func didYouMean(word string, known []string) string {
+	if near := config.Nearest(word, known); near != "" {
+		return fmt.Sprintf(", did you mean %q?", near)
+	}
+	return ""
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// builtinHook is the command of a hook that has one of its own.
+func builtinHook(name string) func(context.Context, *call) int {
+	return func(ctx context.Context, c *call) int {
+		fs := flag.NewFlagSet(name, flag.ContinueOnError)
+		force := fs.Bool("force", false, "")
+		if err := noWords(fs, c.args); err != nil {
+			return c.fail(err)
+		}
+		return execHook(ctx, c, name, *force)
+	}
+}
+
+func namedHook(ctx context.Context, c *call) int {
+	fs := flag.NewFlagSet("hook", flag.ContinueOnError)
+	force := fs.Bool("force", false, "")
+	words, err := parse(fs, c.args)
+	if err == nil && len(words) != 1 {
+		err = usagef("hook: the name of one hook is needed")
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	return execHook(ctx, c, words[0], *force)
+}
+
+// execHook runs a hook for a postStart or preStop exec. Where it has programs to
+// start it does so in a worker, so that nothing survives a podhook that is killed.
+func execHook(ctx context.Context, c *call, name string, force bool) int {
+	h, err := openHook(c, name, force)
+	if err != nil {
+		return c.fail(err)
+	}
+	if refused, _ := h.configuration.Refused(); refused != nil {
+		fmt.Fprintf(c.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
+	}
+	if h.startsPrograms() {
+		if code, done := h.front(ctx); done {
+			return code
+		}
+	}
+	return h.run(ctx, false)
+}
+
+// hookCall is one exec'd hook.
+type hookCall struct {
+	*call
+	*parts
+	configuration *agent.Configuration
+	name          string
+	force         bool
+}
+
+func openHook(c *call, name string, force bool) (*hookCall, error) {
+	survivePipes()
+	p, err := open(c, show.PID1Log())
+	if err != nil {
+		return nil, err
+	}
+	source := agent.SourceOf(p.settings)
+	source.Hook = name
+	configuration, err := agent.LoadForExec(source, p.store, p.logger)
+	if err != nil {
+		return nil, err
+	}
+	return &hookCall{call: c, parts: p, configuration: configuration, name: name, force: force}, nil
+}
+
+// startsPrograms says whether the call may start a program: it does not where
+// the hook has succeeded already or has only built-in steps.
+func (h *hookCall) startsPrograms() bool {
+	cfg, err := h.configuration.Get()
+	if err != nil || h.settings.Disabled {
+		return false
+	}
+	hook := cfg.Hooks[h.name]
+	if hook == nil || !hook.StartsPrograms() {
+		return false
+	}
+	if h.store == nil || h.force {
+		return true
+	}
+	rec, found, err := h.store.Hook(h.name).Read()
+	return err != nil || !found || rec.Outcome != state.Succeeded
+}
+
+// run runs the hook in this process, or joins the run of another one, prints the
+// summary and returns the exit code.
+func (h *hookCall) run(ctx context.Context, isWorker bool) int {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	reaper := process.NewReaper()
+	defer reaper.Close()
+	if err := reaper.Subreaper(); err != nil {
+		h.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
+	}
+	o := h.options(h.call)
+	o.Config, o.Reaper = h.configuration.Get, reaper
+	// ctx stops the run, and how it ended is waited for all the same.
+	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, hooks.Request{Trigger: state.TriggerExec, Force: h.force})
+	code := h.report(ctx, result, err)
+	if isWorker {
+		if reaper.Draining() > 0 {
+			leaveStdio()
+		}
+		tellFront(code)
+		_ = reaper.Drain(context.WithoutCancel(ctx)) // until the last background process has closed its output
+	}
+	return code
+}
+
+// report prints the bounded summary and returns the exit code.
+func (h *hookCall) report(ctx context.Context, result hooks.Result, err error) int {
+	var by *stoppedBy
+	if errors.As(err, &by) {
+		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: %v\n", h.name, err)
+		return interruptedCode(ctx)
+	}
+	if err != nil {
+		return h.fail(err)
+	}
+	verdict := hooks.Judge(result, nil)
+	if verdict.ExitCode == exitOK {
+		fmt.Fprint(h.stdout, show.Summary(result))
+		return exitOK
+	}
+	fmt.Fprint(h.stderr, show.Summary(result))
+	if result.Record.Outcome == state.Interrupted {
+		return interruptedCode(ctx)
+	}
+	return verdict.ExitCode
+}

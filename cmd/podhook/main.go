@@ -1,0 +1,42 @@
+// Command podhook makes the lifecycle hooks of a container reliable, visible
+// and measurable. The README says what it does and how it is used.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// call is one invocation: all that a command may read from and write to.
+type call struct {
+	args   []string
+	env    []string
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// run finds the command and returns the exit code; only main exits.
+func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
+	c := &call{env: env, stdout: stdout, stderr: stderr}
+	if len(args) == 0 {
+		usage(stderr)
+		return exitUsage
+	}
+	c.args = args[1:]
+	for _, cmd := range commands() {
+		if cmd.name == args[0] {
+			return cmd.run(ctx, c)
+		}
+	}
+	if args[0] == "-h" || args[0] == "--help" {
+		return help(ctx, c)
+	}
+	fmt.Fprintf(stderr, "podhook: there is no command %q%s; podhook help lists them\n", args[0], didYouMean(args[0], commandNames()))
+	return exitUsage
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+)
+
+// defaultListen lets `httpGet: {path: /shutdown, port: 8080}` work with no
+// configuration at all.
+const defaultListen = ":8080"
+
+// endTime is what runs that are going on have to be ended in when the agent leaves.
+const endTime = 5 * time.Second
+
+func serve(ctx context.Context, c *call) int {
+	if err := noWords(flag.NewFlagSet("serve", flag.ContinueOnError), c.args); err != nil {
+		return c.fail(err)
+	}
+	survivePipes()
+	// Before anything else: as PID 1 a signal without a handler is lost.
+	stops := make(chan os.Signal, 3)
+	signal.Notify(stops, os.Interrupt, stopSignals()[0])
+	defer signal.Stop(stops)
+	// The heap of an idle agent is small; half of the default keeps it so.
+	debug.SetGCPercent(50)
+	a, end, err := newAgent(ctx, c)
+	if err != nil {
+		return c.fail(err)
+	}
+	defer end()
+	listener, err := listen(a)
+	if err != nil {
+		return c.fail(err)
+	}
+	a.Logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
+		"instance", a.Store.Instance().ID, "state", a.Store.Dir())
+	if err := a.Serve(ctx, listener, stops); err != nil {
+		return c.fail(err)
+	}
+	return exitOK
+}
+
+// newAgent makes the agent and what it needs; end interrupts what is still
+// going on.
+func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err error) {
+	p, err := openState(c, show.OwnLog())
+	if err != nil {
+		return nil, nil, err
+	}
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings), p.store, p.logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, err := configuration.Get()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.needsMain(cfg); err != nil {
+		return nil, nil, err
+	}
+	for _, w := range p.warnings(cfg) {
+		p.logger.Warn("configuration", "problem", w.Error())
+	}
+	life, cancel := context.WithCancelCause(ctx)
+	reaper := process.NewReaper()
+	if err := reaper.Subreaper(); err != nil {
+		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
+	}
+	o := p.options(c)
+	o.Config, o.Reaper = configuration.Get, reaper
+	runner := hooks.New(life, o)
+	runner.RemoveStaleMarkers(cfg)
+	a = &agent.Agent{
+		Settings: p.settings, Configuration: configuration, Store: p.store, Runner: runner,
+		Finder: p.finder, Logger: p.logger, Log: p.log, Version: version,
+	}
+	return a, func() {
+		cancel(errors.New("the agent leaves"))
+		ctx, done := context.WithTimeout(context.Background(), endTime)
+		defer done()
+		_ = runner.Wait(ctx) // what does not end by then ends with the container
+		reaper.Close()
+	}, nil
+}
+
+func listen(a *agent.Agent) (net.Listener, error) {
+	address := string(a.Settings.Listen)
+	if address == "" {
+		address = defaultListen
+	}
+	listener, err := agent.Listen(address, int(a.Settings.MaxConnections))
+	if err != nil {
+		return nil, usagef("PODHOOK_LISTEN: %q: %v", address, err)
+	}
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		a.Logger.Warn("everybody who reaches this address can run hooks", "address", tcp.String(),
+			"instead", "a NetworkPolicy that lets only the node in")
+	}
+	return listener, nil
+}
+
+// needsMain refuses a step that signals a main process which nobody has named.
+func (p *parts) needsMain(cfg *config.Config) error {
+	if p.finder != nil {
+		return nil
+	}
+	var all []error
+	for _, hook := range cfg.Hooks {
+		for i, step := range hook.Steps {
+			if _, ok := step.Action.(config.Signal); ok {
+				all = append(all, config.Problem{Pos: step.Pos, Field: fmt.Sprintf("hooks.%s.steps[%d].signal", hook.Name, i),
+					Msg: "no main process is configured to send it to: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return usagef("%v", errors.Join(all...))
+}
+
+// warnings are all that a person should know and that does not stop a start.
+func (p *parts) warnings(cfg *config.Config) []config.Problem {
+	all := append([]config.Problem(nil), cfg.Warnings...)
+	all = append(all, cfg.Preflight()...)
+	return append(all, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+func status(_ context.Context, c *call) int {
+	fs := flag.NewFlagSet("status", flag.ContinueOnError)
+	form := fs.String("o", "table", "")
+	err := noWords(fs, c.args)
+	if err == nil && *form != "table" && *form != "json" {
+		err = usagef("status: -o: %q: allowed are table and json", *form)
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	p, err := openState(c, show.PID1Log())
+	if err != nil {
+		return c.fail(err)
+	}
+	configuration, err := agent.LoadForExec(agent.SourceOf(p.settings), p.store, p.logger)
+	if err != nil {
+		return c.fail(err)
+	}
+	st, err := agent.NewStatus(version, p.settings, configuration, p.store, p.finder)
+	if err != nil {
+		return c.fail(err)
+	}
+	if *form == "json" {
+		encoder := json.NewEncoder(c.stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(st)
+	} else {
+		err = statusTable(c.stdout, st)
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	return exitOK
+}
+
+func statusTable(w io.Writer, st agent.Status) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "instance\t%s\nstate\t%s\nconfiguration\t%s\n", st.Instance, st.StateDir, st.Config.Source)
+	if st.Disabled {
+		fmt.Fprintln(tw, "disabled\tPODHOOK_DISABLED is true: hooks are bypassed")
+	}
+	if st.Config.Refused != "" {
+		fmt.Fprintf(tw, "refused\t%s\n", oneLine(st.Config.Refused))
+	}
+	if m := st.Main; m != nil && m.Error != "" {
+		fmt.Fprintf(tw, "main process\t%s: %s\n", m.Target, oneLine(m.Error))
+	} else if m != nil {
+		fmt.Fprintf(tw, "main process\t%s: %d (%s)\n", m.Target, m.PID, m.Name)
+	}
+	fmt.Fprintln(tw, "\nHOOK\tOUTCOME\tTRIGGER\tSTARTED\tSECONDS\tREASON")
+	for _, h := range st.Hooks {
+		hookRow(tw, h)
+	}
+	for _, h := range st.Hooks {
+		if h.LastRun != nil && len(h.LastRun.Steps) > 0 {
+			stepRows(tw, h)
+		}
+	}
+	return tw.Flush()
+}
+
+func hookRow(w io.Writer, h agent.HookStatus) {
+	rec := h.LastRun
+	switch {
+	case h.Error != "":
+		fmt.Fprintf(w, "%s\tunknown\t-\t-\t-\t%s\n", h.Name, oneLine(h.Error))
+	case rec == nil:
+		fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%d steps, not run in this instance\n", h.Name, h.Steps)
+	default:
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.3f\t%s\n", h.Name, rec.Outcome, rec.Trigger,
+			rec.Start.UTC().Format(time.RFC3339), show.Seconds(*rec), oneLine(rec.Reason))
+	}
+}
+
+func stepRows(w io.Writer, h agent.HookStatus) {
+	fmt.Fprintf(w, "\n%s: STEP\tKIND\tOUTCOME\tSECONDS\tDETAIL\n", h.Name)
+	for _, s := range h.LastRun.Steps {
+		seconds := "-"
+		if s.Start != nil {
+			end := time.Now()
+			if s.End != nil {
+				end = *s.End
+			}
+			seconds = fmt.Sprintf("%.3f", end.Sub(*s.Start).Seconds())
+		}
+		outcome := s.Outcome
+		if outcome == state.Pending {
+			outcome = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(s.Error))
+		for _, line := range s.Tail {
+			fmt.Fprintf(w, "  | %s\n", oneLine(line))
+		}
+	}
+}
+
+// oneLine keeps a value from breaking the table or moving the cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,15 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// version is stamped by the linker (make build), which needs a variable.
+var version = "devel"
+
+func printVersion(_ context.Context, c *call) int {
+	fmt.Fprintf(c.stdout, "podhook %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return exitOK
+}

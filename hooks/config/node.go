@@ -89,19 +89,6 @@ func (v value) isNull() bool {
 	return v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
 }
 
-// shown is the value as an error shows it.
-func (v value) shown() string {
-	switch {
-	case v.isNull():
-		return ""
-	case v.node.Kind == yaml.ScalarNode:
-		return v.node.Value
-	case v.node.Kind == yaml.SequenceNode:
-		return "a list"
-	}
-	return "a mapping"
-}
-
 func (d *decoder) pos(v value) Position { return Position{d.file, v.node.Line} }
 
 // refuse adds a problem with a value.
@@ -115,8 +102,10 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 		}
 	case v.node.Kind == yaml.ScalarNode:
 		p.Msg = "no value; " + p.Msg
+	case v.node.Kind == yaml.SequenceNode:
+		p.Msg = "is a list; " + p.Msg
 	default:
-		p.Msg = "is " + v.shown() + "; " + p.Msg
+		p.Msg = "is a mapping; " + p.Msg
 	}
 	d.add(p)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -14,12 +15,17 @@ type Position struct {
 	Line int
 }
 
-// String is "file:line", "file" where there is no line, or "".
+// String is "file:line", "file" where there is no line, or "". It is one line,
+// whatever the file is called.
 func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
+	file := p.File
+	if strings.ContainsFunc(file, unicode.IsControl) {
+		file = strconv.Quote(file)
 	}
-	return p.File + ":" + strconv.Itoa(p.Line)
+	if p.Line == 0 {
+		return file
+	}
+	return file + ":" + strconv.Itoa(p.Line)
 }
 
 // Problem is one thing that is wrong, or worth a warning: where it is, the field

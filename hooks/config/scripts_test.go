@@ -145,6 +145,8 @@ func TestListScriptsRefuses(t *testing.T) {
 		"the kernel refuses it (exec format error); begin it with #! and an interpreter, such as #!/bin/sh")
 	write(t, in("x-crlf"), "#!/bin/sh\r\n", 0o755)
 	want = append(want, in("x-crlf")+": "+tests[2].want)
+	write(t, in("y\n"), "", 0o755)
+	want = append(want, strconv.Quote(in("y\n"))+": an empty file")
 	write(t, in("y-empty"), "", 0o755)
 	want = append(want, in("y-empty")+": an empty file")
 	link(t, "nowhere", in("z-dangling"))

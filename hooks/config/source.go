@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 )
@@ -36,10 +37,7 @@ type Source struct {
 }
 
 func (s Source) dir() string {
-	if s.Dir == "" {
-		return DefaultDir
-	}
-	return s.Dir
+	return cmp.Or(s.Dir, DefaultDir)
 }
 
 // file is the path to read, and whether it must exist.

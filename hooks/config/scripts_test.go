@@ -52,7 +52,7 @@ func TestListScripts(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	write(t, in("20-sh"), "#!/bin/sh\nexit 0\n", 0o755)
-	write(t, in("10-plain"), "#! /bin/sh -e\t\nexit 0\n", 0o644)
+	write(t, in("10-plain"), "#! /bin/sh  \t-e \t\nexit 0\n", 0o644)
 	write(t, in("100"), "#!/bin/sh\n", 0o644)
 	write(t, in("B"), "#!/bin/sh", 0o711)
 	write(t, in("a"), "#!/usr/bin/env -S sh -e\n", 0o644)

@@ -7,14 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-func quote(s string) string { return strconv.Quote(s) }
 
 // explain finds out why execve(2) of path failed: the kernel says ENOENT of
 // a script as well when its interpreter is missing, and of a working directory.
@@ -50,7 +47,7 @@ func explain(spec *Spec, path string, err error) *StartError {
 	case syscall.EINVAL:
 		e.Reason = whyInvalid(spec, err)
 	default:
-		e.Reason = path + ": " + err.Error()
+		e.Reason = here + ": " + err.Error()
 	}
 	return e
 }

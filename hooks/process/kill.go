@@ -40,6 +40,7 @@ func (p *run) kill(result *Result) {
 	killed := make(map[int]uint64)
 	giveUp := time.Now().Add(killTime)
 	for pause := firstPause; ; pause = longer(pause) {
+		orphans := p.reaper.orphanCount()
 		alive, err := p.find()
 		// To the group at once: then it cannot outrun us by forking.
 		if p.signalGroup(syscall.SIGKILL) && err != nil {
@@ -54,9 +55,15 @@ func (p *run) kill(result *Result) {
 		p.reaper.reap()
 		result.Sent.Kill = len(killed)
 		result.Survivors = len(alive)
-		done := p.exited() && len(alive) == 0 && !p.groupLives(alive, err)
-		if done || time.Now().After(giveUp) {
+		// An orphan that ended during the scan can have left another one that
+		// the scan did not see.
+		moved := err == nil && p.reaper.orphanCount() != orphans
+		gone := p.exited() && len(alive) == 0 && !p.groupLives(alive, err)
+		if gone && !moved || time.Now().After(giveUp) {
 			return
+		}
+		if moved {
+			pause = 0 // to be faster than they
 		}
 		p.pause(pause)
 	}
@@ -65,7 +72,9 @@ func (p *run) kill(result *Result) {
 // Pauses between two looks at what is left.
 const firstPause = time.Millisecond
 
-func longer(pause time.Duration) time.Duration { return min(2*pause, 50*time.Millisecond) }
+func longer(pause time.Duration) time.Duration {
+	return min(max(2*pause, firstPause), 50*time.Millisecond)
+}
 
 // pause handles output, for d or until the leader's end.
 func (p *run) pause(d time.Duration) {
@@ -78,7 +87,7 @@ func (p *run) pause(d time.Duration) {
 
 // find lists what is alive of the run.
 func (p *run) find() ([]proc, error) {
-	all, err := scan()
+	all, err := p.tree.census.scan()
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +143,7 @@ func (r *Reaper) signal(p *proc, s syscall.Signal) error {
 func (r *Reaper) strays(leader int, w *watch) strays {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := strays{adopt: os.Getpid() != 1, foreign: make(map[int]uint64)}
+	s := strays{adopt: os.Getpid() != 1 && r.runs == 1, foreign: make(map[int]uint64)}
 	s.session, _ = unix.Getsid(0)
 	for pid := range r.children {
 		if pid != leader {
@@ -154,13 +163,28 @@ func (r *Reaper) strays(leader int, w *watch) strays {
 	return s
 }
 
-// noteLeft remembers what an ended run left behind, so that no later run takes
-// it for its own. That a child is there at all is rare.
-func (r *Reaper) noteLeft() {
-	if os.Getpid() == 1 || r.hasNoChild() {
-		return
+func (r *Reaper) enter() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.runs++
+}
+
+// leave remembers what the run left behind, so that no other run takes it for
+// its own. That a child is there at all is rare.
+func (r *Reaper) leave() {
+	r.mu.Lock()
+	look := os.Getpid() != 1 && !r.childless
+	r.mu.Unlock()
+	if look {
+		r.noteLeft()
 	}
-	all, err := scan()
+	r.mu.Lock()
+	r.runs--
+	r.mu.Unlock()
+}
+
+func (r *Reaper) noteLeft() {
+	all, err := new(census).scan()
 	if err != nil {
 		return
 	}
@@ -173,20 +197,16 @@ func (r *Reaper) noteLeft() {
 	}
 }
 
-func (r *Reaper) hasNoChild() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.childless
-}
-
-// KillDescendants sends SIGKILL to every descendant of pid (not to itself) until
-// none is left, new ones included, and reaps those that become our children. It
-// gives up after a few seconds, on processes that hang in the kernel, and
+// KillDescendants sends SIGKILL to every descendant of pid, not to itself, until
+// none is left, new ones included, and reaps those that become our children. As
+// the descendants of a process that has died are its subreaper's, pid is mostly
+// our own. It gives up after a few seconds, on processes that hang in the kernel, and
 // returns how many are left. Without /proc it can do nothing.
 func (r *Reaper) KillDescendants(pid int) (left int) {
-	pause := firstPause
-	for giveUp := time.Now().Add(2 * killTime); ; {
-		all, err := scan()
+	giveUp := time.Now().Add(2 * killTime)
+	for pause, c := firstPause, new(census); ; pause = longer(pause) {
+		orphans := r.orphanCount()
+		all, err := c.scan()
 		if err != nil {
 			return 0
 		}
@@ -195,11 +215,14 @@ func (r *Reaper) KillDescendants(pid int) (left int) {
 			r.signal(&alive[i], syscall.SIGKILL)
 		}
 		r.reap()
-		if len(alive) == 0 || time.Now().After(giveUp) {
+		moved := r.orphanCount() != orphans
+		if len(alive) == 0 && !moved || time.Now().After(giveUp) {
 			return len(alive)
 		}
+		if moved {
+			pause = 0
+		}
 		time.Sleep(pause)
-		pause = longer(pause)
 	}
 }
 

@@ -17,11 +17,23 @@ type proc struct {
 	zombie                    bool
 }
 
-// scan lists the processes of our PID namespace. It fails where /proc is not
-// mounted, or is that of another namespace, whose numbers are not ours.
-func scan() ([]proc, error) {
-	if err := checkProc(); err != nil {
-		return nil, err
+// census lists the processes of our PID namespace, again and again.
+type census struct {
+	// since is a start time. Processes that are older are read only once: so
+	// a later scan is fast enough to catch processes that keep forking.
+	since   uint64
+	old     map[int]proc
+	checked bool
+}
+
+// scan fails where /proc is not mounted, or is that of another namespace, whose
+// numbers are not ours.
+func (c *census) scan() ([]proc, error) {
+	if !c.checked {
+		if err := checkProc(); err != nil {
+			return nil, err
+		}
+		c.checked, c.old = true, make(map[int]proc)
 	}
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -38,9 +50,16 @@ func scan() ([]proc, error) {
 		if err != nil {
 			continue
 		}
-		if p, err := readProc(pid); err == nil { // else it has just gone
-			all = append(all, p)
+		p, known := c.old[pid]
+		if !known {
+			if p, err = readProc(pid); err != nil {
+				continue // it has just gone
+			}
+			if p.start < c.since {
+				c.old[pid] = p
+			}
 		}
+		all = append(all, p)
 	}
 	return all, nil
 }

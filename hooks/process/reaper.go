@@ -36,6 +36,10 @@ type Reaper struct {
 	closed   bool
 	// childless is what the last wait4 said.
 	childless bool
+	// orphans counts the children that were reaped and that we did not start.
+	orphans int
+	// runs is how many calls of Run are going on.
+	runs int
 	// left are the processes that ended runs left behind: pid to start time.
 	left map[int]uint64
 
@@ -133,20 +137,17 @@ func (r *Reaper) reap() {
 		if exited, ok := r.children[pid]; ok {
 			delete(r.children, pid)
 			exited <- exit
+		} else {
+			r.orphans++
 		}
 		delete(r.left, pid)
 	}
 }
 
-// others tells whether children are registered beside pid.
-func (r *Reaper) others(pid int) bool {
+func (r *Reaper) orphanCount() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := len(r.children)
-	if _, ok := r.children[pid]; ok {
-		n--
-	}
-	return n > 0
+	return r.orphans
 }
 
 // pidfdWorks: Linux before 5.3 and some sandboxes have no pidfds. Then exits

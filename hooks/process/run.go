@@ -88,6 +88,8 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 		return result, nil
 	}
 	began := time.Now()
+	r.enter()
+	defer r.leave()
 	t := newTree(spec.Marks)
 	w, stdout, stderr, err := newWatch(&r.buffers, spec.OnLine)
 	if err != nil {
@@ -112,7 +114,6 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 	unhook()
 	w.readRest()
 	p.setExit(&result)
-	r.noteLeft()
 	result.Duration = time.Since(began)
 	result.Background = w.open()
 	if result.Background {

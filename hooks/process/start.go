@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -84,23 +85,21 @@ func findProgram(spec *Spec) (string, error) {
 		return "", &StartError{Op: "find", Reason: "no program is given", Err: syscall.EINVAL}
 	}
 	name := spec.Argv[0]
+	if name == "" {
+		return "", &StartError{Op: "find", Reason: "not found: the name is empty", Err: syscall.ENOENT}
+	}
 	if strings.Contains(name, "/") {
 		return name, nil
 	}
 	search := searchPath(spec.Env)
 	denied := ""
 	for _, dir := range strings.Split(search, ":") {
-		path := name
-		if dir != "" {
-			path = dir + "/" + name
-		} else if name == "" {
-			break
+		if dir == "" {
+			dir = "."
 		}
+		path := dir + "/" + name
 		switch executable(inDir(spec.Dir, path)) {
 		case nil:
-			if dir == "" {
-				path = "./" + name
-			}
 			return path, nil
 		case syscall.EACCES:
 			if denied == "" {
@@ -111,8 +110,11 @@ func findProgram(spec *Spec) (string, error) {
 	if denied != "" {
 		return "", explain(spec, denied, syscall.EACCES)
 	}
+	if reason := wrongDir(spec.Dir); reason != "" {
+		return "", &StartError{Argv0: name, Op: "chdir", Reason: reason, Err: syscall.ENOENT}
+	}
 	return "", &StartError{Argv0: name, Op: "find", Err: syscall.ENOENT,
-		Reason: "not found in PATH " + quote(search)}
+		Reason: "not found in PATH " + strconv.Quote(search)}
 }
 
 // searchPath is PATH as getenv(3) would find it, or the C library's default.

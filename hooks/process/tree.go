@@ -15,13 +15,15 @@ import "os"
 type tree struct {
 	leader int
 	born   uint64 // no process of the run started before, in ticks
+	census census
 	marks  []string
 	// members are all that were ever found, the dead included: pid to start.
 	members map[int]uint64
 }
 
 func newTree(marks []string) *tree {
-	return &tree{born: ticks(), marks: marks, members: make(map[int]uint64)}
+	born := ticks()
+	return &tree{born: born, census: census{since: born}, marks: marks, members: make(map[int]uint64)}
 }
 
 // strays says how children of ours that have left the run are told apart.
@@ -48,11 +50,11 @@ func (t *tree) find(all []proc, s strays) []proc {
 	t.close(all, self)
 	for i := range all {
 		p := &all[i]
-		if p.pid == self || p.start < t.born || t.has(p) || p.zombie || s.isForeign(p) {
+		if p.pid == self || p.start < t.born || t.has(p) || p.zombie {
 			continue
 		}
-		if hasMarks(p.pid, t.marks) || holds(p.pid, s.pipes) ||
-			s.adopt && p.ppid == self && !t.elsewhere(all, p, s) {
+		adopted := s.adopt && p.ppid == self && !s.isForeign(p) && !t.elsewhere(all, p, s)
+		if adopted || hasMarks(p.pid, t.marks) || holds(p.pid, s.pipes) {
 			t.add(p)
 		}
 	}

@@ -60,7 +60,7 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 		}
 		w.outputs[i].fd, ends[i] = p[0], p[1]
 		// Only our end: the program must find its own blocking.
-		if err := syscall.SetNonblock(p[0], true); err != nil {
+		if err := setNonblock(p[0]); err != nil {
 			return fail(err)
 		}
 		if err := w.add(p[0], i); err != nil {
@@ -68,7 +68,7 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 		}
 	}
 	// Non-blocking is what tells os.NewFile to use the poller.
-	if err := syscall.SetNonblock(w.epoll, true); err != nil {
+	if err := setNonblock(w.epoll); err != nil {
 		return fail(err)
 	}
 	w.file = os.NewFile(uintptr(w.epoll), "epoll")
@@ -82,6 +82,12 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 		return n > 0 || err != nil && err != unix.EINTR
 	}
 	return w, ends[0], ends[1], nil
+}
+
+// setNonblock is for descriptors that have no other flag which F_SETFL sets.
+func setNonblock(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
+	return err
 }
 
 func (w *watch) add(fd, key int) error {

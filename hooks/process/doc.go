@@ -4,4 +4,10 @@
 //
 // It is the only part of podhook that starts or reaps children. Nothing else
 // may use os/exec or wait4: a second waiter steals exit statuses.
+//
+//   - reaper.go: the one waiter of this process
+//   - run.go: a program from its start to its end
+//   - start.go, explain.go: finding and starting it; why that failed
+//   - watch.go, lines.go, late.go: its output, also after its end
+//   - kill.go, tree.go, proc.go: ending it, and finding all that belongs to it
 package process

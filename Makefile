@@ -14,7 +14,7 @@ BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2,purego -ldflags '-s -w -X main.version=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint size clean
+.PHONY: help build demo test lint size clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ help: ## list the targets
 build: ## build bin/podhook and bin/rehearse, static for linux
 	$(BUILD) -o bin/podhook ./cmd/podhook
 	$(BUILD) -o bin/rehearse ./cmd/rehearse
+
+demo: build ## rehearse the whole life of a container: no root, no Docker
+	deploy/demo/run
 
 test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...

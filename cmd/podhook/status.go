@@ -68,12 +68,19 @@ func statusTable(w io.Writer, st agent.Status) error {
 	for _, h := range st.Hooks {
 		hookRow(tw, h)
 	}
-	for _, h := range st.Hooks {
-		if h.LastRun != nil && len(h.LastRun.Steps) > 0 {
-			stepRows(tw, h)
-		}
+	if err := tw.Flush(); err != nil {
+		return err
 	}
-	return tw.Flush()
+	for _, h := range st.Hooks {
+		if h.LastRun == nil || len(h.LastRun.Steps) == 0 {
+			continue
+		}
+		if err := stepRows(w, h); err != nil {
+			return err
+		}
+		tails(w, h)
+	}
+	return nil
 }
 
 func hookRow(w io.Writer, h agent.HookStatus) {
@@ -89,8 +96,10 @@ func hookRow(w io.Writer, h agent.HookStatus) {
 	}
 }
 
-func stepRows(w io.Writer, h agent.HookStatus) {
-	fmt.Fprintf(w, "\n%s: STEP\tKIND\tOUTCOME\tSECONDS\tDETAIL\n", h.Name)
+func stepRows(w io.Writer, h agent.HookStatus) error {
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "STEP OF %s\tKIND\tOUTCOME\tSECONDS\tDETAIL\n", h.Name)
 	for _, s := range h.LastRun.Steps {
 		seconds := "-"
 		if s.Start != nil {
@@ -104,9 +113,21 @@ func stepRows(w io.Writer, h agent.HookStatus) {
 		if outcome == state.Pending {
 			outcome = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(s.Error))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(s.Error))
+	}
+	return tw.Flush()
+}
+
+// tails prints the last lines of the steps that did not succeed; podhook logs
+// has all of them.
+func tails(w io.Writer, h agent.HookStatus) {
+	for _, s := range h.LastRun.Steps {
+		if s.Outcome == state.Succeeded || len(s.Tail) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\nlast lines of %s in %s:\n", s.Name, h.Name)
 		for _, line := range s.Tail {
-			fmt.Fprintf(w, "  | %s\n", oneLine(line))
+			fmt.Fprintf(w, "  %s\n", oneLine(line))
 		}
 	}
 }

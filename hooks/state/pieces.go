@@ -1,12 +1,11 @@
 package state
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // piece is a file with a part of a run's output.
@@ -42,20 +41,33 @@ func validRunID(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-// listPieces lists the pieces in a hook's directory by run and offset.
+// listPieces lists the pieces in a hook's directory by run and offset. It goes
+// past package os, which would make every run five system calls longer.
 func listPieces(dir string) ([]piece, error) {
-	d, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	fd, err := openDir(dir)
+	if err == unix.ENOENT {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, pathError("open", dir, err)
 	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
-	if err != nil {
-		return nil, err
+	defer unix.Close(fd)
+	buf := make([]byte, 2048)
+	var names []string
+	for {
+		n, err := retry(func() (int, error) { return unix.ReadDirent(fd, buf) })
+		if err != nil {
+			return nil, pathError("readdir", dir, err)
+		}
+		if n == 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
 	}
+	return sortedPieces(names), nil
+}
+
+func sortedPieces(names []string) []piece {
 	var all []piece
 	for _, name := range names {
 		if p, ok := parsePiece(name); ok {
@@ -68,5 +80,5 @@ func listPieces(dir string) ([]piece, error) {
 		}
 		return all[i].offset < all[j].offset
 	})
-	return all, nil
+	return all
 }

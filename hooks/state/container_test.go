@@ -289,6 +289,19 @@ func TestWritableRootUsesRun(t *testing.T) {
 	}
 }
 
+func TestRootDoesNotStartASecondState(t *testing.T) {
+	p := newPod(t)
+	c := p.start(t, kind{name: "app", ownPIDs: true, kubelet: true})
+	first := c.open(t, 1000)
+	if !strings.HasPrefix(first.Dir, "/dev/shm/podhook-") {
+		t.Fatalf("state of uid 1000 at %q, error %q", first.Dir, first.Err)
+	}
+	// Root could make /run/podhook, and every hook would run twice.
+	if o := c.open(t, 0); o.Dir != "" || o.UID != 1000 {
+		t.Errorf("root beside uid 1000: %+v", o)
+	}
+}
+
 func TestPodContainer(t *testing.T) {
 	for root, want := range map[string]string{
 		"/var/lib/kubelet/pods/u-1/containers/app/0a1b2c3d":   "u-1/app",

@@ -264,6 +264,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustLine(t, w, "first")
 	ballast := fill(t, dir)
 
 	// What is there can still be read, and nothing of it is lost.
@@ -271,12 +272,14 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
+	// It begins in the page of the line before and then finds no other.
+	long := strings.Repeat("x", 6000)
 	full := map[string]error{
 		"Check":           again.Check(),
 		"Write":           l.Write(Record{RunID: "r2", Outcome: Running}),
 		"SetMarker":       l.SetMarker("r2"),
 		"SaveConfig":      s.SaveConfig([]byte("b"), "x"),
-		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte("lost")),
+		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte(long)),
 		"WriteFileAtomic": WriteFileAtomic(filepath.Join(dir, "done"), []byte("x"), 0o644),
 	}
 	for what, err := range full {
@@ -307,8 +310,8 @@ func TestFullDisk(t *testing.T) {
 	if err := w.WriteLine(testTime, "a", "stdout", []byte("kept")); err != nil {
 		t.Fatal(err)
 	}
-	lost := len(keptLine("a", "stdout", "lost"))
-	want := fmt.Sprintf("[%d bytes omitted]\n%s", lost, keptLine("a", "stdout", "kept"))
+	lost := len(keptLine("a", "stdout", long))
+	want := fmt.Sprintf("%s[%d bytes omitted]\n%s", keptLine("step", "stdout", "first"), lost, keptLine("a", "stdout", "kept"))
 	if err := os.Remove(filepath.Join(h.dir, "run.json")); err != nil {
 		t.Fatal(err)
 	}

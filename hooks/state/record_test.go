@@ -301,6 +301,31 @@ func TestReadIsNeverStale(t *testing.T) {
 	}
 }
 
+// A file that looks the same in all that stat tells is still read again while
+// its time is too fresh to be trusted.
+func TestFreshRecordIsReadAgain(t *testing.T) {
+	h := testStore(t, Options{}).Hook("prestart")
+	l := mustLock(t, h)
+	defer l.Unlock()
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
+	path := filepath.Join(h.dir, "run.json")
+	fresh := time.Now().Add(time.Minute)
+	for _, id := range []string{"r2", "r3"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := mustRead(t, h).RunID
+		err = os.WriteFile(path, []byte(strings.Replace(string(data), before, id, 1)), 0o600) // in place
+		if err := errors.Join(err, os.Chtimes(path, fresh, fresh)); err != nil {
+			t.Fatal(err)
+		}
+		if r := mustRead(t, h); r.RunID != id {
+			t.Errorf("read run %s after %s was written", r.RunID, id)
+		}
+	}
+}
+
 func TestUnchangedRecordIsNotParsedAgain(t *testing.T) {
 	h := testStore(t, Options{}).Hook("prestart")
 	l := mustLock(t, h)

@@ -172,7 +172,7 @@ func (c *container) open(t *testing.T, uid int) opened {
 	}
 	args = append(args, "/state.test", strconv.Itoa(uid))
 	cmd := exec.CommandContext(t.Context(), "nsenter", args...)
-	cmd.Env = append(os.Environ(), childEnv+"=open")
+	cmd.Env = childEnviron("open")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -58,7 +58,7 @@ func TestKilledWriterLeavesTheOldOrTheNew(t *testing.T) {
 	for i := range 200 {
 		w := start(t, command(t.Context(), "write-forever", s.Dir()))
 		w.expect(t, "writing")
-		time.Sleep(rand.N(3 * time.Millisecond))
+		time.Sleep(rand.N(20 * time.Millisecond))
 		w.kill()
 		h := s.Hook("prestart")
 		if busy, err := h.Busy(); busy || err != nil {
@@ -81,7 +81,7 @@ func TestKilledWriterLeavesTheOldOrTheNew(t *testing.T) {
 		}
 		readOutput(t, h)
 	}
-	if seen[Interrupted] < 10 || seen[Succeeded] < 10 {
+	if seen[Interrupted] == 0 || seen[Succeeded] == 0 {
 		t.Errorf("the kills hit too few moments: %v", seen)
 	}
 	// What the kills left is used up by the next owner.

@@ -47,9 +47,14 @@ func child(name string, args []string) error {
 // command is the test binary as the program called name.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Env = childEnviron(name)
 	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// childEnviron spares the second that a program built with -race sleeps at its end.
+func childEnviron(name string) []string {
+	return append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
 }
 
 // running is a started child that talks by lines.
@@ -143,14 +148,4 @@ func mustRead(t testing.TB, h *Hook) Record {
 		t.Fatalf("Read: ok %v, err %v", ok, err)
 	}
 	return r
-}
-
-// asNobody lets a command run as another user than the test's; a test that
-// needs it is skipped where only root could do that.
-func asNobody(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can start a process of another user")
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }

@@ -13,6 +13,10 @@ import (
 // minStopSeconds is what a container always has between SIGTERM and SIGKILL.
 const minStopSeconds = 2
 
+// signalDelay is the time from a hook's answer to SIGTERM, as observed. In it a
+// container that ended and so broke its hook is seen to be dead.
+const signalDelay = 13 * time.Millisecond
+
 // stopPod stops all running containers in parallel: every preStop begins now,
 // each SIGTERM follows its own hook, sidecars wait for their turn.
 func (k *kubelet) stopPod(ctx context.Context) {
@@ -90,8 +94,10 @@ func (k *kubelet) preStop(ctx context.Context, inst *instance, grace int64) int6
 // stopContainer sends the stop signal to the first process, and SIGKILL to all
 // that is left after the given seconds.
 func (k *kubelet) stopContainer(ctx context.Context, inst *instance, seconds int64) {
-	if inst.isDead() {
+	select {
+	case <-inst.dead:
 		return
+	case <-time.After(signalDelay):
 	}
 	sig := inst.spec.StopSignal
 	if sig == 0 {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+)
+
+// A descendant that left the session and ignores SIGTERM dies with the
+// container's first process, whatever the isolation.
+func TestEverythingDiesWithTheFirstProcess(t *testing.T) {
+	t.Parallel()
+	for _, isolation := range []string{"namespaces", "none"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			p := newPod(t)
+			r := rehearseJSON(t, p, p.serve("--isolation", isolation, "--env", "WORKLOAD=family")...)
+			if !r.EverReady {
+				t.Fatal("the grandchild has never served")
+			}
+			wantNone(t, r, "main", "SIGKILL")
+			conn, err := net.DialTimeout("tcp", p.ip+":"+p.port, time.Second)
+			if err == nil {
+				conn.Close()
+				t.Error("the grandchild still serves")
+			}
+		})
+	}
+}
+
+// As PID 1 a process without a handler does not get SIGTERM.
+func TestFirstProcessIsPID1(t *testing.T) {
+	t.Parallel()
+	r := rehearseJSON(t, newPod(t), "--isolation", "namespaces", "--grace", "1", "--stop-after", "200ms", "--", "sh", "-c", "echo pid $$; exec sleep 60")
+	if pid := logged(r, "main", "pid "); len(pid) != 1 || pid[0] != "1" {
+		t.Errorf("pid %q, want 1", pid)
+	}
+	wantOnce(t, r, "main", "SIGKILL", 2, 4)
+}
+
+func TestCommandThatCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	for _, isolation := range []string{"namespaces", "none"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			r := rehearseJSON(t, newPod(t), "--isolation", isolation, "--", "no-such-program")
+			wantEvents(t, r, "Created", "Failed")
+			if s := lastState(t, r, "main"); s.Reason != "StartError" || s.ExitCode != 128 || !strings.Contains(s.Message, "no-such-program") {
+				t.Errorf("state %+v", s)
+			}
+		})
+	}
+}
+
+// Without root the namespaces are made in a user namespace, and the container
+// runs as the same user without any capability.
+func TestNamespacesWithoutRoot(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become another user; as another user every test here shows it")
+	}
+	p := newPod(t)
+	script := `echo uid $(id -u); grep CapEff /proc/self/status; echo $$ is it; echo bye > /dev/termination-log; exec sleep 60`
+	cmd := exec.Command("/proc/self/exe", "-o", "json", "--pod-ip", p.ip, "--isolation", "namespaces", "--grace", "1", "--stop-after", "100ms",
+		"--post-start-exec", `["sh","-c","echo uid $(id -u); grep CapEff /proc/self/status"]`, "--", "sh", "-c", script)
+	cmd.Env = append(os.Environ(), "AS_REHEARSE=true")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		if strings.Contains(errors.String(), "operation not permitted") || strings.Contains(errors.String(), "no space left") {
+			t.Skip("this machine allows no user namespaces:", errors.String())
+		}
+		t.Fatal(err, errors.String())
+	}
+	var r kubelet.Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"main", "main/postStart"} {
+		if uid, caps := logged(r, who, "uid "), logged(r, who, "CapEff:\t"); len(uid) != 1 || uid[0] != "65534" || len(caps) != 1 || strings.Trim(caps[0], "0") != "" {
+			t.Errorf("%s: uid %q, capabilities %q", who, uid, caps)
+		}
+	}
+	if len(logged(r, "main", "1 is it")) != 1 || lastState(t, r, "main").Message != "bye\n" {
+		t.Errorf("PID or termination message: %s", out)
+	}
+}

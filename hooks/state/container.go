@@ -11,21 +11,24 @@ import "strings"
 //     .../pods/UID/containers/NAME/HASH; UID and NAME stay over restarts.
 //  2. Else the root overlay's upperdir, which differs from container to
 //     container (kubelet.md) and stays over `docker restart`.
-//  3. Else what there is of the root mount.
+//  3. Else the cgroup that is mounted, where its path has a container's ID:
+//     fuse-overlayfs shows no upperdir.
+//  4. Else what there is of the root mount. Its device number differs among
+//     living containers, but may be another after a restart.
 //
 // "" where mountinfo cannot be read.
 func containerIdentity(mountinfo string) string {
-	var pod, upper, root string
+	var pod, upper, group, root string
 	err := eachMount(mountinfo, func(m mount) bool {
-		if name := podContainer(m.root); name != "" {
-			pod = name
-			return false
-		}
-		if m.point == "/" {
+		pod = podContainer(m.root)
+		switch {
+		case m.point == "/":
 			upper = option(m.options, "upperdir")
 			root = strings.Join([]string{m.fsType, m.source, m.root, m.dev}, "\x00")
+		case group == "" && strings.HasPrefix(m.fsType, "cgroup") && hasContainerID(m.root):
+			group = m.root
 		}
-		return true
+		return pod == ""
 	})
 	switch {
 	case err != nil:
@@ -34,10 +37,26 @@ func containerIdentity(mountinfo string) string {
 		return shortHash("pod", pod)
 	case upper != "":
 		return shortHash("upperdir", upper)
+	case group != "":
+		return shortHash("cgroup", group)
 	case root != "":
 		return shortHash("root", root)
 	}
 	return ""
+}
+
+// hasContainerID looks for 64 hexadecimal digits, as in /docker/ID,
+// docker-ID.scope, libpod-ID.scope and cri-containerd-ID.scope.
+func hasContainerID(path string) bool {
+	run := 0
+	for i := 0; i < len(path) && run < 64; i++ {
+		if c := path[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'f' {
+			run++
+		} else {
+			run = 0
+		}
+	}
+	return run >= 64
 }
 
 // podContainer gives UID/NAME of a path that ends in pods/UID/containers/NAME/HASH.

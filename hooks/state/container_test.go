@@ -333,6 +333,14 @@ func TestContainerIdentity(t *testing.T) {
 		other    = "22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw\n"
 		noSuper  = "22 1 0:9 / / rw,relatime - 9p none\n"
 	)
+	// Docker with fuse-overlayfs: the device numbers come again.
+	fuse := func(id, dev string) string {
+		return "112 88 " + dev + " / / rw - fuse.fuse-overlayfs fuse-overlayfs rw,user_id=0\n" +
+			"118 117 0:29 /docker/" + id + " /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n" +
+			"118 117 0:29 /docker/" + id + " /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids\n"
+	}
+	idA, idB := strings.Repeat("0a1b", 16), strings.Repeat("0a1c", 16)
+	const hostGroup = "39 31 0:36 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
 	path := filepath.Join(t.TempDir(), "mountinfo")
 	identity := func(text string) string {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -340,14 +348,14 @@ func TestContainerIdentity(t *testing.T) {
 		}
 		return containerIdentity(path)
 	}
-	same := [][2]string{{overlayA + logA1, overlayB + logA2}, {overlayA, strings.Replace(overlayA, "master:1 ", "", 1)}}
+	same := [][2]string{{overlayA + logA1, overlayB + logA2}, {fuse(idA, "0:41"), fuse(idA, "0:50")}, {plain, plain + hostGroup}, {overlayA, strings.Replace(overlayA, "master:1 ", "", 1)}}
 	for _, s := range same {
 		if identity(s[0]) != identity(s[1]) {
 			t.Errorf("different: %q and %q", s[0], s[1])
 		}
 	}
 	seen := map[string]string{}
-	for _, text := range []string{overlayA + logA1, overlayA + logB, overlayA, overlayB, plain, other, noSuper} {
+	for _, text := range []string{overlayA + logA1, overlayA + logB, overlayA, overlayB, plain, other, noSuper, fuse(idA, "0:41"), fuse(idB, "0:41"), fuse(idA[1:], "0:41")} {
 		id := identity(text)
 		if len(id) != 16 || seen[id] != "" {
 			t.Errorf("%q: identity %q, also of %q", text, id, seen[id])

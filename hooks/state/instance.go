@@ -40,6 +40,7 @@ type Instance struct {
 
 // firstProcess is what names an instance within a boot of the machine.
 type firstProcess struct {
+	root  string // ID of its root mount, unique among those of the living
 	pid   int
 	start uint64 // clock ticks (1/100 s) after boot, proc_pid_stat(5)
 }
@@ -56,7 +57,7 @@ func currentInstance(proc string) Instance {
 		in.ID = shortHash("pid 1", strings.TrimSpace(string(boot)), in.Container, pidInode(1))
 		return in
 	}
-	in.ID = shortHash(strings.TrimSpace(string(boot)), in.Container, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
+	in.ID = shortHash(strings.TrimSpace(string(boot)), first.root, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
 	in.Since = bootTime(time.Now()).Add(time.Duration(first.start) * 10 * time.Millisecond)
 	return in
 }
@@ -70,10 +71,11 @@ func findFirst(proc string) (firstProcess, bool) {
 	}
 	if one == ours {
 		st, ok := readStat(proc, 1)
-		return firstProcess{1, st.start}, ok
+		return firstProcess{ours, 1, st.start}, ok
 	}
 	for _, p := range oldestFirst(proc) {
 		if rootMountID(filepath.Join(proc, strconv.Itoa(p.pid), "mountinfo")) == ours {
+			p.root = ours
 			return p, true
 		}
 	}
@@ -95,7 +97,7 @@ func oldestFirst(proc string) []firstProcess {
 			continue
 		}
 		if st, ok := readStat(proc, pid); ok && st.flags&kernelThread == 0 {
-			all = append(all, firstProcess{pid, st.start})
+			all = append(all, firstProcess{pid: pid, start: st.start})
 		}
 	}
 	sort.Slice(all, func(i, j int) bool {

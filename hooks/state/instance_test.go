@@ -65,7 +65,7 @@ func TestFirstProcessIsTheOldestOfOurRoot(t *testing.T) {
 	p.process("50", stat("50 (old other)", "0", "50"), theirs)
 	p.process("60", "60 (half", ours)
 	got, ok := findFirst(p.dir)
-	if !ok || got != (firstProcess{40, 100}) {
+	if !ok || got != (firstProcess{"20", 40, 100}) {
 		t.Errorf("first process %+v, %v, want PID 40 of 100", got, ok)
 	}
 }

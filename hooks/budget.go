@@ -24,23 +24,30 @@ func (r *Runner) BeginGrace(at time.Time) {
 	}
 }
 
-// deadline is when a run of the hook that starts now must have ended. A shutdown
-// is cut to what is left of the grace period, killing included: what outlives
-// it is killed by kubelet with the container and leaves no record. The 2 s that
-// kubelet adds are not planned with (kubelet.md, budgets).
+// endReserve is what poststop leaves of the grace period for podhook's own end.
+const endReserve = 500 * time.Millisecond
+
+// deadline is when a run of the hook that starts now must have ended. A shutdown,
+// and a poststop within the grace period, is cut to what is left of it, killing
+// included: what outlives it is killed by kubelet with the container and leaves
+// no record. The 2 s that kubelet adds are not planned with (kubelet.md, budgets).
 func (r *Runner) deadline(hook *config.Hook, start time.Time) time.Time {
+	r.mu.Lock()
+	begin, reserve := r.grace, r.Grace.Margin
+	r.mu.Unlock()
 	deadline := start.Add(hook.Timeout)
-	if hook.Name != config.Shutdown || r.Grace.Period == 0 {
+	switch {
+	case r.Grace.Period == 0:
+		return deadline
+	case hook.Name == config.Shutdown && begin.IsZero():
+		begin = start
+	case hook.Name == config.Shutdown:
+	case hook.Name == config.Poststop && !begin.IsZero():
+		reserve = endReserve
+	default:
 		return deadline
 	}
-	begin := start
-	r.mu.Lock()
-	if !r.grace.IsZero() {
-		begin = r.grace
-	}
-	r.mu.Unlock()
-	end := begin.Add(r.Grace.Period - r.Grace.Margin - hook.LongestKill())
-	if end.Before(deadline) {
+	if end := begin.Add(r.Grace.Period - reserve - hook.LongestKill()); end.Before(deadline) {
 		return end
 	}
 	return deadline

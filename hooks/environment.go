@@ -23,6 +23,7 @@ func (x *run) environment(u unit, rec *state.StepRecord) (env, marks []string) {
 		"PODHOOK_TRIGGER=" + string(x.rec.Trigger),
 		"PODHOOK_DEADLINE=" + x.deadline.UTC().Format(time.RFC3339),
 	}, marks...)
+	own = append(own, x.environ...)
 	return override(override(x.Environ, u.step.Env), own), marks
 }
 

@@ -60,6 +60,9 @@ type Request struct {
 	Trigger state.Trigger
 	// Force runs the hook although it has succeeded in this instance.
 	Force bool
+	// Environ are more entries for the steps' environment. They are podhook's
+	// own and never a caller's.
+	Environ []string
 }
 
 // Result is what a call came to.
@@ -85,6 +88,7 @@ func (e *UnknownHookError) Error() string {
 
 // Flight is a call that is going on.
 type Flight struct {
+	cancel context.CancelCauseFunc
 	done   chan struct{}
 	result Result
 	err    error
@@ -132,14 +136,16 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	if f, ok := r.flights[name]; ok {
 		return f, true, nil
 	}
-	f = &Flight{done: make(chan struct{})}
+	ctx, cancel := context.WithCancelCause(r.life)
+	f = &Flight{cancel: cancel, done: make(chan struct{})}
 	r.flights[name] = f
-	go r.fly(f, hook, cfg.Source, req)
+	go r.fly(ctx, f, hook, cfg.Source, req)
 	return f, false, nil
 }
 
-func (r *Runner) fly(f *Flight, hook *config.Hook, source string, req Request) {
-	f.result, f.err = r.resolve(r.life, hook, source, req)
+func (r *Runner) fly(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) {
+	defer f.cancel(nil)
+	f.result, f.err = r.resolve(ctx, hook, source, req)
 	r.mu.Lock()
 	delete(r.flights, hook.Name)
 	r.mu.Unlock()
@@ -155,6 +161,18 @@ func bypass(name string, req Request) *Flight {
 	}}
 	close(f.done)
 	return f
+}
+
+// Interrupt ends the runs of this process that are going on, or their waiting for
+// another process, but for those of the hooks named in except.
+func (r *Runner) Interrupt(cause error, except ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, f := range r.flights {
+		if !slices.Contains(except, name) {
+			f.cancel(cause)
+		}
+	}
 }
 
 // Wait returns when no run of this process is going on, or when ctx ends.

@@ -45,6 +45,9 @@ func (t Target) openPID(pid int) (*Process, error) {
 	case s.kernelThread():
 		p.Close()
 		return nil, &RefusedError{t, pid, "a kernel thread"}
+	case t.start != 0 && t.start != p.start:
+		p.Close()
+		return nil, &GoneError{Target: t, PID: pid, Recycled: true}
 	}
 	return p, nil
 }

@@ -136,3 +136,10 @@ func scan() (map[int]stat, error) {
 	}
 	return all, nil
 }
+
+// StartTime is when a process has started, in clock ticks since boot
+// (proc_pid_stat(5), field 22).
+func StartTime(pid int) (uint64, error) {
+	s, err := readStat(pid)
+	return s.start, err
+}

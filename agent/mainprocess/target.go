@@ -11,7 +11,15 @@ import (
 type Target struct {
 	kind  kind
 	value string
-	pid   int // of kindPID only
+	pid   int    // of kindPID only
+	start uint64 // of kindPID only: its start time where it is known
+}
+
+// Started is the process that podhook run has started: pid with its start time in
+// clock ticks since boot, 0 where that is not known. Another one with its number
+// is not it.
+func Started(pid int, start uint64) Target {
+	return Target{kind: kindPID, value: strconv.Itoa(pid), pid: pid, start: start}
 }
 
 type kind string

@@ -29,6 +29,8 @@ type Settings struct {
 	Main        string        `desc:"the main process: pid:N, pidfile:PATH, exe:PATH or name:NAME"`
 	GracePeriod time.Duration `split_words:"true" default:"30s" desc:"the pod's terminationGracePeriodSeconds, as a duration"`
 	GraceMargin time.Duration `split_words:"true" default:"2s" desc:"what shutdown leaves of the grace period for the main process to stop in"`
+	StopSignals Signals       `split_words:"true" default:"TERM,INT" desc:"signals that ask podhook run to stop the container; add the image's STOPSIGNAL"`
+	StopSignal  Signal        `split_words:"true" desc:"what podhook run gives to the main process for them, such as QUIT for nginx (unset: the one received)"`
 
 	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text or json"`
 	OutputLimit    Bytes     `split_words:"true" default:"64KiB" desc:"how much of the last run's output of each hook is kept: head and tail, the middle is counted"`

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"github.com/podhook/podhook/hooks/config"
 )
 
 // The types of settings. Each Decode is called by envconfig with the variable's
@@ -115,4 +118,40 @@ func choose[T ~string](target *T, value string, allowed ...T) error {
 		names[i] = string(a)
 	}
 	return fmt.Errorf("allowed are %s", strings.Join(names, " and "))
+}
+
+// Signals is a list of signals.
+type Signals []syscall.Signal
+
+// Decode reads names or numbers with commas between them.
+func (s *Signals) Decode(value string) error {
+	var list Signals
+	for _, name := range strings.Split(value, ",") {
+		sig, err := config.ParseSignal(strings.TrimSpace(name))
+		if err != nil {
+			return err
+		}
+		if sig == syscall.SIGKILL || sig == syscall.SIGSTOP || sig == syscall.SIGCHLD {
+			return fmt.Errorf("%s cannot be forwarded", name)
+		}
+		list = append(list, sig)
+	}
+	*s = list
+	return nil
+}
+
+// Signal is one signal; 0 where it is not set.
+type Signal syscall.Signal
+
+// Decode reads a name or a number.
+func (s *Signal) Decode(value string) error {
+	var list Signals
+	if err := list.Decode(value); err != nil {
+		return err
+	}
+	if len(list) != 1 {
+		return fmt.Errorf("one signal is needed, such as QUIT")
+	}
+	*s = Signal(list[0])
+	return nil
 }

@@ -29,15 +29,27 @@ func open(c *call, log *show.NonBlocking) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}
-	if s.Main != "" {
-		target, err := mainprocess.Parse(s.Main)
+	p.store, p.storeErr = state.Open(state.Options{Dir: string(s.StateDir), OutputLimit: int(s.OutputLimit)})
+	return p, p.findMain()
+}
+
+// findMain takes the main process that is set, or the one that podhook run has
+// started in this instance.
+func (p *parts) findMain() error {
+	if p.settings.Main != "" {
+		target, err := mainprocess.Parse(p.settings.Main)
 		if err != nil {
-			return nil, usagef("PODHOOK_MAIN: %v", err)
+			return usagef("PODHOOK_MAIN: %v", err)
 		}
 		p.finder = mainprocess.NewFinder(target)
+		return nil
 	}
-	p.store, p.storeErr = state.Open(state.Options{Dir: string(s.StateDir), OutputLimit: int(s.OutputLimit)})
-	return p, nil
+	if p.store != nil {
+		if main, ok := p.store.Main(); ok {
+			p.finder = mainprocess.NewFinder(mainprocess.Started(main.PID, main.StartTime))
+		}
+	}
+	return nil
 }
 
 // openState is open for the commands that only read the state.

@@ -1,0 +1,73 @@
+package lifecycle
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// Main is the main process as hooks see it where podhook has started it. Its
+// methods may be called by any number of goroutines.
+type Main struct {
+	mu       sync.Mutex
+	deliver  func(syscall.Signal)
+	identity *state.MainIdentity
+	gone     chan struct{}
+}
+
+// NewMain is a main process that has not been started. deliver sends it a signal.
+func NewMain(deliver func(syscall.Signal)) *Main {
+	return &Main{deliver: deliver, gone: make(chan struct{})}
+}
+
+func (m *Main) started(pid int) state.MainIdentity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// Without /proc the start time stays 0: the child cannot be recycled while it
+	// is ours to reap.
+	start, _ := mainprocess.StartTime(pid)
+	m.identity = &state.MainIdentity{PID: pid, StartTime: start}
+	return *m.identity
+}
+
+func (m *Main) exited() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.identity = nil
+	close(m.gone)
+}
+
+// Signal reports gone where the main process has ended or was not started yet.
+func (m *Main) Signal(sig syscall.Signal) (gone bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.identity == nil {
+		return true, nil
+	}
+	m.deliver(sig)
+	return false, nil
+}
+
+// Identity is nil before the start and after the end.
+func (m *Main) Identity() *state.MainIdentity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.identity == nil {
+		return nil
+	}
+	identity := *m.identity
+	return &identity
+}
+
+// WaitExit returns when the main process has ended, or with the error of ctx.
+func (m *Main) WaitExit(ctx context.Context) error {
+	select {
+	case <-m.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+const (
+	crashes    = 200
+	crashSteps = 12
+)
+
+// crashConfig is a hook of many steps, each of which says that it was run.
+func crashConfig() string {
+	var b strings.Builder
+	b.WriteString("hooks:\n  prestart:\n    steps:\n")
+	for i := range crashSteps {
+		fmt.Fprintf(&b, "    - name: step-%d\n      once: true\n      %s\n", i, script(fmt.Sprintf(`echo step-%d >>"$DIR/ran"`, i)))
+	}
+	return b.String()
+}
+
+// TestSIGKILLAtRandomMoments kills the front, the worker or both of an exec'd
+// hook again and again. After each kill the state is readable, and no step that
+// it says is done has been run again; at last the hook ends.
+func TestSIGKILLAtRandomMoments(t *testing.T) {
+	began := time.Now()
+	seed := uint64(began.UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	s := newSandbox(t, crashConfig())
+	s.binary = plain
+	kills, interrupted := 0, 0
+	for round := 0; kills < crashes; round++ {
+		if err := os.RemoveAll(s.path("state")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(s.path("ran")); err != nil {
+			t.Fatal(err)
+		}
+		done := map[string]int{} // recorded as done: how often it had run by then
+		for kills < crashes {
+			call := s.start("prestart")
+			time.Sleep(time.Duration(random.Int64N(int64(25 * time.Millisecond)))) // the random moment
+			hit := s.crash(call, random.IntN(3))
+			e := call.wait(t)
+			s.gone()
+			kills++
+			rec, found := s.lastRun("prestart")
+			s.neverAgain(done, rec)
+			if found && rec.Outcome == state.Running {
+				t.Fatalf("round %d: nobody runs the hook, and its outcome is %s", round, rec.Outcome)
+			}
+			if found && rec.Outcome == state.Succeeded {
+				break // too late: the next round begins with nothing done
+			}
+			if hit && e.code == 0 {
+				t.Fatalf("round %d: killed, and yet: %v\nrecord %+v", round, e, rec)
+			}
+			if found && rec.Outcome == state.Interrupted {
+				interrupted++
+			}
+		}
+		s.expect(0, "prestart")
+		s.neverAgain(done, s.record("prestart"))
+	}
+	t.Logf("%d kills, %d interrupted runs, %v", kills, interrupted, time.Since(began).Round(time.Millisecond))
+	if interrupted < crashes/4 {
+		t.Errorf("only %d of %d kills met a run", interrupted, kills)
+	}
+}
+
+// crash kills the front, the worker or both, as which says. It reports whether
+// the front, whose exit code the caller sees, was killed.
+func (s *sandbox) crash(call *running, which int) (front bool) {
+	kill := func(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended
+	worker := 0
+	if which != 0 {
+		for _, pid := range children(call.cmd.Process.Pid) {
+			if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
+				worker = pid
+			}
+		}
+	}
+	if worker != 0 {
+		kill(worker)
+	}
+	if which != 1 || worker == 0 {
+		kill(call.cmd.Process.Pid)
+		return true
+	}
+	return false
+}
+
+// neverAgain compares what the record says is done with how often it was run.
+func (s *sandbox) neverAgain(done map[string]int, rec state.Record) {
+	s.t.Helper()
+	ran := map[string]int{}
+	for name := range strings.Lines(s.read("ran")) {
+		ran[strings.TrimSpace(name)]++
+	}
+	for name, times := range done {
+		if ran[name] != times {
+			s.t.Fatalf("%s was done after %d runs of it, and has now been run %d times", name, times, ran[name])
+		}
+	}
+	for _, step := range rec.Steps {
+		isDone := step.Outcome == state.Succeeded || step.DoneIn != ""
+		if isDone && ran[step.Name] == 0 {
+			s.t.Fatalf("%s is recorded as done and was never run: %+v", step.Name, step)
+		}
+		if _, known := done[step.Name]; isDone && !known {
+			done[step.Name] = ran[step.Name]
+		}
+		if !isDone && done[step.Name] > 0 {
+			s.t.Fatalf("%s was recorded as done and is not any more: %+v", step.Name, step)
+		}
+	}
+	if rec.Outcome == state.Succeeded && !slices.ContainsFunc(rec.Steps, func(st state.StepRecord) bool { return st.Name == fmt.Sprintf("step-%d", crashSteps-1) }) {
+		s.t.Fatalf("succeeded without its last step: %+v", rec)
+	}
+}
+
+// children are the children of a process.
+func children(pid int) []int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	var pids []int
+	for _, field := range strings.Fields(string(text)) {
+		var child int
+		if _, err := fmt.Sscan(field, &child); err == nil {
+			pids = append(pids, child)
+		}
+	}
+	return pids
+}

@@ -339,9 +339,17 @@ func contains(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			t.Errorf("%q is not in %q", part, text)
+			t.Errorf("%q is not in %q", part, shortened(text))
 		}
 	}
+}
+
+func shortened(text string) string {
+	const most = 3000
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s ... %d bytes ... %s", text[:most/2], len(text)-most, text[len(text)-most/2:])
 }
 
 // script is a YAML step that runs a shell script, whose text stands in single

@@ -3,6 +3,8 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
@@ -10,7 +12,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/agent/mainprocess"
 )
 
 // Error is everything that is wrong with the variables, a problem a line.
@@ -19,9 +21,10 @@ type Error struct{ Problems []string }
 func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 
 // Load reads the settings from the process's environment and refuses variables
-// of environ that start with PODHOOK_ and are none of podhook's. All problems
-// are reported together, in an *Error that names each variable, its value and
-// what is allowed.
+// of environ that start with PODHOOK_ and are none of podhook's. A variable that
+// is set to nothing counts as not set: a manifest overrides an image's variable
+// so. All problems are reported together, in an *Error that names each variable,
+// its value and what is allowed.
 func Load(environ []string) (*Settings, error) {
 	s := &Settings{}
 	problems := decode(s)
@@ -40,19 +43,38 @@ func decode(s *Settings) []string {
 	all := reflect.ValueOf(s).Elem()
 	for i := range all.NumField() {
 		field := all.Type().Field(i)
-		one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
-		err := envconfig.Process(strings.TrimSuffix(Prefix, "_"), one.Interface())
+		value := all.Field(i)
+		prefix := strings.TrimSuffix(Prefix, "_")
+		if os.Getenv(Name(field.Name)) == "" {
+			prefix = unset
+		}
+		err := decodeField(prefix, field, value)
 		var parse *envconfig.ParseError
 		switch {
 		case err == nil:
-			all.Field(i).Set(one.Elem().Field(0))
+			continue
 		case errors.As(err, &parse):
 			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse.Err)))
 		default:
 			problems = append(problems, fmt.Sprintf("%s: %v", Name(field.Name), err))
 		}
+		// The default keeps one bad value from looking like a contradiction too.
+		_ = decodeField(unset, field, value)
 	}
 	return problems
+}
+
+// unset is a prefix that no variable can have: what is looked up with it is
+// never found, so a field gets its default.
+const unset = "="
+
+func decodeField(prefix string, field reflect.StructField, value reflect.Value) error {
+	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	if err := envconfig.Process(prefix, one.Interface()); err != nil {
+		return err
+	}
+	value.Set(one.Elem().Field(0))
+	return nil
 }
 
 // allowed says what a field takes; the errors of strconv and time do not.
@@ -71,13 +93,17 @@ func (s *Settings) contradictions() []string {
 	if s.Config != "" && s.ConfigYAML != "" {
 		problems = append(problems, "PODHOOK_CONFIG and PODHOOK_CONFIG_YAML are both set: one of them is allowed")
 	}
-	if s.GracePeriod < time.Second && s.GracePeriod != 0 || s.GracePeriod < 0 {
-		problems = append(problems, fmt.Sprintf("PODHOOK_GRACE_PERIOD: %q: at least 1s is needed", s.GracePeriod))
+	if s.Main != "" {
+		if _, err := mainprocess.Parse(s.Main); err != nil {
+			problems = append(problems, fmt.Sprintf("PODHOOK_MAIN: %v", err))
+		}
 	}
-	if s.GraceMargin < 0 || s.GracePeriod > 0 && s.GraceMargin >= s.GracePeriod {
+	if s.GracePeriod < time.Second {
+		problems = append(problems, fmt.Sprintf("PODHOOK_GRACE_PERIOD: %q: at least 1s is needed", s.GracePeriod))
+	} else if s.GraceMargin < 0 || s.GraceMargin >= s.GracePeriod {
 		problems = append(problems, fmt.Sprintf("PODHOOK_GRACE_MARGIN: %q: from 0s to less than PODHOOK_GRACE_PERIOD (%v) is allowed", s.GraceMargin, s.GracePeriod))
 	}
-	if t := s.TerminationLog; t != "" && t != Off && !strings.HasPrefix(t, "/") {
+	if t := s.TerminationLog; t != "" && t != Off && !filepath.IsAbs(t) {
 		problems = append(problems, fmt.Sprintf("PODHOOK_TERMINATION_LOG: %q: an absolute path or off is needed", t))
 	}
 	return problems
@@ -113,13 +139,4 @@ func Name(field string) string {
 		b.WriteRune(unicode.ToUpper(r))
 	}
 	return b.String()
-}
-
-// nearest is the known name that a typo most likely means.
-func nearest(name string) string {
-	names := make([]string, 0, 32)
-	for _, row := range Table() {
-		names = append(names, row.Name)
-	}
-	return config.Nearest(name, names)
 }

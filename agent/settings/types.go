@@ -65,14 +65,14 @@ type Bytes int
 
 // Decode accepts 1024 bytes to 64 MiB.
 func (b *Bytes) Decode(value string) error {
-	digits, unit := value, 1
+	digits, unit := value, int64(1)
 	if rest, ok := strings.CutSuffix(value, "KiB"); ok {
 		digits, unit = rest, 1<<10
 	} else if rest, ok := strings.CutSuffix(value, "MiB"); ok {
 		digits, unit = rest, 1<<20
 	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n < 0 || n > 64<<20 || n*unit < 1<<10 || n*unit > 64<<20 {
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n*unit < 1<<10 || n*unit > 64<<20 {
 		return fmt.Errorf("a size from 1KiB to 64MiB is needed, such as 65536 or 64KiB")
 	}
 	*b = Bytes(n * unit)

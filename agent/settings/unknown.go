@@ -3,7 +3,10 @@ package settings
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
 )
 
 // stepVariables are what podhook gives to a step; a podhook that a step calls
@@ -32,15 +35,51 @@ func unknown(environ []string) []string {
 		if !strings.HasPrefix(name, Prefix) || known[name] || fromService(name, value) {
 			continue
 		}
-		problem := fmt.Sprintf("%s: %q: there is no such setting", name, value)
-		if near := nearest(name); near != "" {
-			problem += ", did you mean " + near + "?"
-		} else {
-			problem += "; podhook help lists them"
-		}
-		problems = append(problems, problem)
+		problems = append(problems, fmt.Sprintf("%s: %s: there is no such setting%s", name, shown(name, value), hint(name)))
 	}
 	return problems
+}
+
+// hint says what was probably meant. PODHOOK_PORT and the like are what other
+// programs call it and cannot be settings here: a Service would set them.
+func hint(name string) string {
+	switch rest := strings.TrimPrefix(name, Prefix); rest {
+	case "PORT", "HOST", "ADDR", "ADDRESS":
+		return ", did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?"
+	default:
+		if near := nearest(rest); near != "" {
+			return ", did you mean " + near + "?"
+		}
+	}
+	return "; podhook help lists them"
+}
+
+// nearest is the known setting that a typo most likely means. Names are compared
+// without their prefix, which would make all of them alike.
+func nearest(rest string) string {
+	rows := Table()
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = strings.TrimPrefix(row.Name, Prefix)
+	}
+	if near := config.Nearest(rest, names); near != "" {
+		return Prefix + near
+	}
+	return ""
+}
+
+// shown is a value as an error may show it: errors end up in logs.
+func shown(name, value string) string {
+	for _, word := range []string{"TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL", "AUTH"} {
+		if strings.Contains(strings.ToUpper(name), word) {
+			return "(value not shown)"
+		}
+	}
+	const longest = 100
+	if len(value) > longest {
+		return strconv.Quote(value[:longest]) + "..."
+	}
+	return strconv.Quote(value)
 }
 
 // fromService tells the variables of a Kubernetes Service by name and value

@@ -1,0 +1,213 @@
+package settings
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// load reads the settings with exactly these variables set.
+func load(t *testing.T, entries ...string) (*Settings, error) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, Prefix) {
+			t.Setenv(name, value) // puts it back when the test ends
+			os.Unsetenv(name)
+		}
+	}
+	for _, entry := range entries {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+	return Load(os.Environ())
+}
+
+func mustLoad(t *testing.T, entries ...string) *Settings {
+	t.Helper()
+	s, err := load(t, entries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// problems are the lines of the error that the variables must lead to.
+func problems(t *testing.T, entries ...string) []string {
+	t.Helper()
+	_, err := load(t, entries...)
+	var all *Error
+	if !errors.As(err, &all) {
+		t.Fatalf("%q: error is %v, want an *Error", entries, err)
+	}
+	if got := strings.Split(err.Error(), "\n"); !reflect.DeepEqual(got, all.Problems) {
+		t.Errorf("Error() is %q, want a line for each of %q", got, all.Problems)
+	}
+	return all.Problems
+}
+
+func defaults() *Settings {
+	return &Settings{
+		MaxConnections: 2000, KubeletFailure: Abort, UnreadyOnShutdown: true,
+		GracePeriod: 30 * time.Second, GraceMargin: 2 * time.Second,
+		StopSignals: Signals{syscall.SIGTERM, syscall.SIGINT},
+		LogFormat:   Text, OutputLimit: 64 << 10,
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	if got := mustLoad(t); !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("nothing set gives\n%+v, want\n%+v", got, defaults())
+	}
+}
+
+func TestEverySettingIsRead(t *testing.T) {
+	got := mustLoad(t,
+		"PODHOOK_DISABLED=true", "PODHOOK_CONFIG=/etc/hooks//podhook.yaml", "PODHOOK_STATE_DIR=/state",
+		"PODHOOK_LISTEN=127.0.0.1:9000", "PODHOOK_MAX_CONNECTIONS=7", "PODHOOK_KUBELET_FAILURE=status",
+		"PODHOOK_UNREADY_ON_SHUTDOWN=false", "PODHOOK_MAIN=pidfile:/run/nginx.pid", "PODHOOK_GRACE_PERIOD=1m30s",
+		"PODHOOK_GRACE_MARGIN=0s", "PODHOOK_LOG_FORMAT=json", "PODHOOK_OUTPUT_LIMIT=1MiB",
+		"PODHOOK_STOP_SIGNALS=WINCH,SIGTERM", "PODHOOK_STOP_SIGNAL=QUIT",
+		"PODHOOK_TERMINATION_LOG=off", "PODHOOK_METRICS_RUNTIME=true")
+	want := &Settings{
+		Disabled: true, Config: "/etc/hooks/podhook.yaml", StateDir: "/state",
+		Listen: "127.0.0.1:9000", MaxConnections: 7, KubeletFailure: Status,
+		Main: "pidfile:/run/nginx.pid", GracePeriod: 90 * time.Second,
+		StopSignals: Signals{syscall.SIGWINCH, syscall.SIGTERM}, StopSignal: Signal(syscall.SIGQUIT),
+		LogFormat: JSON, OutputLimit: 1 << 20, TerminationLog: Off, MetricsRuntime: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v, want\n%+v", got, want)
+	}
+	const text = "hooks: {}\n"
+	if got := mustLoad(t, "PODHOOK_CONFIG_YAML="+text).ConfigYAML; got != text {
+		t.Errorf("PODHOOK_CONFIG_YAML is read as %q, want %q", got, text)
+	}
+}
+
+// A manifest takes back what an image has set by setting it to nothing.
+func TestEmptyIsUnset(t *testing.T) {
+	var empty []string
+	for _, row := range Table() {
+		empty = append(empty, row.Name+"=")
+	}
+	if got := mustLoad(t, empty...); !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("all settings empty give\n%+v, want\n%+v", got, defaults())
+	}
+}
+
+// envconfig reads a bare LISTEN too where a field has its tag.
+func TestNamesWithoutPrefixAreNotRead(t *testing.T) {
+	var bare []string
+	for _, row := range Table() {
+		bare = append(bare, strings.TrimPrefix(row.Name, Prefix)+"=/nonsense")
+	}
+	if got := mustLoad(t, bare...); !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("bare names give\n%+v, want\n%+v", got, defaults())
+	}
+}
+
+func TestBadValuesNameVariableValueAndWhatIsAllowed(t *testing.T) {
+	for entry, allowed := range map[string]string{
+		"PODHOOK_DISABLED=yes":                "allowed are true and false",
+		"PODHOOK_METRICS_RUNTIME=on":          "allowed are true and false",
+		"PODHOOK_UNREADY_ON_SHUTDOWN=2":       "allowed are true and false",
+		"PODHOOK_CONFIG=podhook.yaml":         "an absolute path is needed",
+		"PODHOOK_STATE_DIR=./state":           "an absolute path is needed",
+		"PODHOOK_LISTEN=8080":                 "an address such as :8080 or 127.0.0.1:8080 is needed",
+		"PODHOOK_LISTEN=:http":                "the port must be a number from 0 to 65535",
+		"PODHOOK_LISTEN=:65536":               "the port must be a number from 0 to 65535",
+		"PODHOOK_LISTEN=:":                    "the port must be a number from 0 to 65535",
+		"PODHOOK_LISTEN=agent:8080":           "the host must be an IP address, localhost or empty",
+		"PODHOOK_MAX_CONNECTIONS=0":           "a whole number from 1 to 1000000 is needed",
+		"PODHOOK_MAX_CONNECTIONS=-1":          "a whole number from 1 to 1000000 is needed",
+		"PODHOOK_MAX_CONNECTIONS=1000001":     "a whole number from 1 to 1000000 is needed",
+		"PODHOOK_MAX_CONNECTIONS=1e3":         "a whole number from 1 to 1000000 is needed",
+		"PODHOOK_KUBELET_FAILURE=close":       "allowed are abort and status",
+		"PODHOOK_MAIN=nginx":                  "allowed are pid:N, pidfile:PATH, exe:PATH and name:NAME",
+		"PODHOOK_MAIN=pid:0":                  "allowed are pid:N, pidfile:PATH, exe:PATH and name:NAME",
+		"PODHOOK_GRACE_PERIOD=30":             "a duration with a unit is needed, such as 30s or 1m30s",
+		"PODHOOK_GRACE_PERIOD=0s":             "at least 1s is needed",
+		"PODHOOK_GRACE_PERIOD=999ms":          "at least 1s is needed",
+		"PODHOOK_GRACE_PERIOD=-5s":            "at least 1s is needed",
+		"PODHOOK_GRACE_PERIOD=9999999999999h": "a duration with a unit is needed, such as 30s or 1m30s",
+		"PODHOOK_GRACE_MARGIN=-1s":            "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
+		"PODHOOK_GRACE_MARGIN=30s":            "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
+		"PODHOOK_LOG_FORMAT=logfmt":           "allowed are text and json",
+		"PODHOOK_OUTPUT_LIMIT=1023":           "a size from 1KiB to 64MiB is needed",
+		"PODHOOK_OUTPUT_LIMIT=65MiB":          "a size from 1KiB to 64MiB is needed",
+		"PODHOOK_OUTPUT_LIMIT=4097MiB":        "a size from 1KiB to 64MiB is needed", // 1 MiB in 32 bits
+		"PODHOOK_OUTPUT_LIMIT=64kB":           "a size from 1KiB to 64MiB is needed",
+		"PODHOOK_STOP_SIGNALS=TERM,KILL":      "KILL cannot be forwarded",
+		"PODHOOK_STOP_SIGNAL=TERM,INT":        "one signal is needed, such as QUIT",
+		"PODHOOK_STOP_SIGNAL=TREM":            "signal",
+		"PODHOOK_TERMINATION_LOG=message":     "an absolute path or off is needed",
+	} {
+		t.Run(entry, func(t *testing.T) {
+			got := problems(t, entry)
+			name, value, _ := strings.Cut(entry, "=")
+			if len(got) != 1 || !strings.HasPrefix(got[0], name+": ") || !strings.Contains(got[0], allowed) {
+				t.Fatalf("problems are %q, want one of %s that says %q", got, name, allowed)
+			}
+			if !strings.Contains(got[0], strconv.Quote(value)) {
+				t.Errorf("%q does not show the value %s", got[0], strconv.Quote(value))
+			}
+		})
+	}
+}
+
+func TestBoundsThatAreAllowed(t *testing.T) {
+	s := mustLoad(t, "PODHOOK_GRACE_PERIOD=1s", "PODHOOK_GRACE_MARGIN=999ms", "PODHOOK_MAX_CONNECTIONS=1",
+		"PODHOOK_OUTPUT_LIMIT=1024", "PODHOOK_LISTEN=[::1]:0", "PODHOOK_TERMINATION_LOG=/dev/termination-log")
+	if s.GracePeriod != time.Second || s.GraceMargin != 999*time.Millisecond || s.MaxConnections != 1 ||
+		s.OutputLimit != 1024 || s.Listen != "[::1]:0" || s.TerminationLog != "/dev/termination-log" {
+		t.Errorf("got %+v", s)
+	}
+	if s := mustLoad(t, "PODHOOK_MAX_CONNECTIONS=1000000", "PODHOOK_OUTPUT_LIMIT=64MiB", "PODHOOK_LISTEN=localhost:65535"); s.OutputLimit != 64<<20 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestAllProblemsAreReportedTogether(t *testing.T) {
+	got := problems(t, "PODHOOK_DISABLED=maybe", "PODHOOK_LISTEN=x", "PODHOOK_MAX_CONNECTIONS=none",
+		"PODHOOK_GRACE_PERIOD=soon", "PODHOOK_MAIN=x", "PODHOOK_LISTENN=:1", "PODHOOK_CONFIG=/a", "PODHOOK_CONFIG_YAML={}")
+	for _, want := range []string{"PODHOOK_DISABLED: ", "PODHOOK_LISTEN: ", "PODHOOK_MAX_CONNECTIONS: ", "PODHOOK_GRACE_PERIOD: ",
+		"PODHOOK_MAIN: ", "PODHOOK_LISTENN: ", "PODHOOK_CONFIG and PODHOOK_CONFIG_YAML are both set"} {
+		if n := countPrefix(got, want); n != 1 {
+			t.Errorf("%d problems begin with %q, want 1, in\n%s", n, want, strings.Join(got, "\n"))
+		}
+	}
+	if len(got) != 7 {
+		t.Errorf("%d problems, want 7:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+func countPrefix(lines []string, prefix string) (n int) {
+	for _, line := range lines {
+		if strings.HasPrefix(line, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// Name must come to the names that envconfig makes of the fields.
+func TestTableNamesAreEnvconfigs(t *testing.T) {
+	for _, row := range Table() {
+		if row.Description == "" {
+			t.Errorf("%s has no description", row.Name)
+		}
+		if strings.HasSuffix(row.Name, "_PORT") || strings.HasSuffix(row.Name, "_HOST") {
+			t.Errorf("%s: a Service can set a variable of this name", row.Name)
+		}
+	}
+	// What envconfig does not read leaves the field as it is: TestEverySettingIsRead
+	// sets each by hand, and here none is forgotten there.
+	if n := reflect.TypeFor[Settings]().NumField(); n != 17 {
+		t.Errorf("Settings has %d fields: add the new ones to TestEverySettingIsRead", n)
+	}
+}

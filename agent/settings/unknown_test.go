@@ -1,0 +1,77 @@
+package settings
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// serviceVariables are what kubelet injects for a Service with these ports
+// (Kubernetes: pkg/kubelet/envvars).
+func serviceVariables(service, ip string) []string {
+	prefix := strings.ToUpper(strings.ReplaceAll(service, "-", "_"))
+	host := ip
+	if strings.Contains(ip, ":") {
+		host = "[" + ip + "]"
+	}
+	all := []string{
+		prefix + "_SERVICE_HOST=" + ip, prefix + "_SERVICE_PORT=80",
+		prefix + "_SERVICE_PORT_HTTP=80", prefix + "_SERVICE_PORT_LISTEN_2=9", prefix + "_PORT=tcp://" + host + ":80",
+	}
+	for _, protocol := range []string{"tcp", "udp", "sctp"} {
+		port := fmt.Sprintf("%s_PORT_80_%s", prefix, strings.ToUpper(protocol))
+		all = append(all, port+"="+protocol+"://"+host+":80", port+"_PROTO="+protocol, port+"_PORT=80", port+"_ADDR="+ip)
+	}
+	return all
+}
+
+func TestServicesDoNoHarm(t *testing.T) {
+	var all []string
+	for _, service := range []string{"podhook", "podhook-metrics", "podhook-listen", "podhook-state-dir", "podhook-main", "podhook-port"} {
+		all = append(all, serviceVariables(service, "10.96.0.17")...)
+	}
+	if got := mustLoad(t, all...); !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("with Services' variables got\n%+v, want\n%+v", got, defaults())
+	}
+	mustLoad(t, serviceVariables("podhook", "fd00::17")...)
+}
+
+func TestStepVariablesDoNoHarm(t *testing.T) {
+	mustLoad(t, "PODHOOK_HOOK=prestart", "PODHOOK_STEP=a", "PODHOOK_RUN_ID=1", "PODHOOK_ATTEMPT=1", "PODHOOK_TRIGGER=exec",
+		"PODHOOK_DEADLINE=2026-01-01T00:00:00Z", "PODHOOK_MAIN_EXIT_CODE=0", "PODHOOK_MAIN_EXIT_SIGNAL=SIGTERM")
+}
+
+func TestUnknownVariables(t *testing.T) {
+	for entry, want := range map[string]string{
+		"PODHOOK_LISTENN=:8080":         `PODHOOK_LISTENN: ":8080": there is no such setting, did you mean PODHOOK_LISTEN?`,
+		"PODHOOK_STATEDIR=/x":           `PODHOOK_STATEDIR: "/x": there is no such setting, did you mean PODHOOK_STATE_DIR?`,
+		"PODHOOK_GRACE_PEROID=":         `PODHOOK_GRACE_PEROID: "": there is no such setting, did you mean PODHOOK_GRACE_PERIOD?`,
+		"PODHOOK_PORT=8080":             `PODHOOK_PORT: "8080": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_HOST=0.0.0.0":          `PODHOOK_HOST: "0.0.0.0": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_PORT=http://x":         `PODHOOK_PORT: "http://x": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_SOMETHING_QUITE_ELS=1": `PODHOOK_SOMETHING_QUITE_ELS: "1": there is no such setting; podhook help lists them`,
+		"PODHOOK_=1":                    `PODHOOK_: "1": there is no such setting; podhook help lists them`,
+	} {
+		if got := problems(t, entry); len(got) != 1 || got[0] != want {
+			t.Errorf("%s:\n got %q\nwant %q", entry, got, want)
+		}
+	}
+}
+
+// An error is read in a log that more people see than the Pod's manifest.
+func TestSecretsAreNotShown(t *testing.T) {
+	for _, name := range []string{"PODHOOK_HTTP_TOKEN", "PODHOOK_CLIENT_SECRET", "PODHOOK_PASSWORD", "PODHOOK_DB_PASS", "PODHOOK_API_KEY", "PODHOOK_KEY"} {
+		got := problems(t, name+"=hunter2")
+		if len(got) != 1 || strings.Contains(got[0], "hunter2") || !strings.HasPrefix(got[0], name+": ") {
+			t.Errorf("problems are %q, want one of %s without its value", got, name)
+		}
+	}
+	if got := problems(t, "PODHOOK_TEXT="+strings.Repeat("x", 5000)); len(got[0]) > 300 {
+		t.Errorf("a value of 5000 bytes makes an error of %d", len(got[0]))
+	}
+}
+
+func TestOthersVariablesAreNotLookedAt(t *testing.T) {
+	mustLoad(t, "PODHOOKS_LISTEN=x", "MY_PODHOOK_LISTEN=x", "podhook_listen=x")
+}

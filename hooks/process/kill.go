@@ -1,8 +1,6 @@
 package process
 
 import (
-	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -42,13 +40,16 @@ func (p *run) kill(result *Result) {
 	for pause := firstPause; ; pause = longer(pause) {
 		orphans := p.reaper.orphanCount()
 		alive, err := p.find()
-		// To the group at once: then it cannot outrun us by forking.
+		// To whole groups: then they cannot outrun us by forking.
 		if p.signalGroup(syscall.SIGKILL) && err != nil {
 			killed[p.tree.leader] = 0
 		}
 		for i := range alive {
 			q := &alive[i]
-			if p.reaper.signal(q, syscall.SIGKILL) == nil || q.group == p.tree.leader {
+			if q.group != p.tree.leader && q.group != p.tree.ownGroup {
+				syscall.Kill(-q.group, syscall.SIGKILL)
+			}
+			if p.reaper.signal(q, syscall.SIGKILL) == nil || q.group != p.tree.ownGroup {
 				killed[q.pid] = q.start
 			}
 		}
@@ -95,7 +96,8 @@ func (p *run) find() ([]proc, error) {
 }
 
 // signalGroup tells whether the group has members still. Once it was seen to be
-// empty, its number may be somebody else's.
+// empty, its number may be somebody else's. Between two looks it cannot become
+// that: all other pids would have to be used up within some 50 ms.
 func (p *run) signalGroup(s syscall.Signal) bool {
 	if p.groupGone {
 		return false
@@ -137,111 +139,4 @@ func (r *Reaper) signal(p *proc, s syscall.Signal) error {
 		return syscall.ESRCH
 	}
 	return unix.PidfdSendSignal(fd, s, nil, 0)
-}
-
-// strays says which children of ours cannot be, or must be, the leader's.
-func (r *Reaper) strays(leader int, w *watch) strays {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := strays{adopt: os.Getpid() != 1 && r.runs == 1, foreign: make(map[int]uint64)}
-	s.session, _ = unix.Getsid(0)
-	for pid := range r.children {
-		if pid != leader {
-			s.adopt = false
-			s.foreign[pid] = 0
-		}
-	}
-	for pid, start := range r.left {
-		s.foreign[pid] = start
-	}
-	for i := range w.outputs {
-		var stat unix.Stat_t
-		if fd := w.outputs[i].fd; fd >= 0 && unix.Fstat(fd, &stat) == nil {
-			s.pipes = append(s.pipes, fmt.Sprintf("pipe:[%d]", stat.Ino))
-		}
-	}
-	return s
-}
-
-func (r *Reaper) enter() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.runs++
-}
-
-// leave remembers what the run left behind, so that no other run takes it for
-// its own. That a child is there at all is rare.
-func (r *Reaper) leave() {
-	r.mu.Lock()
-	look := os.Getpid() != 1 && !r.childless
-	r.mu.Unlock()
-	if look {
-		r.noteLeft()
-	}
-	r.mu.Lock()
-	r.runs--
-	r.mu.Unlock()
-}
-
-func (r *Reaper) noteLeft() {
-	all, err := new(census).scan()
-	if err != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range all {
-		if _, started := r.children[p.pid]; p.ppid == os.Getpid() && !started && !p.zombie {
-			r.left[p.pid] = p.start
-		}
-	}
-}
-
-// KillDescendants sends SIGKILL to every descendant of pid, not to itself, until
-// none is left, new ones included, and reaps those that become our children. As
-// the descendants of a process that has died are its subreaper's, pid is mostly
-// our own. It gives up after a few seconds, on processes that hang in the kernel, and
-// returns how many are left. Without /proc it can do nothing.
-func (r *Reaper) KillDescendants(pid int) (left int) {
-	giveUp := time.Now().Add(2 * killTime)
-	for pause, c := firstPause, new(census); ; pause = longer(pause) {
-		orphans := r.orphanCount()
-		all, err := c.scan()
-		if err != nil {
-			return 0
-		}
-		alive := descendants(all, pid)
-		for i := range alive {
-			r.signal(&alive[i], syscall.SIGKILL)
-		}
-		r.reap()
-		moved := r.orphanCount() != orphans
-		if len(alive) == 0 && !moved || time.Now().After(giveUp) {
-			return len(alive)
-		}
-		if moved {
-			pause = 0
-		}
-		time.Sleep(pause)
-	}
-}
-
-func descendants(all []proc, root int) []proc {
-	in := map[int]bool{root: true}
-	for grown := true; grown; {
-		grown = false
-		for _, p := range all {
-			if !in[p.pid] && in[p.ppid] && p.pid != os.Getpid() {
-				in[p.pid] = true
-				grown = true
-			}
-		}
-	}
-	var alive []proc
-	for _, p := range all {
-		if in[p.pid] && p.pid != root && !p.zombie {
-			alive = append(alive, p)
-		}
-	}
-	return alive
 }

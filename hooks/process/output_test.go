@@ -149,15 +149,22 @@ func TestBackgroundGoesOnWriting(t *testing.T) {
 func TestEndlessBackgroundWriter(t *testing.T) {
 	r := newReaper(t)
 	file := t.TempDir() + "/pid"
+	spec := shell("for i in 1 2 3 4; do yes & echo $! >>"+file+"; done; sleep 0.1", nil)
+	count := 0
+	spec.OnLine = func(process.Line) { // slower than they
+		if count++; count%1000 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	began := time.Now()
-	got := mustRun(t, r, context.Background(), shell("yes & echo $! >"+file+"; sleep 0.1", nil))
+	got := mustRun(t, r, context.Background(), spec)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if !got.Background {
 		t.Error("Background is false")
 	}
-	endAll(t, awaitPids(t, file, 1)...)
+	endAll(t, awaitPids(t, file, 4)...)
 	await(t, "draining has ended", func() bool { return r.Draining() == 0 })
 }
 

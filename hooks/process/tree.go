@@ -1,11 +1,16 @@
 package process
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // tree finds the processes that belong to one run. A process is told by
 //
 //   - its parents, up to the leader, at any of the scans;
-//   - the leader's process group, and groups and sessions made by its own;
+//   - its process group, or a session of its own, if a member is in it: nobody
+//     else can get into those;
 //   - the marks in the environment it was started with;
 //   - the run's pipes, if it holds one open;
 //   - for those which escaped all this: being our child, which we did not
@@ -19,11 +24,19 @@ type tree struct {
 	marks  []string
 	// members are all that were ever found, the dead included: pid to start.
 	members map[int]uint64
+	// groups and sessions of members, but not our own.
+	groups, sessions     map[int]bool
+	ownGroup, ownSession int
 }
 
 func newTree(marks []string) *tree {
+	session, _ := unix.Getsid(0)
 	born := ticks()
-	return &tree{born: born, census: census{since: born}, marks: marks, members: make(map[int]uint64)}
+	return &tree{
+		born: born, census: census{since: born}, marks: marks,
+		members: make(map[int]uint64), groups: make(map[int]bool), sessions: make(map[int]bool),
+		ownGroup: unix.Getpgrp(), ownSession: session,
+	}
 }
 
 // strays says how children of ours that have left the run are told apart.
@@ -34,8 +47,6 @@ type strays struct {
 	// foreign are children of ours that don't, by pid and start; the start is 0
 	// where any process of that pid is meant.
 	foreign map[int]uint64
-	// session is our own.
-	session int
 }
 
 // find returns the processes of the run that are alive.
@@ -68,7 +79,15 @@ func (t *tree) find(all []proc, s strays) []proc {
 	return alive
 }
 
-func (t *tree) add(p *proc) { t.members[p.pid] = p.start }
+func (t *tree) add(p *proc) {
+	t.members[p.pid] = p.start
+	if p.group != t.ownGroup {
+		t.groups[p.group] = true
+	}
+	if p.session != t.ownSession {
+		t.sessions[p.session] = true
+	}
+}
 
 func (t *tree) has(p *proc) bool {
 	start, ok := t.members[p.pid]
@@ -77,17 +96,6 @@ func (t *tree) has(p *proc) bool {
 
 // close adds the children of members, and what is in their groups and sessions.
 func (t *tree) close(all []proc, self int) {
-	now := make(map[int]uint64, len(all))
-	for i := range all {
-		now[all[i].pid] = all[i].start
-	}
-	// led: pid, which p names as parent or leader, is a member, and that pid is
-	// nobody else's by now.
-	led := func(pid int, p *proc) bool {
-		start, ok := t.members[pid]
-		present, taken := now[pid]
-		return ok && start <= p.start && (!taken || present == start)
-	}
 	for grown := true; grown; {
 		grown = false
 		for i := range all {
@@ -95,7 +103,9 @@ func (t *tree) close(all []proc, self int) {
 			if p.pid == self || p.start < t.born || t.has(p) {
 				continue
 			}
-			if led(p.ppid, p) || led(p.group, p) || led(p.session, p) {
+			// A parent that is a member cannot be younger; then its pid is reused.
+			parent, child := t.members[p.ppid]
+			if child && parent <= p.start || t.groups[p.group] || t.sessions[p.session] {
 				t.add(p)
 				grown = true
 			}
@@ -112,7 +122,7 @@ func (t *tree) elsewhere(all []proc, orphan *proc, s strays) bool {
 		if t.has(p) || p.start >= t.born && !s.isForeign(p) {
 			continue
 		}
-		if p.group == orphan.group || p.session == orphan.session && p.session != s.session {
+		if p.group == orphan.group || p.session == orphan.session && p.session != t.ownSession {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -158,6 +159,38 @@ func TestRestartPolicyAndPhase(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A native sidecar is always restarted, whatever the pod's policy.
+func TestSidecarIsRestartedWhateverThePolicy(t *testing.T) {
+	pod := Pod{
+		RestartPolicy: RestartNever, GracePeriod: 30,
+		Sidecars: []Container{{Name: "side"}}, Containers: []Container{{Name: "main"}},
+	}
+	fakes := map[string]fakeContainer{"side": {exitAfter: time.Second}}
+	play(t, pod, Scenario{Restarts: 1, StopAfter: 10 * time.Second}, fakes, func(r Report) {
+		if n := r.Containers[0].RestartCount; n != 1 {
+			t.Errorf("%d restarts of the sidecar, want 1", n)
+		}
+	})
+}
+
+func TestProbeThatGoesOnFailingIsOneLine(t *testing.T) {
+	readiness := &Probe{Exec: []string{"ready"}, Period: time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1}
+	pod := Pod{GracePeriod: 30, Containers: []Container{{Name: "main", Readiness: readiness}}}
+	fakes := map[string]fakeContainer{"main": {exec: takes(0, 1)}}
+	play(t, pod, Scenario{DeleteAt: 9500 * time.Millisecond}, fakes, func(r Report) {
+		wantReasons(t, r, "Created", "Started", "Unhealthy", "Killing")
+		lines := 0
+		for _, e := range r.Timeline {
+			if strings.HasPrefix(e.Result, "Warning Unhealthy") {
+				lines++
+			}
+		}
+		if count := r.Events[2].Count; count != 10 || lines != 1 {
+			t.Errorf("counted %d, %d lines; want 10, 1", count, lines)
+		}
+	})
 }
 
 func TestLivenessFailureRestartsOneContainer(t *testing.T) {

@@ -35,7 +35,9 @@ type Timeline struct {
 	deleted time.Time
 	entries []Entry
 	events  []Event
-	observe func(Entry)
+	// lastEvent is the latest event's line.
+	lastEvent string
+	observe   func(Entry)
 }
 
 // NewTimeline starts a timeline now. Each entry is also given to observe, one
@@ -72,11 +74,15 @@ func (t *Timeline) markDeleted() {
 }
 
 // event adds an event, which is a line of the timeline too. The same event
-// again only raises its count.
+// again only raises its count; a probe that goes on failing is one line.
 func (t *Timeline) event(kind, reason, container, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.add("kubelet", "event", fmt.Sprintf("%s %s: %s", kind, reason, message))
+	line := fmt.Sprintf("%s %s: %s", kind, reason, message)
+	if repeated := line == t.lastEvent && reason == "Unhealthy"; !repeated {
+		t.add("kubelet", "event", line)
+	}
+	t.lastEvent = line
 	for i, e := range t.events {
 		if e.Type == kind && e.Reason == reason && e.Container == container && e.Message == message {
 			t.events[i].Count++

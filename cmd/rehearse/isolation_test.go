@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -94,5 +96,44 @@ func TestNamespacesWithoutRoot(t *testing.T) {
 	}
 	if len(logged(r, "main", "1 is it")) != 1 || lastState(t, r, "main").Message != "bye\n" {
 		t.Errorf("PID or termination message: %s", out)
+	}
+}
+
+// Whatever ends rehearse itself in order ends its containers too.
+func TestNoContainerOutlivesRehearse(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(cmd *exec.Cmd, timeline io.Closer) error{
+		"SIGTERM":              func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(syscall.SIGTERM) },
+		"SIGINT":               func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(syscall.SIGINT) },
+		"SIGHUP":               func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(syscall.SIGHUP) },
+		"the reader goes away": func(_ *exec.Cmd, timeline io.Closer) error { return timeline.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPod(t)
+			cmd := exec.Command("/proc/self/exe", p.serve("--pod-ip", p.ip, "--stop-after", "1h", "--delete-at", "2h")...)
+			cmd.Env = append(os.Environ(), "AS_REHEARSE=true", "TMPDIR="+t.TempDir())
+			timeline, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for lines := bufio.NewScanner(timeline); lines.Scan() && !strings.Contains(lines.Text(), "pod is ready"); {
+			}
+			started := time.Now()
+			if err := end(cmd, timeline); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // the exit code is not what this is about
+			if took := time.Since(started); took > 10*time.Second {
+				t.Errorf("rehearse took %s to end", took)
+			}
+			if conn, err := net.DialTimeout("tcp", p.ip+":"+p.port, time.Second); err == nil {
+				conn.Close()
+				t.Error("the container still serves")
+			}
+		})
 	}
 }

@@ -27,7 +27,10 @@ func main() {
 	if local.IsStage(os.Args) {
 		os.Exit(local.RunStage(os.Args))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Each of them ends the rehearsal in order: no container stays behind. SIGPIPE
+	// is a reader of the timeline that has seen enough.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	code, err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -28,11 +27,8 @@ func TestMain(m *testing.M) {
 		os.Exit(workload(os.Getenv("WORKLOAD")))
 	case os.Getenv("AS_REHEARSE") != "":
 		os.Unsetenv("AS_REHEARSE")
-		code, err := run(context.Background(), os.Args[1:], os.Stdout)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		os.Exit(code)
+		main()
+		return
 	}
 	// A program that is built with the race detector else sleeps 1 s at its exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")

@@ -48,10 +48,12 @@ func (l Log) Ended(rec state.Record) {
 }
 
 // Seconds is how long a run has taken, to the millisecond.
-func Seconds(rec state.Record) float64 {
+func Seconds(rec state.Record) float64 { return took(rec).Seconds() }
+
+func took(rec state.Record) time.Duration {
 	end := time.Now()
 	if rec.End != nil {
 		end = *rec.End
 	}
-	return end.Sub(rec.Start).Round(time.Millisecond).Seconds()
+	return end.Sub(rec.Start).Round(time.Millisecond)
 }

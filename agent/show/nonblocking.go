@@ -38,12 +38,9 @@ func OwnLog() *NonBlocking { return &NonBlocking{path: "/proc/self/fd/1", fallba
 func (w *NonBlocking) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.rest) > 0 {
-		w.rest = w.rest[w.send(w.rest):]
-		if len(w.rest) > 0 {
-			w.dropped++
-			return len(p), nil
-		}
+	if !w.finish() {
+		w.dropped++
+		return len(p), nil
 	}
 	n := w.send(p)
 	switch {
@@ -55,6 +52,15 @@ func (w *NonBlocking) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// finish sends what is left of a line that was taken in part.
+func (w *NonBlocking) finish() bool {
+	if len(w.rest) > 0 {
+		n := w.send(w.rest)
+		w.rest = w.rest[min(n, len(w.rest)):] // a reader that has gone leaves no rest
+	}
+	return len(w.rest) == 0
+}
+
 // Dropped counts the lines that nobody read in time.
 func (w *NonBlocking) Dropped() int {
 	w.mu.Lock()
@@ -62,36 +68,18 @@ func (w *NonBlocking) Dropped() int {
 	return w.dropped
 }
 
-// Close closes what Write has opened.
-func (w *NonBlocking) Close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.fd >= 0 {
-		_ = unix.Close(w.fd)
-	}
-	w.fd, w.fallback = -1, -1
-}
-
 // send writes what can be taken now and returns how much that was.
 func (w *NonBlocking) send(p []byte) int {
 	if w.fd < 0 {
 		w.open()
 	}
-	if w.fd >= 0 {
-		return w.write(w.fd, p)
+	switch {
+	case w.fd >= 0:
+		return w.write(p)
+	case w.fallback >= 0:
+		return w.writeShared(p)
 	}
-	if w.fallback < 0 {
-		return 0
-	}
-	sent := 0
-	for sent < len(p) && writable(w.fallback) {
-		n := w.write(w.fallback, p[sent:min(len(p), sent+pipeBuf)])
-		if n == 0 {
-			break
-		}
-		sent += n
-	}
-	return sent
+	return 0
 }
 
 func (w *NonBlocking) open() {
@@ -102,23 +90,72 @@ func (w *NonBlocking) open() {
 	}
 }
 
-func (w *NonBlocking) write(fd int, p []byte) int {
-	for {
-		n, err := unix.Write(fd, p)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err == nil:
-			return n
-		case errors.Is(err, unix.EAGAIN):
-			return 0
-		}
-		if fd == w.fd { // the reader has gone; there may be another one later
-			_ = unix.Close(fd)
-			w.fd = -1
-		}
+func (w *NonBlocking) write(p []byte) int {
+	n, err := retry(func() (int, error) { return unix.Write(w.fd, p) })
+	if err == nil {
+		return n
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		w.lose()
+	}
+	return 0
+}
+
+// lose lets go of a log whose reader has gone. There may be another one later,
+// and it has no use for the end of a line.
+func (w *NonBlocking) lose() {
+	if len(w.rest) > 0 {
+		w.dropped++
+	}
+	w.rest = nil
+	if w.fd >= 0 {
+		_ = unix.Close(w.fd)
+		w.fd = -1
+	}
+}
+
+// writeShared writes to the inherited descriptor, which may be a blocking one. It
+// asks for a write that does not wait (pwritev2(2), RWF_NOWAIT); where the kernel
+// has none for this kind of file, it asks poll before each piece. Then another
+// writer could still fill the pipe in between.
+func (w *NonBlocking) writeShared(p []byte) int {
+	n, err := retry(func() (int, error) {
+		return unix.Pwritev2(w.fallback, [][]byte{p}, -1, unix.RWF_NOWAIT)
+	})
+	switch {
+	case err == nil:
+		return n
+	case errors.Is(err, unix.EPIPE):
+		w.lose()
+		return 0
+	case errors.Is(err, unix.EAGAIN) && !regular(w.fallback):
 		return 0
 	}
+	sent := 0
+	for sent < len(p) && writable(w.fallback) {
+		piece := p[sent:min(len(p), sent+pipeBuf)]
+		n, err := retry(func() (int, error) { return unix.Write(w.fallback, piece) })
+		if err != nil {
+			w.lose()
+			break
+		}
+		sent += n
+	}
+	return sent
+}
+
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+func regular(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 func writable(fd int) bool {

@@ -24,7 +24,7 @@ func Summary(result hooks.Result) string {
 	case result.Joined:
 		head += " in a run that was going on"
 	}
-	head += fmt.Sprintf(" (run %s, %d steps, %.3gs)", rec.RunID, len(rec.Steps), Seconds(rec))
+	head += fmt.Sprintf(" (run %s, %d steps, %v)", rec.RunID, len(rec.Steps), took(rec))
 	if rec.Reason != "" {
 		head += ": " + rec.Reason
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,9 +22,11 @@ const (
 	// terminationLimit is what kubelet reads of a termination message (Kubernetes:
 	// Determine the Reason for Pod Failure).
 	terminationLimit = 4096
-	// terminationSign begins every message of ours, so that it can be told from
-	// the application's.
+	// terminationSign begins every message of ours, and a line that begins with
+	// terminationEnd ends it, so that it can be told from the application's and
+	// from one that the application has added to.
 	terminationSign    = "podhook: hook "
+	terminationEnd     = "(podhook run "
 	defaultTermination = "/dev/termination-log"
 )
 
@@ -71,45 +74,87 @@ func (t Termination) Ended(rec state.Record) {
 	}
 }
 
-// Message is the termination message of a run: what failed and the last lines,
-// at most 4096 bytes of valid UTF-8.
+// Message is the termination message of a run: what failed, the last lines and
+// the run's id, at most 4096 bytes of valid UTF-8.
 func Message(rec state.Record) string {
-	return bounded(fmt.Sprintf("%s%s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason), failedTail(rec), terminationLimit)
+	end := terminationEnd + rec.RunID + ")\n"
+	head := fmt.Sprintf("%s%s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason)
+	return bounded(head, failedTail(rec), terminationLimit-len(end)) + end
 }
 
-// replaceOwn writes in place, because the file is a bind mount that cannot be
-// renamed over. It is opened without blocking and without being created: a path
-// that is not there is not made up.
+// isOurs says whether a message is one of ours and nothing else.
+func isOurs(text []byte) bool {
+	if len(text) > terminationLimit {
+		return false
+	}
+	lines := bytes.Split(text, []byte("\n"))
+	return len(lines) > 2 && bytes.HasPrefix(text, []byte(terminationSign)) &&
+		bytes.HasPrefix(lines[len(lines)-2], []byte(terminationEnd)) && len(lines[len(lines)-1]) == 0
+}
+
+// replaceOwn puts message in the place of an earlier one of ours, or of nothing.
 func replaceOwn(path, hook, message string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if errors.Is(err, os.ErrNotExist) && message != "" {
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if message == "" {
+		there, err := readMessage(path)
+		if errors.Is(err, os.ErrNotExist) || err == nil && !(isOurs(there) && isAbout(there, hook)) {
+			return nil // there is nothing to take back, or another hook's failure still stands
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	return overwriteOwn(path, message)
+}
+
+func isAbout(text []byte, hook string) bool {
+	return bytes.HasPrefix(text, []byte(terminationSign+hook+" "))
+}
+
+func readMessage(path string) ([]byte, error) {
+	f, err := openMessage(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
 	}
+	defer f.Close()
+	return readAll(f)
+}
+
+// overwriteOwn writes in place, because the file is a bind mount that cannot be
+// renamed over.
+func overwriteOwn(path, message string) error {
+	f, err := openMessage(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	there, err := io.ReadAll(io.LimitReader(f, terminationLimit))
-	if err != nil {
+	there, err := readAll(f)
+	if err != nil || len(there) > 0 && !isOurs(there) {
 		return err
-	}
-	mine := bytes.HasPrefix(there, []byte(terminationSign))
-	if len(there) > 0 && !mine {
-		return nil
-	}
-	if message == "" && !bytes.HasPrefix(there, []byte(terminationSign+hook+" ")) {
-		return nil // another hook's failure still stands
 	}
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt([]byte(message), 0); err != nil {
-		return err
+	_, err = f.WriteAt([]byte(message), 0)
+	return err
+}
+
+// openMessage takes regular files alone: what is read from a pipe is gone, and
+// there is no end to wait for.
+func openMessage(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, flags|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return nil
+	if !regular(fd) {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// readAll reads one byte more than a message of ours can have.
+func readAll(f *os.File) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(f, terminationLimit+1))
 }
 
 // failedTail are the last lines of the step that the run's outcome is about.
@@ -122,25 +167,33 @@ func failedTail(rec state.Record) []string {
 	return nil
 }
 
-// bounded puts as many of the last lines behind head as fit into limit bytes.
+// bounded puts as many of the last lines behind head as fit into limit bytes, at
+// least the end of the last one.
 func bounded(head string, tail []string, limit int) string {
 	head = cut(strings.ToValidUTF8(head, "\uFFFD"), limit-1)
 	room := limit - len(head) - 1
-	first := len(tail)
-	for ; first > 0; first-- {
-		line := strings.ToValidUTF8(tail[first-1], "\uFFFD")
+	var lines []string
+	for i := len(tail) - 1; i >= 0; i-- {
+		line := strings.ToValidUTF8(tail[i], "\uFFFD")
+		if len(line)+1 > room && len(lines) == 0 && room > 1 {
+			line = cutStart(line, room-1)
+		}
 		if room -= len(line) + 1; room < 0 {
 			break
 		}
+		lines = append(lines, line)
 	}
-	var b strings.Builder
-	b.WriteString(head)
-	b.WriteByte('\n')
-	for _, line := range tail[first:] {
-		b.WriteString(strings.ToValidUTF8(line, "\uFFFD"))
-		b.WriteByte('\n')
+	slices.Reverse(lines)
+	return strings.Join(append([]string{head}, lines...), "\n") + "\n"
+}
+
+// cutStart is cut from the other end.
+func cutStart(s string, limit int) string {
+	first := max(0, len(s)-limit)
+	for first < len(s) && !utf8.RuneStart(s[first]) {
+		first++
 	}
-	return b.String()
+	return s[first:]
 }
 
 // cut shortens valid UTF-8 to at most limit bytes without splitting a character.

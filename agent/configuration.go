@@ -25,9 +25,10 @@ type Configuration struct {
 	failures int
 }
 
-// SourceOf says where the settings let the hooks come from.
-func SourceOf(s *settings.Settings) config.Source {
-	return config.Source{File: string(s.Config), Text: s.ConfigYAML}
+// SourceOf says where the settings let the hooks come from, and what their
+// variables stand for.
+func SourceOf(s *settings.Settings, environ []string) config.Source {
+	return config.Source{File: string(s.Config), Text: s.ConfigYAML, Environ: environ}
 }
 
 // LoadConfiguration reads the hooks for an agent that starts: a configuration
@@ -54,7 +55,7 @@ func LoadForExec(source config.Source, store *state.Store, logger *slog.Logger) 
 	if lastErr != nil || !ok {
 		return nil, err
 	}
-	last, lastErr := config.Parse(name, text)
+	last, lastErr := config.Parse(name, text, source.Environ)
 	if lastErr != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ func (x *run) perform(ctx context.Context, u unit, rec *state.StepRecord) {
 		x.sleep(ctx, action, u.step, rec)
 	case config.Signal:
 		x.signal(action, rec)
+	default:
+		rec.Outcome, rec.Error = state.Failed, "this build cannot do "+action.Kind()
 	}
 }
 

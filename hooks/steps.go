@@ -36,7 +36,7 @@ func plan(hook *config.Hook) []unit {
 }
 
 func scripts(step *config.Step, action config.Scripts) []unit {
-	list, _, err := config.ListScripts(action.Dir)
+	list, _, err := config.ListScripts(action.Dir, action.Match)
 	if err != nil {
 		return []unit{{step: step, name: step.Name, err: err}}
 	}

@@ -19,7 +19,7 @@ func check(_ context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	cfg, err := config.Load(agent.SourceOf(p.settings))
+	cfg, err := config.Load(agent.SourceOf(p.settings, c.env))
 	if err != nil {
 		return c.fail(err)
 	}

@@ -71,7 +71,7 @@ func openHook(c *call, name string, force bool) (*hookCall, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := agent.SourceOf(p.settings)
+	source := agent.SourceOf(p.settings, c.env)
 	source.Hook = name
 	configuration, err := agent.LoadForExec(source, p.store, p.logger)
 	if err != nil {

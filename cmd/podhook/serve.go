@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -60,7 +59,7 @@ func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err err
 	if err != nil {
 		return nil, nil, err
 	}
-	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings), p.store, p.logger)
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,19 +111,14 @@ func listen(a *agent.Agent) (net.Listener, error) {
 	return listener, nil
 }
 
-// needsMain refuses a step that signals a main process which nobody has named.
+// needsMain refuses a step that needs a main process which nobody has named.
 func (p *parts) needsMain(cfg *config.Config) error {
 	if p.finder != nil {
 		return nil
 	}
 	var all []error
-	for _, hook := range cfg.Hooks {
-		for i, step := range hook.Steps {
-			if _, ok := step.Action.(config.Signal); ok {
-				all = append(all, config.Problem{Pos: step.Pos, Field: fmt.Sprintf("hooks.%s.steps[%d].signal", hook.Name, i),
-					Msg: "no main process is configured to send it to: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
-			}
-		}
+	for _, problem := range cfg.NeedMain() {
+		all = append(all, problem)
 	}
 	if len(all) == 0 {
 		return nil

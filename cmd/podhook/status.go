@@ -29,7 +29,7 @@ func status(_ context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	configuration, err := agent.LoadForExec(agent.SourceOf(p.settings), p.store, p.logger)
+	configuration, err := agent.LoadForExec(agent.SourceOf(p.settings, c.env), p.store, p.logger)
 	if err != nil {
 		return c.fail(err)
 	}

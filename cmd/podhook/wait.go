@@ -90,7 +90,7 @@ func (c *call) hookSucceeded(name string) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := agent.SourceOf(p.settings)
+	source := agent.SourceOf(p.settings, c.env)
 	source.Hook = name
 	configuration, err := agent.LoadForExec(source, p.store, p.logger)
 	if err != nil {

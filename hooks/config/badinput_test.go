@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	allKeys  = "allowed: name, timeout, onFailure, once, env, workingDir, killAfter, exec, scripts, signal, sleep"
-	oneOf    = "a step has exactly one of exec, scripts, signal, sleep"
+	allKeys  = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
+	oneOf    = "a step has exactly one of exec, scripts, http, wait, signal, sleep, write, remove, parallel"
 	unitRule = "a duration with a unit, such as 5s or 1m30s"
 	execRule = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
 )
@@ -124,7 +124,7 @@ func TestParseRefuses(t *testing.T) {
 		{"empty name", inStep("sleep: 5s\nname: \"\""), []string{`5: hooks.demo.steps[0].name: empty; ` + stepNameRule}},
 		{"name twice", "hooks:\n  a:\n    steps:\n    - {name: x, sleep: 1s}\n    - sleep: 1s\n      name: x\n",
 			[]string{`6: hooks.a.steps[1].name: "x": is already the name of a step of this hook, on line 4`}},
-		{"policy", inStep("sleep: 5s\nonFailure: retry"), []string{`5: hooks.demo.steps[0].onFailure: "retry": fail or continue`}},
+		{"policy", inStep("sleep: 5s\nonFailure: retry"), []string{`5: hooks.demo.steps[0].onFailure: "retry": fail, continue or ignore`}},
 		{"once", inStep("sleep: 5s\nonce: yes"), []string{`5: hooks.demo.steps[0].once: "yes": true or false`}},
 		{"no program to set up", inStep("sleep: 5s\nenv: {A: b}\nworkingDir: /\nkillAfter: 1s"), []string{
 			"5: hooks.demo.steps[0].env: means nothing here; the action sleep starts no program",
@@ -181,7 +181,7 @@ func TestParseRefuses(t *testing.T) {
 		{"several", "hooks:\n  a:\n    timeout: 1\n    steps:\n    - sleep: x\n      onFailure: y\n    - exec: z\n  B: {timeout: 2}\n", []string{
 			`3: hooks.a.timeout: "1": ` + unitRule,
 			`5: hooks.a.steps[0].sleep: "x": ` + unitRule,
-			`6: hooks.a.steps[0].onFailure: "y": fail or continue`,
+			`6: hooks.a.steps[0].onFailure: "y": fail, continue or ignore`,
 			`7: hooks.a.steps[1].exec: "z": a list, never a shell line; write exec: [z]`,
 			`8: hooks: "B": ` + hookNameRule,
 			`8: hooks.B.timeout: "2": ` + unitRule}},
@@ -192,7 +192,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
-			_, err := Parse("f.yaml", []byte(tt.yaml))
+			_, err := Parse("f.yaml", []byte(tt.yaml), nil)
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("took %s", took)
 			}
@@ -259,7 +259,7 @@ func TestParseRefusesBombs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
-			_, err := Parse("f.yaml", []byte(tt.yaml))
+			_, err := Parse("f.yaml", []byte(tt.yaml), nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %.300v, want %q", err, tt.want)
 			}

@@ -16,8 +16,8 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		h := c.Hooks[name]
-		worst := h.worstCase()
-		if worst.sum > h.Timeout || len(worst.unbounded) > 0 && worst.sum == h.Timeout {
+		worst := h.WorstCase()
+		if worst.Sum > h.Timeout || len(worst.Unbounded) > 0 && worst.Sum == h.Timeout {
 			list = append(list, Problem{Pos: h.Pos, Field: "hooks." + name,
 				Msg: fmt.Sprintf("the worst case is longer than the hook may take: %s > hooks.%s.timeout %s",
 					worst, name, short(h.Timeout))})
@@ -30,10 +30,10 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
-	worst, left := h.worstCase(), gracePeriod-margin
+	worst, left := h.WorstCase(), gracePeriod-margin
 	needed, why := h.Timeout, fmt.Sprintf("hooks.%s.timeout %s", h.Name, short(h.Timeout))
-	if len(worst.unbounded) == 0 && worst.sum <= h.Timeout {
-		needed, why = worst.sum, worst.String()
+	if len(worst.Unbounded) == 0 && worst.Sum <= h.Timeout {
+		needed, why = worst.Sum, worst.String()
 	}
 	if needed <= left {
 		return nil
@@ -43,40 +43,118 @@ func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
 		why, short(gracePeriod), short(margin), short(left))}}
 }
 
-// worst is the longest that the steps of a hook can take.
-type worst struct {
-	sum   time.Duration
-	parts []string
-	// unbounded are the steps without a time of their own; what is left of the
-	// hook's is theirs.
-	unbounded []string
+// Worst is the longest that the steps of a hook can take.
+type Worst struct {
+	Sum time.Duration
+	// Parts are the steps that have a time of their own, in their order.
+	Parts []WorstStep
+	// Unbounded are the steps without; what is left of the hook's is theirs.
+	Unbounded []string
 }
 
-func (h *Hook) worstCase() worst {
-	var w worst
+// WorstStep is the longest that one step can take: all attempts, and the
+// longest pauses between them; of a group, that of its longest step.
+type WorstStep struct {
+	Name    string
+	Longest time.Duration
+	// Detail says what the sum is made of, such as "3 x 5s + 3s pauses"; "" for
+	// a single attempt.
+	Detail string
+}
+
+// WorstCase adds up what the hook's steps can take.
+func (h *Hook) WorstCase() Worst {
+	var w Worst
 	for _, s := range h.Steps {
-		longest := s.Timeout
-		if sleep, ok := s.Action.(Sleep); ok {
-			longest = sleep.Duration
+		part, bounded := s.worst()
+		switch {
+		case !bounded:
+			w.Unbounded = append(w.Unbounded, s.Name)
+		case part.Longest > 0:
+			w.Sum += part.Longest
+			w.Parts = append(w.Parts, part)
 		}
-		if longest == 0 {
-			w.unbounded = append(w.unbounded, s.Name)
-			continue
-		}
-		w.sum += longest
-		w.parts = append(w.parts, short(longest)+" "+s.Name)
 	}
 	return w
 }
 
-// String is the sum laid out: "5s sleep + 10s drain + 20s quit = 35s".
-func (w worst) String() string {
-	text := strings.Join(w.parts, " + ")
-	if len(w.parts) > 1 {
-		text += " = " + short(w.sum)
+// Reserve is what a hook keeps of its time for the steps from the n-th on that
+// are always run: their worst case, but never more than half of the hook's time.
+func (h *Hook) Reserve(n int) time.Duration {
+	var sum time.Duration
+	for _, s := range h.Steps[min(n, len(h.Steps)):] {
+		if part, _ := s.worst(); s.Always {
+			sum += part.Longest
+		}
 	}
-	if len(w.unbounded) > 0 {
-		text += ", and " + strings.Join(w.unbounded, ", ") + " without a timeout"
+	return min(sum, h.Timeout/2)
+}
+
+// worst is the longest that a step can take. bounded is false where only the
+// hook's own time ends it.
+func (s *Step) worst() (w WorstStep, bounded bool) {
+	w.Name = s.Name
+	attempt := s.Timeout
+	switch a := s.Action.(type) {
+	case Sleep:
+		w.Longest = a.Duration // it cannot fail, so it is not tried again
+		return w, true
+	case Signal, Write, Remove:
+		// They do not wait for anything but the disk.
+	case Parallel:
+		return s.worstOfGroup(a)
+	default:
+		if attempt == 0 {
+			return w, false
+		}
+	}
+	var pauses time.Duration
+	w.Longest, pauses = s.Retry.longest(attempt)
+	if s.Retry.Times > 0 {
+		w.Detail = short(pauses) + " pauses"
+		if attempt > 0 {
+			w.Detail = fmt.Sprintf("%d x %s + %s", s.Retry.Times+1, short(attempt), w.Detail)
+		}
+	}
+	return w, true
+}
+
+func (s *Step) worstOfGroup(group Parallel) (w WorstStep, bounded bool) {
+	w.Name, bounded = s.Name, true
+	for _, member := range group.Steps {
+		part, ok := member.worst()
+		bounded = bounded && ok
+		if part.Longest > w.Longest {
+			w.Longest, w.Detail = part.Longest, "the longest is "+part.String()
+		}
+	}
+	if s.Timeout > 0 && (!bounded || s.Timeout < w.Longest) {
+		return WorstStep{Name: s.Name, Longest: s.Timeout}, true
+	}
+	return w, bounded
+}
+
+// String is such as "16.5s render (3 x 5s + 1.5s pauses)".
+func (w WorstStep) String() string {
+	text := short(w.Longest) + " " + w.Name
+	if w.Detail != "" {
+		text += " (" + w.Detail + ")"
+	}
+	return text
+}
+
+// String is the sum laid out: "5s sleep + 10s drain + 20s quit = 35s".
+func (w Worst) String() string {
+	var parts []string
+	for _, part := range w.Parts {
+		parts = append(parts, part.String())
+	}
+	text := strings.Join(parts, " + ")
+	if len(parts) > 1 {
+		text += " = " + short(w.Sum)
+	}
+	if len(w.Unbounded) > 0 {
+		text += ", and " + strings.Join(w.Unbounded, ", ") + " without a timeout"
 	}
 	return text
 }

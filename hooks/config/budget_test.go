@@ -31,7 +31,7 @@ func TestCheck(t *testing.T) {
 		{"prestart has its own time", "hooks:\n  prestart:\n    timeout: 1h\n    steps:\n    - exec: [b]\n", nil},
 	}
 	for _, tt := range tests {
-		c, err := Parse("f.yaml", []byte(tt.yaml))
+		c, err := Parse("f.yaml", []byte(tt.yaml), nil)
 		if err != nil {
 			t.Fatal(tt.name, err)
 		}
@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s:\ngot  %q\nwant %q", tt.name, got, tt.want)
 		}
 	}
-	empty, err := Parse("f.yaml", nil)
+	empty, err := Parse("f.yaml", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestPreflight(t *testing.T) {
     - exec: [GOOD]
       name: where
       workingDir: GOOD
-`)))
+`)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"io/fs"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,9 @@ const (
 	defaultShutdownTimeout = 25 * time.Second
 	defaultTimeout         = 30 * time.Second
 	defaultKillAfter       = 2 * time.Second
+	// defaultAlwaysTimeout is that of a step that is always run and says none:
+	// the hook's time is kept for it.
+	defaultAlwaysTimeout = 5 * time.Second
 )
 
 // Config is one consistent set of hooks. It is never changed after Load, so it
@@ -58,17 +62,26 @@ type Hook struct {
 
 // Step is one piece of work of a hook.
 type Step struct {
-	// Name is unique within its hook; made from the action where none is given.
+	// Name is unique within its hook, or within its group; made from the action
+	// where none is given.
 	Name   string
 	Action Action
-	// Timeout bounds the step; 0 leaves it what is left of the hook's time.
+	// Timeout bounds each attempt; 0 leaves it what is left of the hook's time.
 	Timeout time.Duration
+	// Retry says what follows a failed attempt. The zero value is: nothing.
+	Retry Retry
 	// KillAfter is the time between SIGTERM and SIGKILL.
 	KillAfter time.Duration
 	// Env are "KEY=value" entries that are added to the container's environment.
 	Env        []string
 	WorkingDir string
-	OnFailure  Policy
+	// User is whom a program runs as; nil is podhook's own user.
+	User      *User
+	OnFailure Policy
+	// Always: run whatever happened before, also where the hook's time is up:
+	// the hook keeps a reserve for it.
+	Always bool
+	When   When
 	// Once: skipped in a later run of the same instance after it has succeeded.
 	Once bool
 	Pos  Position
@@ -82,24 +95,70 @@ const (
 	Fail Policy = "fail"
 	// Continue runs the rest; the hook has failed at its end.
 	Continue Policy = "continue"
+	// Ignore runs the rest; the failure does not count for the hook.
+	Ignore Policy = "ignore"
 )
 
-// Action is what a step does: Exec, Scripts, Sleep or Signal.
+// Action is what a step does: one of the types below that have a Kind.
 type Action interface{ Kind() string }
 
 // Exec runs a program directly, never through a shell.
 type Exec struct{ Argv []string }
 
 // Scripts runs the scripts of a directory in byte order of their names.
-type Scripts struct{ Dir string }
+type Scripts struct {
+	Dir string
+	// Match is a pattern of path.Match for their names; "" takes all of them.
+	Match string
+}
 
 // Sleep waits.
 type Sleep struct{ Duration time.Duration }
 
-// Signal sends a signal to the main process.
-type Signal struct{ Signal syscall.Signal }
+// Signal sends a signal.
+type Signal struct {
+	Signal syscall.Signal
+	// To is "" for the main process, or pidfile:PATH, exe:PATH or name:NAME, as
+	// for PODHOOK_MAIN.
+	To string
+}
 
-func (Exec) Kind() string    { return "exec" }
-func (Scripts) Kind() string { return "scripts" }
-func (Sleep) Kind() string   { return "sleep" }
-func (Signal) Kind() string  { return "signal" }
+// HTTP sends a request and looks at the answer's status.
+type HTTP struct {
+	Endpoint
+	Method string
+	Body   string
+	// Status are the statuses that mean success.
+	Status []StatusRange
+}
+
+// Wait waits until a condition holds.
+type Wait struct {
+	For Condition
+	// Interval is the longest pause between two looks; 0 is the default.
+	Interval time.Duration
+}
+
+// Write writes a file, so that whoever reads it sees the old content or the new.
+type Write struct {
+	File    string
+	Content string
+	Mode    fs.FileMode
+}
+
+// Remove removes a file or an empty directory; that it is gone already is fine.
+type Remove struct{ Path string }
+
+// Parallel runs its steps at the same time. The failure of one stops the others
+// where its OnFailure is Fail.
+type Parallel struct{ Steps []*Step }
+
+func (Exec) Kind() string     { return "exec" }
+func (Scripts) Kind() string  { return "scripts" }
+func (Sleep) Kind() string    { return "sleep" }
+func (Signal) Kind() string   { return "signal" }
+func (HTTP) Kind() string     { return "http" }
+func (Wait) Kind() string     { return "wait" }
+func (Write) Kind() string    { return "write" }
+func (Remove) Kind() string   { return "remove" }
+func (Parallel) Kind() string { return "parallel" }

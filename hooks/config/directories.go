@@ -69,7 +69,7 @@ func (s Source) unused(c *Config) []Problem {
 	}
 	used := map[string]bool{}
 	for _, h := range c.Hooks {
-		for _, step := range h.Steps {
+		for _, step := range h.Each {
 			if scripts, ok := step.Action.(Scripts); ok {
 				used[filepath.Clean(scripts.Dir)] = true
 			}

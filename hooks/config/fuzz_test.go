@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		start := time.Now()
-		c, err := Parse("f.yaml", text)
+		c, err := Parse("f.yaml", text, nil)
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("took %s", took)
 		}

@@ -131,14 +131,33 @@ func hints(c *Config) []Problem {
 
 // StartsPrograms says whether a run of the hook may start one.
 func (h *Hook) StartsPrograms() bool {
-	return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.startsPrograms() })
+	for _, s := range h.Each {
+		if s.startsPrograms() {
+			return true
+		}
+	}
+	return false
+}
+
+// NeedMain is a problem for each step that signals the main process or waits for
+// its end, for a container where none is configured.
+func (c *Config) NeedMain() (list []Problem) {
+	for _, h := range c.inOrder() {
+		for name, s := range h.Each {
+			if s.needsMain() {
+				list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name),
+					Msg: "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
+			}
+		}
+	}
+	return list
 }
 
 // LongestKill is the longest that ending one of the hook's programs takes, from
 // SIGTERM to SIGKILL.
 func (h *Hook) LongestKill() time.Duration {
 	var longest time.Duration
-	for _, s := range h.Steps {
+	for _, s := range h.Each {
 		if s.startsPrograms() {
 			longest = max(longest, s.KillAfter)
 		}
@@ -150,6 +169,17 @@ func (s *Step) startsPrograms() bool {
 	switch s.Action.(type) {
 	case Exec, Scripts:
 		return true
+	}
+	return false
+}
+
+func (s *Step) needsMain() bool {
+	switch a := s.Action.(type) {
+	case Signal:
+		return a.To == ""
+	case Wait:
+		_, ok := a.For.(MainExit)
+		return ok
 	}
 	return false
 }

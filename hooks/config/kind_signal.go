@@ -2,71 +2,59 @@ package config
 
 import (
 	"fmt"
-	"strconv"
+	"path"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-// Real-time signals as programs count them: glibc and musl keep the first ones
-// of the kernel's (32) for themselves, see signal(7). These are glibc's.
-const (
-	rtMin = syscall.Signal(34)
-	rtMax = syscall.Signal(64)
-)
+const targetRule = "main, pidfile:PATH, exe:PATH or name:NAME"
 
-const signalRule = "a signal such as QUIT, SIGQUIT, RTMIN+3 or a number from 1 to 64"
-
+// readSignal reads the signal, alone for the main process, or with a target.
 func readSignal(d *decoder, v value) Action {
-	text, ok := d.text(v, signalRule)
-	if !ok {
+	before := d.found()
+	var s Signal
+	if v.node.Kind == scalarNode {
+		s.Signal = d.signal(v)
+	} else {
+		d.fields(v, signalRule+", or a mapping such as {signal: QUIT, to: \"pidfile:/run/nginx.pid\"}", []field{
+			{"signal", func(v value) { s.Signal = d.signal(v) }},
+			{"to", func(v value) { s.To = d.target(v) }},
+		})
+		if lacks(v, "signal") {
+			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no signal; " + signalRule})
+		}
+	}
+	if d.found() > before {
 		return nil
 	}
-	sig, err := ParseSignal(text)
-	if err != nil {
-		d.refuse(v, signalRule)
-		return nil
-	}
-	return Signal{Signal: sig}
+	return s
 }
 
-// ParseSignal reads a signal's name, with or without SIG and in either case, or
-// its number; real-time signals are RTMIN+n and RTMAX-n as in kill(1).
-func ParseSignal(text string) (syscall.Signal, error) {
-	if n, err := strconv.Atoi(text); err == nil && text[0] != '+' {
-		if n < 1 || n > int(rtMax) {
-			return 0, fmt.Errorf("%q: %s", text, signalRule)
-		}
-		return syscall.Signal(n), nil
+func (d *decoder) target(v value) string {
+	text, ok := d.text(v, targetRule)
+	if !ok || text == "main" {
+		return ""
 	}
-	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
-	if sig := unix.SignalNum("SIG" + name); sig != 0 {
-		return sig, nil
+	if err := checkTarget(text); err != nil {
+		d.refuse(v, "%s", err)
 	}
-	for _, base := range []struct {
-		name string
-		sig  syscall.Signal
-	}{{"RTMIN", rtMin}, {"RTMAX", rtMax}} {
-		rest, ok := strings.CutPrefix(name, base.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.Atoi(rest)
-		signed := rest != "" && (rest[0] == '+' || rest[0] == '-')
-		if rest == "" || signed && err == nil {
-			if sig := base.sig + syscall.Signal(n); sig >= rtMin && sig <= rtMax {
-				return sig, nil
-			}
-		}
-	}
-	return 0, fmt.Errorf("%q: %s", text, signalRule)
+	return text
 }
 
-// signalName is the name without SIG, or the number of a real-time signal.
-func signalName(sig syscall.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return strings.TrimPrefix(name, "SIG")
+// checkTarget leaves pid: out, which PODHOOK_MAIN has: in a file that is written
+// before the process is there no number can be right.
+func checkTarget(text string) error {
+	kind, rest, _ := strings.Cut(text, ":")
+	switch kind {
+	case "pidfile", "exe":
+		if path.IsAbs(rest) {
+			return nil
+		}
+		return fmt.Errorf("an absolute path is needed after %s:", kind)
+	case "name":
+		if rest != "" && !strings.Contains(rest, "/") {
+			return nil
+		}
+		return fmt.Errorf("a program's name without a / is needed after name:")
 	}
-	return strconv.Itoa(int(sig))
+	return fmt.Errorf("%s", targetRule)
 }

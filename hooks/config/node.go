@@ -206,6 +206,20 @@ func suggestion(name string, table []field) string {
 	return text
 }
 
+// lacks is true for a mapping that has no such key, and for nothing else.
+func lacks(v value, key string) bool {
+	v = v.resolved()
+	if v.node.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i < len(v.node.Content); i += 2 {
+		if v.node.Content[i].Value == key {
+			return false
+		}
+	}
+	return true
+}
+
 // items are those of a list; nothing at all is an empty one.
 func (d *decoder) items(v value, allowed string) []value {
 	v = v.resolved()

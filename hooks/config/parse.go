@@ -11,10 +11,10 @@ import (
 )
 
 // Parse reads the YAML text of a configuration; name is its file or variable,
-// for errors. It looks at nothing but the text: whether scripts exist is for
+// for errors, and environ is what ${NAME} is looked up in. It looks at nothing but the text: whether scripts exist is for
 // Load. The error is an *Errors.
-func Parse(name string, text []byte) (*Config, error) {
-	d := &decoder{file: name, first: map[string]claim{}}
+func Parse(name string, text []byte, environ []string) (*Config, error) {
+	d := &decoder{file: name, environ: environ, first: map[string]claim{}}
 	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text}
 	if root := d.document(text); root != nil {
 		d.config(value{node: root}, c)
@@ -33,6 +33,10 @@ type decoder struct {
 	file string
 	// first is where a path or marker was first given, for all hooks.
 	first map[string]claim
+
+	environ []string
+	lookup  func(string) (string, bool) // made when the first variable is met
+	grown   int                         // bytes that came of replacing variables
 }
 
 // document parses the one document of a text; nil where it is empty or broken.

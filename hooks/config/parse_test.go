@@ -39,7 +39,7 @@ hooks:
 `
 
 func TestParse(t *testing.T) {
-	c, err := Parse("podhook.yaml", []byte(example))
+	c, err := Parse("podhook.yaml", []byte(example), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestParse(t *testing.T) {
 func TestParseNothing(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n", "---\n", "hooks:\n", "hooks: {}\n", "{}\n", "\ufeffhooks: {}\n",
 		"hooks: {prestart: , shutdown: {}, poststop: {steps: []}}\n", "hooks: {prestart: {steps: , paths: []}}\r\n"} {
-		c, err := Parse("f.yaml", []byte(text))
+		c, err := Parse("f.yaml", []byte(text), nil)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 			continue
@@ -104,7 +104,7 @@ func TestStepNames(t *testing.T) {
     - scripts: /a/b.d/
     - signal: RTMIN+3
     - signal: 9
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestStepNames(t *testing.T) {
 }
 
 func TestParseSharesByAlias(t *testing.T) {
-	c, err := Parse("f.yaml", []byte("hooks:\n  a:\n    steps: &s\n    - sleep: &t 1s\n  b:\n    timeout: *t\n    steps: *s\n"))
+	c, err := Parse("f.yaml", []byte("hooks:\n  a:\n    steps: &s\n    - sleep: &t 1s\n  b:\n    timeout: *t\n    steps: *s\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestParseSharesByAlias(t *testing.T) {
 }
 
 func TestParseHints(t *testing.T) {
-	c, err := Parse("f.yaml", []byte("hooks:\n  poststart: {steps: [{sleep: 1s}]}\n  prestrat: {steps: [{sleep: 1s}]}\n  reload: {}\n"))
+	c, err := Parse("f.yaml", []byte("hooks:\n  poststart: {steps: [{sleep: 1s}]}\n  prestrat: {steps: [{sleep: 1s}]}\n  reload: {}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

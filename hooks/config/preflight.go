@@ -33,8 +33,8 @@ func (c *Config) Preflight() []Problem {
 				add(h.Pos, "hooks."+h.Name+".marker", h.Marker, "its directory "+msg)
 			}
 		}
-		for _, s := range h.Steps {
-			field := fmt.Sprintf("hooks.%s, step %s", h.Name, s.Name)
+		for name, s := range h.Each {
+			field := fmt.Sprintf("hooks.%s, step %s", h.Name, name)
 			if s.WorkingDir != "" {
 				if msg := badDir(s.WorkingDir); msg != "" {
 					add(s.Pos, field+", workingDir", s.WorkingDir, msg)
@@ -48,6 +48,22 @@ func (c *Config) Preflight() []Problem {
 		}
 	}
 	return list
+}
+
+// checkUsers refuses steps that this process cannot run as their user.
+func (c *Config) checkUsers() (failed []Problem) {
+	for _, h := range c.inOrder() {
+		for name, s := range h.Each {
+			if s.User == nil {
+				continue
+			}
+			if msg := s.User.problem(); msg != "" {
+				failed = append(failed, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s, user", h.Name, name),
+					Value: s.User.String(), Msg: msg})
+			}
+		}
+	}
+	return failed
 }
 
 func badDir(dir string) string {

@@ -93,6 +93,9 @@ func (ps *problems) add(found ...Problem) {
 	ps.list = append(ps.list, found...)
 }
 
+// found is how many were added.
+func (ps *problems) found() int { return len(ps.list) + ps.more }
+
 // err is nil where nothing was found.
 func (ps *problems) err() error {
 	if len(ps.list) == 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -20,28 +21,29 @@ type Script struct {
 // ListScripts looks through a directory for the scripts of a step, in byte
 // order of their names: regular files and links to them, without dot-files and
 // what editors and package managers leave behind. Directories are passed over
-// with a warning. The error is an *Errors with everything that could not be
-// started; each problem's position is the file.
-func ListScripts(dir string) (scripts []Script, warnings []Problem, err error) {
+// with a warning; match is a pattern of path.Match that names must match, or "".
+// The error is an *Errors with everything that could not be started; each
+// problem's position is the file.
+func ListScripts(dir, match string) (scripts []Script, warnings []Problem, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, &Errors{Problems: []Problem{{Pos: Position{File: dir}, Msg: dirProblem(dir, err)}}}
 	}
 	var found problems
 	for _, e := range entries {
-		if ignored(e.Name()) {
+		if ignored(e.Name()) || !matches(match, e.Name()) {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		pos := Position{File: path}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
+		file := filepath.Join(dir, e.Name())
+		pos := Position{File: file}
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			warnings = append(warnings, Problem{Pos: pos, Msg: "a directory; passed over, only files are run"})
 			continue
 		}
-		argv, warning, err := startable(path)
+		argv, warning, err := startable(file)
 		if err == nil {
-			scripts = append(scripts, Script{Name: e.Name(), Path: path, Argv: argv})
-		} else if _, gone := os.Lstat(path); !missing(gone) {
+			scripts = append(scripts, Script{Name: e.Name(), Path: file, Argv: argv})
+		} else if _, gone := os.Lstat(file); !missing(gone) {
 			// What has gone since the listing, as in a ConfigMap's update, is
 			// no problem.
 			found.add(Problem{Pos: pos, Msg: err.Error()})
@@ -53,7 +55,15 @@ func ListScripts(dir string) (scripts []Script, warnings []Problem, err error) {
 	if err := found.err(); err != nil {
 		return nil, warnings, err
 	}
+	if match != "" && len(scripts) == 0 {
+		warnings = append(warnings, Problem{Pos: Position{File: dir}, Value: match, Msg: "matches none of the scripts"})
+	}
 	return scripts, warnings, nil
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return pattern == "" || err == nil && ok
 }
 
 func dirProblem(dir string, err error) string {
@@ -84,19 +94,19 @@ func ignored(name string) bool {
 // one that is to be run give warnings only.
 func (c *Config) checkScripts(only string) (failed, warnings []Problem) {
 	for _, h := range c.inOrder() {
-		for _, s := range h.Steps {
+		for name, s := range h.Each {
 			scripts, ok := s.Action.(Scripts)
 			if !ok {
 				continue
 			}
-			_, notes, err := ListScripts(scripts.Dir)
+			_, notes, err := ListScripts(scripts.Dir, scripts.Match)
 			warnings = append(warnings, notes...)
 			var errs *Errors
 			if !errors.As(err, &errs) {
 				continue
 			}
 			for _, p := range errs.Problems {
-				p.Field = fmt.Sprintf("hooks.%s, step %s", h.Name, s.Name)
+				p.Field = fmt.Sprintf("hooks.%s, step %s", h.Name, name)
 				if only == "" || only == h.Name {
 					failed = append(failed, p)
 				} else {

@@ -34,6 +34,8 @@ type Source struct {
 	// is wrong with the scripts of another hook is then a warning: a broken
 	// prestart.d must not cost the drain.
 	Hook string
+	// Environ is the container's environment, for ${NAME} in values.
+	Environ []string
 }
 
 func (s Source) dir() string {
@@ -58,6 +60,7 @@ func Load(s Source) (*Config, error) {
 	c.Warnings = append(c.Warnings, s.unused(c)...)
 	failed, warnings := c.checkScripts(s.Hook)
 	c.Warnings = append(c.Warnings, warnings...)
+	failed = append(failed, c.checkUsers()...)
 	var found problems
 	found.add(failed...)
 	if err := found.err(); err != nil {
@@ -72,7 +75,7 @@ func (s Source) read() (*Config, error) {
 			return nil, &Errors{Problems: []Problem{{Field: EnvFile, Value: s.File,
 				Msg: EnvText + " is given too; only one of them can say what the hooks are"}}}
 		}
-		return Parse(EnvText, []byte(s.Text))
+		return Parse(EnvText, []byte(s.Text), s.Environ)
 	}
 	path, given := s.file()
 	if !given {
@@ -84,7 +87,7 @@ func (s Source) read() (*Config, error) {
 	if err != nil {
 		return nil, &Errors{Problems: []Problem{fileProblem(path, given, err)}}
 	}
-	return Parse(path, text)
+	return Parse(path, text, s.Environ)
 }
 
 func fileProblem(path string, given bool, err error) Problem {

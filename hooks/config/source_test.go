@@ -86,7 +86,7 @@ func TestLoadDirectories(t *testing.T) {
 			continue
 		}
 		s := h.Steps[0]
-		if s.Name != "scripts-"+name+".d" || s.Action != (Scripts{filepath.Join(dir, name+".d")}) ||
+		if s.Name != "scripts-"+name+".d" || s.Action != (Scripts{Dir: filepath.Join(dir, name+".d")}) ||
 			s.KillAfter != 2*time.Second || s.OnFailure != Fail {
 			t.Errorf("hook %s: step %+v", name, s)
 		}

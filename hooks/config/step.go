@@ -11,8 +11,8 @@ import (
 type kind struct {
 	name string
 	read func(*decoder, value) Action
-	// starts is true where programs are started; env, workingDir and killAfter
-	// mean nothing elsewhere.
+	// starts is true where programs are started; env, workingDir, user,
+	// killAfter and exit codes mean nothing elsewhere.
 	starts bool
 }
 
@@ -21,8 +21,13 @@ func kinds() []kind {
 	return []kind{
 		{name: "exec", read: readExec, starts: true},
 		{name: "scripts", read: readScripts, starts: true},
+		{name: "http", read: readHTTP},
+		{name: "wait", read: readWait},
 		{name: "signal", read: readSignal},
 		{name: "sleep", read: readSleep},
+		{name: "write", read: readWrite},
+		{name: "remove", read: readRemove},
+		{name: "parallel", read: readParallel},
 	}
 }
 
@@ -42,6 +47,21 @@ type stepDraft struct {
 	name value
 	// idle are the fields that only mean something where a program is started.
 	idle []value
+	// own are those that mean nothing for a group as a whole.
+	own []value
+	// outerOnly are those that mean nothing for the steps of a group.
+	outerOnly []value
+	// needRetries are those that mean nothing without retries.
+	needRetries  []value
+	retriesGiven bool
+}
+
+// ownOnly notes a field that only a single step can have.
+func (s *stepDraft) ownOnly(read func(value)) func(value) {
+	return func(v value) {
+		s.own = append(s.own, v)
+		read(v)
+	}
 }
 
 func (d *decoder) step(v value) *stepDraft {
@@ -70,19 +90,31 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 			read(v)
 		}
 	}
-	return []field{
+	table := []field{
 		{"name", func(v value) { s.Name, s.name = d.stepName(v), v }},
 		{"timeout", func(v value) { s.Timeout = d.duration(v) }},
+	}
+	table = append(table, d.retryFields(s)...)
+	return append(table, []field{
 		{"onFailure", func(v value) { s.OnFailure = d.policy(v) }},
-		{"once", func(v value) { s.Once = d.boolean(v) }},
+		{"once", s.ownOnly(func(v value) { s.Once = d.boolean(v) })},
+		{"always", func(v value) {
+			s.outerOnly = append(s.outerOnly, v)
+			s.Always = d.boolean(v)
+		}},
+		{"when", func(v value) {
+			s.outerOnly = append(s.outerOnly, v)
+			s.When = d.when(v)
+		}},
 		{"env", started(func(v value) { s.Env = d.env(v) })},
 		{"workingDir", started(func(v value) { s.WorkingDir = d.absPath(v) })},
+		{"user", started(func(v value) { s.User = d.user(v) })},
 		{"killAfter", started(func(v value) {
 			if t := d.duration(v); t != 0 {
 				s.KillAfter = t
 			}
 		})},
-	}
+	}...)
 }
 
 // oneAction holds the rules between the fields of a step.
@@ -110,19 +142,28 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 				Msg: fmt.Sprintf("means nothing here; the action %s starts no program", s.chosen[0].name)})
 		}
 	}
+	if s.chosen[0].name == "parallel" {
+		for _, own := range s.own {
+			d.add(Problem{Pos: d.pos(own), Field: own.path, Msg: "means nothing for a group; give it to its steps"})
+		}
+	}
+	d.checkRetry(s)
 	if sleep, ok := s.Action.(Sleep); ok && s.Timeout != 0 && s.Timeout <= sleep.Duration {
 		p.Field, p.Value = p.Field+".timeout", s.Timeout.String()
 		p.Msg = fmt.Sprintf("not longer than the sleep of %s; the step would always time out", sleep.Duration)
 		d.add(p)
 	}
+	if _, isSleep := s.Action.(Sleep); s.Always && s.Timeout == 0 && !isSleep {
+		s.Timeout = defaultAlwaysTimeout
+	}
 }
 
 func (d *decoder) policy(v value) Policy {
-	const allowed = "fail or continue"
+	const allowed = "fail, continue or ignore"
 	text, ok := d.text(v, allowed)
 	switch p := Policy(text); {
 	case !ok:
-	case p == Fail, p == Continue:
+	case p == Fail, p == Continue, p == Ignore:
 		return p
 	default:
 		d.refuse(v, allowed)

@@ -12,7 +12,7 @@ const (
 )
 
 func (d *decoder) stepName(v value) string {
-	text, ok := d.text(v, stepNameRule)
+	text, ok := d.literal(v, stepNameRule)
 	if !ok {
 		return ""
 	}
@@ -66,7 +66,7 @@ func (d *decoder) nameSteps(steps []*stepDraft) {
 }
 
 // defaultName is made from the action: "exec-render.sh", "scripts-shutdown.d",
-// "signal-QUIT", "sleep".
+// "signal-QUIT", "http-POST", "wait-tcp", "sleep".
 func defaultName(a Action) string {
 	var detail string
 	switch a := a.(type) {
@@ -76,6 +76,14 @@ func defaultName(a Action) string {
 		detail = path.Base(a.Dir)
 	case Signal:
 		detail = signalName(a.Signal)
+	case HTTP:
+		detail = a.Method
+	case Wait:
+		detail, _, _ = strings.Cut(a.For.String(), " ")
+	case Write:
+		detail = path.Base(a.File)
+	case Remove:
+		detail = path.Base(a.Path)
 	}
 	name := a.Kind()
 	if detail = cleanName(detail); detail != "" {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -17,14 +19,41 @@ const (
 	maxArg = 32*4096 - 1
 )
 
-// text is a scalar as it is written, so that 1.10 and yes stay what they are.
+const scalarNode = yaml.ScalarNode
+
+// text is a scalar as it is written, so that 1.10 and yes stay what they are,
+// with its variables replaced.
 func (d *decoder) text(v value, allowed string) (string, bool) {
 	v = v.resolved()
-	if v.node.Kind != yaml.ScalarNode || v.isNull() {
+	if v.node.Kind != scalarNode || v.isNull() {
+		d.refuse(v, "%s", allowed)
+		return "", false
+	}
+	return d.expanded(v)
+}
+
+// literal is a scalar as it is written, for a name that others go by: it must
+// not change from container to container.
+func (d *decoder) literal(v value, allowed string) (string, bool) {
+	v = v.resolved()
+	if v.node.Kind != scalarNode || v.isNull() {
 		d.refuse(v, "%s", allowed)
 		return "", false
 	}
 	return v.node.Value, true
+}
+
+func (d *decoder) number(v value, least, most int) int {
+	text, ok := d.text(v, fmt.Sprintf("a number from %d to %d", least, most))
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		d.refuse(v, "a number from %d to %d", least, most)
+		return 0
+	}
+	return n
 }
 
 func (d *decoder) duration(v value) time.Duration {

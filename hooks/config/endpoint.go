@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Endpoint is where a request goes and what it carries with it.
+type Endpoint struct {
+	URL     URL
+	Headers []Header
+	// CAFile holds the certificates, in PEM, that a server's is checked against;
+	// "" stands for the system's.
+	CAFile string
+	// InsecureSkipVerify takes any certificate.
+	InsecureSkipVerify bool
+}
+
+// URL is an http or https URL, or one on a Unix socket.
+type URL struct {
+	// Text is as it was given.
+	Text string
+	// Request is the http or https URL of the request.
+	Request string
+	// Socket is the path of a Unix socket to connect to; "" for the URL's host.
+	Socket string
+}
+
+// Header is one header of a request.
+type Header struct {
+	Name string
+	// Value is what the header says; where there is a File, what stands before
+	// the file's text, such as "Bearer ".
+	Value string
+	// File is read when the request is sent, so that a token that is renewed in
+	// its volume is the new one; blanks and newlines round its text are cut.
+	File string
+}
+
+const (
+	urlRule = "an http or https URL such as http://127.0.0.1:9901/quit, or one on a Unix socket such as unix:/run/app.sock:/quit"
+	// maxSocket is sun_path of unix(7) without its final NUL.
+	maxSocket = 107
+)
+
+// ParseURL reads an http or https URL, or unix:SOCKET:PATH. Its error does not
+// repeat the text.
+func ParseURL(text string) (URL, error) {
+	u := URL{Text: text, Request: text}
+	if rest, ok := strings.CutPrefix(text, "unix:"); ok {
+		socket, path, _ := strings.Cut(rest, ":/")
+		if !strings.HasPrefix(socket, "/") || len(socket) > maxSocket || strings.ContainsFunc(socket, unicode.IsControl) {
+			return URL{}, fmt.Errorf("a Unix socket has an absolute path of at most %d bytes; %s", maxSocket, urlRule)
+		}
+		u.Socket, u.Request = socket, "http://localhost/"+path
+	}
+	parsed, err := url.Parse(u.Request)
+	switch {
+	case err != nil, parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Hostname() == "", parsed.Opaque != "":
+		return URL{}, fmt.Errorf("%s is needed", urlRule)
+	case parsed.User != nil:
+		return URL{}, fmt.Errorf("a user or password does not belong into a URL; a header can be read from a file")
+	case parsed.Fragment != "":
+		return URL{}, fmt.Errorf("what follows # is never sent; a URL without it is needed")
+	case parsed.Port() != "" && !isPort(parsed.Port()):
+		return URL{}, fmt.Errorf("a port is a number from 1 to 65535")
+	}
+	return u, nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= 1 && n <= 65535 && text[0] != '+'
+}
+
+// ParseHeader looks at a header that podhook does not set by itself.
+func ParseHeader(name, value string) (Header, error) {
+	token := func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return letter || strings.ContainsRune("!#$%&'*+-.^_`|~", r) // tchar of RFC 9110
+	}
+	own := []string{"connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
+	switch {
+	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !token(r) }):
+		return Header{}, fmt.Errorf("a header's name is letters, digits and -, such as Authorization")
+	case slices.Contains(own, strings.ToLower(name)):
+		return Header{}, fmt.Errorf("is set by podhook itself")
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return Header{}, fmt.Errorf("a header's value is one line without control characters")
+	}
+	return Header{Name: name, Value: value}, nil
+}
+
+// endpointFields are those of every value that says where a request goes.
+func (d *decoder) endpointFields(e *Endpoint) []field {
+	return []field{
+		{"url", func(v value) { e.URL = d.url(v) }},
+		{"headers", func(v value) { e.Headers = d.headers(v) }},
+		{"caFile", func(v value) { e.CAFile = d.absPath(v) }},
+		{"insecureSkipVerify", func(v value) { e.InsecureSkipVerify = d.boolean(v) }},
+	}
+}
+
+func (d *decoder) url(v value) URL {
+	text, ok := d.text(v, urlRule)
+	if !ok {
+		return URL{}
+	}
+	u, err := ParseURL(text)
+	if err != nil && strings.Contains(text, "@") {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: err.Error()}) // it may hold a password
+	} else if err != nil {
+		d.refuse(v, "%s", err)
+	}
+	return u
+}
+
+// headers keep the order of the file. Their values are never shown.
+func (d *decoder) headers(v value) []Header {
+	const allowed = "a mapping of names to texts, or to {prefix: \"Bearer \", file: PATH}"
+	list, _ := d.entries(v, allowed)
+	var headers []Header
+	for _, e := range list {
+		h := Header{}
+		item := e.value.resolved()
+		if item.node.Kind == scalarNode {
+			h.Value, _ = d.text(item, allowed)
+		} else {
+			h = d.headerFile(item)
+		}
+		checked, err := ParseHeader(e.key, h.Value)
+		if err != nil {
+			d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: e.key, Msg: err.Error()})
+			continue
+		}
+		checked.File = h.File
+		headers = append(headers, checked)
+	}
+	return headers
+}
+
+func (d *decoder) headerFile(v value) (h Header) {
+	d.fields(v, "a text, or a mapping such as {file: /var/run/secrets/token}", []field{
+		{"prefix", func(v value) { h.Value, _ = d.text(v, "a text such as \"Bearer \"") }},
+		{"file", func(v value) { h.File = d.absPath(v) }},
+	})
+	if lacks(v, "file") {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no file"})
+	}
+	return h
+}
+
+// checkEndpoint holds the rules between the fields of an endpoint.
+func (d *decoder) checkEndpoint(v value, e Endpoint) {
+	if lacks(v, "url") {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no url; " + urlRule})
+	}
+	plain := e.URL.Text != "" && !strings.HasPrefix(e.URL.Request, "https:")
+	for _, name := range []string{"caFile", "insecureSkipVerify"} {
+		if plain && !lacks(v, name) {
+			d.add(Problem{Pos: d.pos(v), Field: v.path + "." + name, Msg: "means nothing here; the url is not https"})
+		}
+	}
+	if e.InsecureSkipVerify && e.CAFile != "" {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has caFile and insecureSkipVerify; the certificate is either checked or not"})
+	}
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxExpanded bounds what all values of a configuration become together, in
+// bytes: a short text may name a long variable often.
+const maxExpanded = 4 << 20
+
+// VariableError is a ${...} that stands for nothing.
+type VariableError struct{ Msg string }
+
+func (e *VariableError) Error() string { return e.Msg }
+
+// Expand replaces ${NAME} by a variable's value, ${NAME:-TEXT} by TEXT where the
+// variable is unset or empty, and $$ by $. Every other $ stays, so that the $X
+// and $(...) of a shell's line need no care. The error is a *VariableError; what
+// would be longer than limit bytes is one too.
+func Expand(text string, lookup func(name string) (string, bool), limit int) (string, error) {
+	var out strings.Builder
+	for {
+		plain, rest, found := strings.Cut(text, "$")
+		out.WriteString(plain)
+		switch {
+		case !found:
+			return out.String(), nil
+		case strings.HasPrefix(rest, "$"):
+			out.WriteByte('$')
+			text = rest[1:]
+		case !strings.HasPrefix(rest, "{"):
+			out.WriteByte('$')
+			text = rest
+		default:
+			body, after, closed := strings.Cut(rest[1:], "}")
+			if !closed {
+				return "", &VariableError{"${ without a }; write $${ to keep it as it is"}
+			}
+			value, err := variable(body, lookup)
+			if err != nil {
+				return "", err
+			}
+			if out.Len()+len(value) > limit {
+				return "", &VariableError{fmt.Sprintf("more than %d bytes once its variables are replaced", limit)}
+			}
+			out.WriteString(value)
+			text = after
+		}
+	}
+}
+
+// variable is what stands between ${ and }.
+func variable(body string, lookup func(string) (string, bool)) (string, error) {
+	name, fallback, hasFallback := strings.Cut(body, ":-")
+	if !isVariable(name) || strings.Contains(fallback, "${") {
+		return "", &VariableError{fmt.Sprintf("${%.40s} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell", body)}
+	}
+	value, set := lookup(name)
+	switch {
+	case hasFallback && value == "":
+		return fallback, nil
+	case set:
+		return value, nil
+	case reserved(name):
+		return "", &VariableError{fmt.Sprintf("the variable %s is set for the step's program alone; write $${%s} to leave it to a shell", name, name)}
+	}
+	return "", &VariableError{fmt.Sprintf("the variable %s is not set; ${%s:-TEXT} gives a default, $${ leaves it to a shell", name, name)}
+}
+
+// isVariable is true for a name as in POSIX's environment.
+func isVariable(name string) bool { return isMetricName(name, "") }
+
+// lookup gives the variables of an environment; the first of a name counts, as
+// for getenv(3).
+func lookup(environ []string) func(string) (string, bool) {
+	table := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, twice := table[name]; !twice {
+			table[name] = value
+		}
+	}
+	return func(name string) (string, bool) {
+		value, ok := table[name]
+		return value, ok
+	}
+}
+
+// expanded is the text of a value with its variables replaced.
+func (d *decoder) expanded(v value) (string, bool) {
+	text := v.node.Value
+	if !strings.Contains(text, "$") {
+		return text, true
+	}
+	if d.lookup == nil {
+		d.lookup = lookup(d.environ)
+	}
+	text, err := Expand(text, d.lookup, maxExpanded-d.grown)
+	if err != nil {
+		d.refuse(v, "%s", err)
+		return "", false
+	}
+	d.grown += len(text)
+	return text, true
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// readHTTP reads a request: a mapping, or the url alone.
+func readHTTP(d *decoder, v value) Action {
+	h, ok := d.http(v)
+	if !ok {
+		return nil
+	}
+	return h
+}
+
+func (d *decoder) http(v value) (h HTTP, ok bool) {
+	before := d.found()
+	h.Status = AnySuccess()
+	if v.node.Kind == scalarNode {
+		h.Method, h.URL = "GET", d.url(v)
+		return h, d.found() == before
+	}
+	d.fields(v, "a URL, or a mapping such as {method: POST, url: \"http://127.0.0.1:9901/quit\"}", append(d.endpointFields(&h.Endpoint),
+		field{"method", func(v value) { h.Method = d.method(v) }},
+		field{"body", func(v value) { h.Body, _ = d.text(v, "a text") }},
+		field{"status", func(v value) {
+			if list := d.statuses(v); len(list) > 0 {
+				h.Status = list
+			}
+		}},
+	))
+	d.checkEndpoint(v, h.Endpoint)
+	if h.Method == "" {
+		h.Method = DefaultMethod(h.Body)
+	}
+	return h, d.found() == before
+}
+
+// DefaultMethod is that of a request for which none is given.
+func DefaultMethod(body string) string {
+	if body != "" {
+		return "POST"
+	}
+	return "GET"
+}
+
+// Methods are those of RFC 9110 and RFC 5789 that a hook may use.
+func Methods() []string {
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+}
+
+func (d *decoder) method(v value) string {
+	allowed := "one of " + strings.Join(Methods(), ", ")
+	text, ok := d.text(v, allowed)
+	if ok && !slices.Contains(Methods(), text) {
+		d.refuse(v, "%s", allowed)
+	}
+	return text
+}

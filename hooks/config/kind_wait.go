@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Condition is what can be waited for: TCP, HTTPAnswer, File, MainExit or
+// Metric. String names it for people.
+type Condition interface{ String() string }
+
+// TCP holds when a connection to the address can be made.
+type TCP struct{ Address string }
+
+// HTTPAnswer holds when the request is answered with one of its statuses.
+type HTTPAnswer struct{ HTTP }
+
+// File holds when there is something at the path, or, with Gone, when not.
+type File struct {
+	Path string
+	Gone bool
+}
+
+// MainExit holds when the main process has exited, or there is none.
+type MainExit struct{}
+
+func (c TCP) String() string        { return "tcp " + c.Address }
+func (c HTTPAnswer) String() string { return "http " + c.Method + " " + c.URL.Text }
+func (MainExit) String() string     { return "exit of the main process" }
+func (c File) String() string {
+	if c.Gone {
+		return "file " + c.Path + " to be gone"
+	}
+	return "file " + c.Path
+}
+
+// readWait reads what to wait for: exactly one condition.
+func readWait(d *decoder, v value) Action {
+	before := d.found()
+	var w Wait
+	chosen := func(c Condition) {
+		if w.For != nil {
+			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "waits for two things; a step waits for one of " + conditions})
+		}
+		w.For = c
+	}
+	d.fields(v, "a mapping such as {tcp: \"127.0.0.1:5432\"}; it waits for one of "+conditions, []field{
+		{"tcp", func(v value) { chosen(TCP{Address: d.address(v)}) }},
+		{"http", func(v value) {
+			h, _ := d.http(v)
+			chosen(HTTPAnswer{HTTP: h})
+		}},
+		{"file", func(v value) { chosen(File{Path: d.absPath(v)}) }},
+		{"gone", func(v value) { chosen(File{Path: d.absPath(v), Gone: true}) }},
+		{"exit", func(v value) {
+			if text, ok := d.text(v, "main"); ok && text != "main" {
+				d.refuse(v, "main")
+			}
+			chosen(MainExit{})
+		}},
+		{"metric", func(v value) { chosen(d.metric(v)) }},
+		{"interval", func(v value) { w.Interval = d.duration(v) }},
+	})
+	if w.For == nil && d.found() == before {
+		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "waits for nothing; a step waits for one of " + conditions})
+	}
+	if d.found() > before {
+		return nil
+	}
+	return w
+}
+
+const conditions = "tcp, http, file, gone, exit, metric"
+
+const addressRule = "an address with a port, such as 127.0.0.1:5432"
+
+// CheckAddress is an error for what is no host and port of TCP.
+func CheckAddress(text string) error {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host == "" || strings.ContainsAny(host, " \t\r\n/") || !isPort(port) {
+		return fmt.Errorf("%q: %s is needed", text, addressRule)
+	}
+	return nil
+}
+
+func (d *decoder) address(v value) string {
+	text, ok := d.text(v, addressRule)
+	if ok && CheckAddress(text) != nil {
+		d.refuse(v, addressRule)
+	}
+	return text
+}

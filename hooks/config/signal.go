@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Real-time signals as programs count them: glibc and musl keep the first ones
+// of the kernel's (32) for themselves, see signal(7). These are glibc's.
+const (
+	rtMin = syscall.Signal(34)
+	rtMax = syscall.Signal(64)
+)
+
+const signalRule = "a signal such as QUIT, SIGQUIT, RTMIN+3 or a number from 1 to 64"
+
+func (d *decoder) signal(v value) syscall.Signal {
+	text, ok := d.text(v, signalRule)
+	if !ok {
+		return 0
+	}
+	sig, err := ParseSignal(text)
+	if err != nil {
+		d.refuse(v, signalRule)
+	}
+	return sig
+}
+
+// ParseSignal reads a signal's name, with or without SIG and in either case, or
+// its number; real-time signals are RTMIN+n and RTMAX-n as in kill(1).
+func ParseSignal(text string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(text); err == nil && text[0] != '+' {
+		if n < 1 || n > int(rtMax) {
+			return 0, fmt.Errorf("%q: %s", text, signalRule)
+		}
+		return syscall.Signal(n), nil
+	}
+	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
+	if sig := unix.SignalNum("SIG" + name); sig != 0 {
+		return sig, nil
+	}
+	for _, base := range []struct {
+		name string
+		sig  syscall.Signal
+	}{{"RTMIN", rtMin}, {"RTMAX", rtMax}} {
+		rest, ok := strings.CutPrefix(name, base.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.Atoi(rest)
+		signed := rest != "" && (rest[0] == '+' || rest[0] == '-')
+		if rest == "" || signed && err == nil {
+			if sig := base.sig + syscall.Signal(n); sig >= rtMin && sig <= rtMax {
+				return sig, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("%q: %s", text, signalRule)
+}
+
+// signalName is the name without SIG, or the number of a real-time signal.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return strings.TrimPrefix(name, "SIG")
+	}
+	return strconv.Itoa(int(sig))
+}

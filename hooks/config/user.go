@@ -1,0 +1,115 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+)
+
+// User is whom a step's program runs as. Its supplementary groups are none.
+type User struct {
+	// Name is a login name to look up in /etc/passwd, or "".
+	Name string
+	// UID and GID are numbers; GID is -1 where none is given.
+	UID, GID int
+}
+
+const (
+	userRule = "a number such as 1000, two such as 1000:1000, or a name of /etc/passwd"
+	// maxID is the greatest number that is not (uid_t)-1, which setresuid(2) takes
+	// for "leave it".
+	maxID = 1<<32 - 2
+)
+
+// String is as it was given.
+func (u User) String() string {
+	switch {
+	case u.Name != "":
+		return u.Name
+	case u.GID < 0:
+		return strconv.Itoa(u.UID)
+	}
+	return strconv.Itoa(u.UID) + ":" + strconv.Itoa(u.GID)
+}
+
+// IDs are the numbers to run as. A number without a group has the group that
+// /etc/passwd says, else the group of the same number: never root's.
+func (u User) IDs() (uid, gid uint32, err error) {
+	var found *user.User
+	switch {
+	case u.Name != "":
+		if found, err = user.Lookup(u.Name); err != nil {
+			return 0, 0, fmt.Errorf("user %q is not in /etc/passwd; a number needs no entry there", u.Name)
+		}
+	case u.GID >= 0:
+		return uint32(u.UID), uint32(u.GID), nil
+	default:
+		if found, err = user.LookupId(strconv.Itoa(u.UID)); err != nil {
+			return uint32(u.UID), uint32(u.UID), nil
+		}
+	}
+	uid64, uidErr := strconv.ParseUint(found.Uid, 10, 32)
+	gid64, gidErr := strconv.ParseUint(found.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		return 0, 0, fmt.Errorf("user %s: %w", u, err)
+	}
+	return uint32(uid64), uint32(gid64), nil
+}
+
+// problem says why this process cannot run a program as the user.
+func (u User) problem() string {
+	if os.Geteuid() != 0 {
+		return fmt.Sprintf("only root can run a step as another user; podhook runs as user %d", os.Geteuid())
+	}
+	if _, _, err := u.IDs(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (d *decoder) user(v value) *User {
+	text, ok := d.text(v, userRule)
+	if !ok {
+		return nil
+	}
+	u, err := parseUser(text)
+	if err != nil {
+		d.refuse(v, userRule)
+		return nil
+	}
+	return u
+}
+
+func parseUser(text string) (*User, error) {
+	first, group, withGroup := strings.Cut(text, ":")
+	uid, err := parseID(first)
+	if err != nil {
+		if withGroup || !isLogin(text) {
+			return nil, err
+		}
+		return &User{Name: text, GID: -1}, nil
+	}
+	u := &User{UID: uid, GID: -1}
+	if withGroup {
+		if u.GID, err = parseID(group); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+func parseID(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > maxID {
+		return 0, fmt.Errorf("%q is not a user's or group's number", text)
+	}
+	return int(n), nil
+}
+
+// isLogin is true for what useradd(8) takes, in either case.
+func isLogin(name string) bool {
+	return name != "" && len(name) <= 32 && cleanName(name) == name && (name[0] < '0' || name[0] > '9')
+}

@@ -97,9 +97,3 @@ func (c *child) signal(sig syscall.Signal, info *received) {
 		_ = syscall.Kill(c.pid, sig)
 	}
 }
-
-func (c *child) close() {
-	if c.pidfd >= 0 {
-		_ = unix.Close(c.pidfd)
-	}
-}

@@ -37,56 +37,61 @@ type Supervisor struct {
 	mu    sync.Mutex
 	main  *child
 	ended bool
+	// changes tell of a child that has ended or stopped.
+	changes chan os.Signal
 	// queue are the signals for a main process that is not there yet.
 	queue []pending
 }
 
 type pending struct {
 	sig  syscall.Signal
-	info *received
+	info received
 }
 
 // New returns a Supervisor whose main process will be reaped by reaper.
 func New(reaper *process.Reaper, options Options) *Supervisor {
-	return &Supervisor{options: options, reaper: reaper}
+	return &Supervisor{options: options, reaper: reaper, changes: make(chan os.Signal, 1)}
 }
 
 // Run receives signals while life runs in another goroutine, and returns what
-// life returns. It must be called from the main goroutine, before that has
-// moved to another thread: the kernel offers a signal for the process to the main
-// thread first (kernel/signal.c, complete_signal), and this one waits for it in
-// the kernel, so that nothing has to be woken but this thread. What arrives
-// while it is busy stays pending, or comes by way of os/signal.
+// life returns. It must be called from the main goroutine, which package
+// inherited keeps on the main thread: the kernel offers a signal for the process to
+// that thread first (kernel/signal.c, complete_signal), and here it waits for it
+// in the kernel, so that nothing else has to be woken. What arrives while it is
+// busy stays pending, or comes by way of os/signal.
 func (s *Supervisor) Run(life func() int) (int, error) {
 	runtime.LockOSThread()
 	setMask(inherited.All)
 	s.thread = unix.Gettid()
 
 	code := 0
+	early := inherited.Early()
 	go func() {
 		code = life()
 		s.over.Store(true)
 		s.wake()
 	}()
 	go func() {
-		for sig := range inherited.Early() {
+		for sig := range early {
 			s.receive(sig.(syscall.Signal), nil)
 		}
 	}()
 
-	set := waited()
+	set, info := waited(), new(received)
 	for {
-		var info received
-		sig, err := wait(set, &info)
+		sig, err := wait(set, info)
 		if err != nil {
 			return 0, err
 		}
 		switch {
 		case s.over.Load():
 			return code, nil
+		case sig == syscall.SIGCHLD:
+			s.reaper.Reap()
+			s.tellTerminal()
 		case info.own():
 		default:
-			s.receive(sig, &info)
+			s.receive(sig, info)
 		}
 	}
 }
@@ -120,7 +125,11 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) {
 	switch {
 	case s.ended:
 	case s.main == nil:
-		s.queue = append(s.queue, pending{sig, info})
+		p := pending{sig: sig}
+		if info != nil {
+			p.info = *info
+		}
+		s.queue = append(s.queue, p)
 	default:
 		s.main.signal(sig, info)
 	}
@@ -139,13 +148,30 @@ func (s *Supervisor) Start(command Command) (pid int, exited <-chan process.Exit
 	}
 	s.main = main
 	for _, p := range s.queue {
-		main.signal(p.sig, p.info)
+		main.signal(p.sig, &p.info)
 	}
 	s.queue = nil
+	if main.tty == nil && main.pidfd >= 0 {
+		return pid, status, nil // a pidfd knows when its process is gone
+	}
+	return pid, s.watch(main, status), nil
+}
+
+// tellTerminal passes on that a child has ended or stopped.
+func (s *Supervisor) tellTerminal() {
+	select {
+	case s.changes <- syscall.SIGCHLD:
+	default:
+	}
+}
+
+// watch follows the main process to its end and passes the end on, when no signal
+// can hit another process of the same pid any more and the terminal is ours again.
+func (s *Supervisor) watch(main *child, status <-chan process.Exit) <-chan process.Exit {
 	gone, released := make(chan struct{}), make(chan struct{})
 	go func() {
 		if main.tty != nil {
-			main.tty.watch(pid, gone)
+			main.tty.watch(main.pid, s.changes, gone)
 		}
 		close(released)
 	}()
@@ -154,11 +180,10 @@ func (s *Supervisor) Start(command Command) (pid int, exited <-chan process.Exit
 		exit := <-status
 		s.mu.Lock()
 		s.ended = true
-		main.close()
 		s.mu.Unlock()
 		close(gone)
 		<-released
 		watched <- exit
 	}()
-	return pid, watched, nil
+	return watched
 }

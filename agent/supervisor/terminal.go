@@ -52,9 +52,9 @@ func (t *terminal) give(group int) {
 }
 
 // watch follows the main process's stops until it has ended (gone), and then takes
-// the terminal back.
-func (t *terminal) watch(pid int, gone <-chan struct{}) {
-	changes := make(chan os.Signal, 1)
+// the terminal back. Changes tell when to look; what the main thread of
+// Supervisor.Run did not take comes there by way of os/signal.
+func (t *terminal) watch(pid int, changes chan os.Signal, gone <-chan struct{}) {
 	signal.Notify(changes, syscall.SIGCHLD)
 	defer signal.Stop(changes)
 	for {

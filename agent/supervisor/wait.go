@@ -39,10 +39,10 @@ func (r *received) own() bool {
 	return (r.code == codeTkill || r.code == codeUser) && r.sender() == os.Getpid()
 }
 
-// waited are the signals that the main thread waits for. CHLD is the reaper's;
-// 32 and 33 are the C library's and Go's own.
+// waited are the signals that the main thread waits for. 32 and 33 are the
+// C library's and Go's own.
 func waited() inherited.Signals {
-	return inherited.All &^ inherited.Set(syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, 32, 33)
+	return inherited.All &^ inherited.Set(syscall.SIGKILL, syscall.SIGSTOP, 32, 33)
 }
 
 // wait takes the next pending signal of set, which must be blocked in the

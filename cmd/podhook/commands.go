@@ -20,6 +20,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"run", "[flags] -- CMD ARG...", "start CMD as the init of a container", runMain},
 		{"serve", "", "run the HTTP agent", serve},
 		{"prestart", "[--force]", "run the hook prestart, once in this instance", builtinHook(config.Prestart)},
 		{"shutdown", "[--force]", "run the hook shutdown, once in this instance", builtinHook(config.Shutdown)},

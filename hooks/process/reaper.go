@@ -120,6 +120,10 @@ func (r *Reaper) loop() {
 	}
 }
 
+// Reap reaps what has ended. Only who has taken a SIGCHLD away from the Reaper,
+// as sigwait(3) does, needs to call it.
+func (r *Reaper) Reap() { r.reap() }
+
 // reap collects all children that have ended. One SIGCHLD can stand for many.
 func (r *Reaper) reap() {
 	r.mu.Lock()

@@ -7,9 +7,15 @@
 // that a program can read. So the official build starts at podhook_start
 // (go build -ldflags='-E podhook_start', see the Makefile), some 100
 // instructions of assembly that ask the kernel and then jump to where Go
-// programs start. For `podhook run` they also block every signal: PID 1 loses
-// a signal for which it has no handler yet, but not one that is blocked
-// (kernel/signal.c, sig_ignored).
+// programs start.
+//
+// For `podhook run` they also see to it that no signal is lost before main: PID 1
+// loses one for which it has no handler, but not one that is blocked
+// (kernel/signal.c, sig_ignored). So all are blocked. Those that the runtime
+// unblocks again get a handler that ends the process with 128+n, until package
+// os/signal takes them: the runtime, where nobody asked for TERM, INT or HUP, calls
+// the handler that was there before it (runtime.dieFromSignal) and exits with
+// 2 where there was none.
 //
 // A build without that entry point works, and takes for inherited what it finds.
 //

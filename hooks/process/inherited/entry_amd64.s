@@ -3,7 +3,9 @@
 #define SYS_rt_sigaction 13
 #define SYS_rt_sigprocmask 14
 #define SYS_fcntl 72
+#define SYS_exit_group 231
 #define SYS_prlimit64 302
+#define SA_RESTORER 0x04000000
 
 // podhook_start is the program's entry point (go build -ldflags='-E
 // podhook_start'). It runs before Go's runtime, on the stack that the kernel
@@ -62,6 +64,29 @@ descriptors:
 	JNE	mask
 	CMPB	3(BX), $0
 	JNE	mask
+
+	// HUP, INT, QUIT, ABRT, TERM, SYS: what is not ignored gets podhook_end.
+	LEAQ	podhook_end(SB), AX
+	MOVQ	AX, ·scratch+0(SB)
+	MOVQ	$SA_RESTORER, ·scratch+8(SB)
+	MOVQ	AX, ·scratch+16(SB)
+	MOVQ	$0, ·scratch+24(SB)
+	LEAQ	·ending(SB), R13
+endings:
+	MOVQ	(R13), DI
+	ADDQ	$8, R13
+	TESTQ	DI, DI
+	JEQ	block
+	LEAQ	·handlers(SB), BX
+	CMPQ	(BX)(DI*8), $0
+	JNE	endings
+	LEAQ	·scratch(SB), SI
+	XORL	DX, DX
+	MOVQ	$8, R10
+	MOVQ	$SYS_rt_sigaction, AX
+	SYSCALL
+	JMP	endings
+block:
 	LEAQ	·full(SB), SI
 mask:
 	XORL	DI, DI // SIG_BLOCK
@@ -71,3 +96,10 @@ mask:
 	SYSCALL
 
 	JMP	_rt0_amd64_linux(SB)
+
+// podhook_end is a signal handler: exit_group(128 + signal).
+TEXT podhook_end(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	ADDL	$128, DI
+	MOVL	$SYS_exit_group, AX
+	SYSCALL
+	INT	$3

@@ -1,6 +1,7 @@
 #include "textflag.h"
 
 #define SYS_fcntl 25
+#define SYS_exit_group 94
 #define SYS_rt_sigaction 134
 #define SYS_rt_sigprocmask 135
 #define SYS_prlimit64 261
@@ -61,6 +62,27 @@ descriptors:
 	BNE	mask
 	MOVBU	3(R10), R9
 	CBNZ	R9, mask
+
+	MOVD	$podhook_end(SB), R9
+	MOVD	$·scratch(SB), R10
+	MOVD	R9, 0(R10)
+	MOVD	ZR, 8(R10)
+	MOVD	ZR, 16(R10)
+	MOVD	ZR, 24(R10)
+	MOVD	$·ending(SB), R20
+endings:
+	MOVD.P	8(R20), R0
+	CBZ	R0, block
+	MOVD	$·handlers(SB), R10
+	MOVD	(R10)(R0<<3), R9
+	CBNZ	R9, endings
+	MOVD	$·scratch(SB), R1
+	MOVD	ZR, R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	B	endings
+block:
 	MOVD	$·full(SB), R1
 mask:
 	MOVD	ZR, R0
@@ -70,3 +92,10 @@ mask:
 	SVC
 
 	B	_rt0_arm64_linux(SB)
+
+// podhook_end: see entry_amd64.s.
+TEXT podhook_end(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	ADD	$128, R0
+	MOVD	$SYS_exit_group, R8
+	SVC
+	BRK

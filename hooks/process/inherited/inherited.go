@@ -15,7 +15,16 @@ var (
 	descriptors [3]uintptr
 	nofile      [2]uint64
 	scratch     [8]uint64
-	full        = ^uint64(0)
+)
+
+// Read by podhook_start: all signals, and those that Go's runtime unblocks in
+// every thread, with 0 at the end.
+var (
+	full   = ^uint64(0)
+	ending = [...]uintptr{
+		uintptr(syscall.SIGHUP), uintptr(syscall.SIGINT), uintptr(syscall.SIGQUIT),
+		uintptr(syscall.SIGABRT), uintptr(syscall.SIGTERM), uintptr(syscall.SIGSYS), 0,
+	}
 )
 
 // Signals is a set of signals as the kernel has it: signal n is bit n-1.

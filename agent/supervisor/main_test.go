@@ -1,0 +1,203 @@
+package supervisor_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+)
+
+// podhook is the built binary; TestMain sets it.
+var podhook string
+
+// TestMain builds the real program once. The test binary is also the launcher
+// and the main process of the tests: see launch_test.go, receiver_test.go.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if act, ok := acts[os.Args[1]]; ok {
+			act(os.Args[2:])
+			return
+		}
+	}
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "podhook-init-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// Other users run it too.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	podhook = filepath.Join(dir, "podhook")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2,purego", "-ldflags", "-s -w -E podhook_start", "-o", podhook, "../../cmd/podhook")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	code := m.Run()
+	if testing.Verbose() {
+		results.print()
+	}
+	return code
+}
+
+// options are what a rule wants of an init.
+type options struct {
+	group     bool
+	subreaper bool
+	// rewrite is FROM=TO in numbers.
+	rewrite string
+	remap   string
+}
+
+// initProgram is an init: podhook, or one to compare it with.
+type initProgram struct {
+	name string
+	path string
+	// flags gives the words for the options, or false where it has no such.
+	flags func(options) ([]string, bool)
+}
+
+func (i initProgram) argv(o options, command []string) ([]string, bool) {
+	flags, ok := i.flags(o)
+	words := append([]string{i.path}, flags...)
+	words = append(words, "--")
+	return append(words, command...), ok
+}
+
+// inits are podhook and those of the others that are installed.
+func inits() []initProgram {
+	list := []initProgram{{"podhook", podhook, podhookFlags}}
+	for _, other := range []initProgram{
+		{"tini", "tini", tiniFlags},
+		{"dumb-init", "dumb-init", dumbInitFlags},
+		{"catatonit", "catatonit", catatonitFlags},
+	} {
+		if path, err := exec.LookPath(other.path); err == nil {
+			other.path = path
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+func podhookFlags(o options) ([]string, bool) {
+	words := []string{"run"}
+	if o.group {
+		words = append(words, "-g")
+	}
+	if o.subreaper {
+		words = append(words, "-s")
+	}
+	if o.rewrite != "" {
+		words = append(words, "--rewrite", o.rewrite)
+	}
+	if o.remap != "" {
+		words = append(words, "-e", o.remap)
+	}
+	return words, true
+}
+
+func tiniFlags(o options) ([]string, bool) {
+	var words []string
+	if o.group {
+		words = append(words, "-g")
+	}
+	if o.subreaper {
+		words = append(words, "-s")
+	}
+	if o.remap != "" {
+		words = append(words, "-e", o.remap)
+	}
+	return words, o.rewrite == ""
+}
+
+func dumbInitFlags(o options) ([]string, bool) {
+	var words []string
+	if !o.group {
+		words = append(words, "-c")
+	}
+	if o.rewrite != "" {
+		words = append(words, "-r", strings.Replace(o.rewrite, "=", ":", 1))
+	}
+	return words, !o.subreaper && o.remap == ""
+}
+
+func catatonitFlags(o options) ([]string, bool) {
+	return nil, o == options{}
+}
+
+// rule checks one rule with every init. Only podhook has to keep it; what the
+// others did is in the table that -v prints at the end.
+func rule(t *testing.T, o options, check func(t *testing.T, i initProgram) error) {
+	t.Helper()
+	for _, i := range inits() {
+		t.Run(i.name, func(t *testing.T) {
+			if _, ok := i.flags(o); !ok {
+				results.add(t.Name(), i.name, "-")
+				t.Skip("it has no such option")
+			}
+			err := check(t, i)
+			switch {
+			case err == nil:
+				results.add(t.Name(), i.name, "pass")
+			case i.name == "podhook":
+				results.add(t.Name(), i.name, "FAIL")
+				t.Error(err)
+			default:
+				results.add(t.Name(), i.name, "fail")
+				t.Logf("does not keep it: %v", err)
+			}
+		})
+	}
+}
+
+// table collects who kept which rule.
+type table struct {
+	mu    sync.Mutex
+	rules []string
+	cells map[string]map[string]string
+}
+
+var results = &table{cells: map[string]map[string]string{}}
+
+func (r *table) add(test, init, result string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := strings.TrimSuffix(strings.TrimPrefix(test, "Test"), "/"+init)
+	if r.cells[name] == nil {
+		r.cells[name] = map[string]string{}
+		r.rules = append(r.rules, name)
+	}
+	if r.cells[name][init] != "FAIL" {
+		r.cells[name][init] = result
+	}
+}
+
+func (r *table) print() {
+	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer tw.Flush()
+	fmt.Fprint(tw, "rule")
+	for _, i := range inits() {
+		fmt.Fprintf(tw, "\t%s", i.name)
+	}
+	fmt.Fprintln(tw)
+	for _, name := range r.rules {
+		fmt.Fprint(tw, name)
+		for _, i := range inits() {
+			fmt.Fprintf(tw, "\t%s", r.cells[name][i.name])
+		}
+		fmt.Fprintln(tw)
+	}
+}

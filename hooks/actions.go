@@ -44,8 +44,8 @@ func (x *run) stopped(ctx context.Context, step *config.Step, rec *state.StepRec
 		rec.Error = "interrupted: " + context.Cause(ctx).Error()
 	case time.Now().Before(x.deadline):
 		rec.Error = fmt.Sprintf("timed out after its timeout of %v", step.Timeout)
-	case x.deadline.Sub(x.rec.Start) < x.hook.Timeout:
-		rec.Error = fmt.Sprintf("timed out, because of the grace period of %v nothing more is left for hooks", x.Grace.Period)
+	case x.cut:
+		rec.Error = fmt.Sprintf("timed out: the grace period of %v leaves hook %s no more time", x.Grace.Period, x.hook.Name)
 	default:
 		rec.Error = fmt.Sprintf("timed out after the timeout of %v of hook %s", x.hook.Timeout, x.hook.Name)
 	}
@@ -98,7 +98,7 @@ func (x *run) program(ctx context.Context, u unit, rec *state.StepRecord) {
 		Env:       env,
 		Dir:       u.step.WorkingDir,
 		Marks:     marks,
-		KillAfter: u.step.KillAfter,
+		KillAfter: min(u.step.KillAfter, x.killAfter),
 		OnLine:    func(l process.Line) { x.line(rec, t, l) },
 	})
 	rec.Tail = t.lines()

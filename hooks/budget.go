@@ -24,31 +24,45 @@ func (r *Runner) BeginGrace(at time.Time) {
 	}
 }
 
-// endReserve is what poststop leaves of the grace period for podhook's own end.
-const endReserve = 500 * time.Millisecond
+const (
+	// endReserve is what poststop leaves of the grace period for podhook's own end.
+	endReserve = 250 * time.Millisecond
+	// quickKill is the longest KillAfter of a poststop in the grace period: it
+	// begins when most of that is used up.
+	quickKill = 250 * time.Millisecond
+)
 
-// deadline is when a run of the hook that starts now must have ended. A shutdown,
-// and a poststop within the grace period, is cut to what is left of it, killing
+// budget is the time of one run.
+type budget struct {
+	deadline time.Time
+	// killAfter bounds that of each step.
+	killAfter time.Duration
+	// cut: the grace period leaves less than the hook's timeout.
+	cut bool
+}
+
+// budgetOf is the budget of a run of the hook that starts now. A shutdown, and a
+// poststop within the grace period, is cut to what is left of it, killing
 // included: what outlives it is killed by kubelet with the container and leaves
 // no record. The 2 s that kubelet adds are not planned with (kubelet.md, budgets).
-func (r *Runner) deadline(hook *config.Hook, start time.Time) time.Time {
+func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	r.mu.Lock()
 	begin, reserve := r.grace, r.Grace.Margin
 	r.mu.Unlock()
-	deadline := start.Add(hook.Timeout)
+	b := budget{deadline: start.Add(hook.Timeout), killAfter: hook.LongestKill()}
 	switch {
 	case r.Grace.Period == 0:
-		return deadline
+		return b
 	case hook.Name == config.Shutdown && begin.IsZero():
 		begin = start
 	case hook.Name == config.Shutdown:
 	case hook.Name == config.Poststop && !begin.IsZero():
-		reserve = endReserve
+		reserve, b.killAfter = endReserve, min(b.killAfter, quickKill)
 	default:
-		return deadline
+		return b
 	}
-	if end := begin.Add(r.Grace.Period - reserve - hook.LongestKill()); end.Before(deadline) {
-		return end
+	if end := begin.Add(r.Grace.Period - reserve - b.killAfter); end.Before(b.deadline) {
+		b.deadline, b.cut = end, true
 	}
-	return deadline
+	return b
 }

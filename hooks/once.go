@@ -115,7 +115,7 @@ func (r *Runner) MainReplaced(rec state.Record) bool {
 // on too soon. It is called when an instance starts.
 func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
 	for name, hook := range cfg.Hooks {
-		if hook.Marker == "" {
+		if hook.Marker == "" || r.Store == nil {
 			continue
 		}
 		rec, found, err := r.Store.Hook(name).Read()

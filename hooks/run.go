@@ -15,11 +15,11 @@ import (
 // run is one execution of a hook while it goes on.
 type run struct {
 	*Runner
-	hook     *config.Hook
-	rec      state.Record
-	journal  *journal
-	deadline time.Time
-	environ  []string // of the request
+	hook    *config.Hook
+	rec     state.Record
+	journal *journal
+	budget
+	environ []string // of the request
 	// halted: a step's failure means that the rest is skipped.
 	halted bool
 }
@@ -52,7 +52,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 
 func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
 	now := time.Now()
-	x := &run{Runner: r, hook: hook, journal: j, deadline: r.deadline(hook, now), environ: req.Environ}
+	x := &run{Runner: r, hook: hook, journal: j, budget: r.budgetOf(hook, now), environ: req.Environ}
 	x.rec = state.Record{
 		RunID:        fmt.Sprintf("%016x", rand.Uint64()),
 		Hook:         hook.Name,

@@ -15,8 +15,9 @@ import (
 
 const (
 	// killReserve is how long before kubelet a main process that outlives the
-	// grace period is killed, so that poststop and the messages still happen.
-	killReserve = time.Second
+	// grace period is killed, so that poststop and the messages still happen, but
+	// at most a quarter of the grace period.
+	killReserve = 2 * time.Second
 	// leastStop is what the main process gets in any case between its stop signal
 	// and that. kubelet gives 2 s after a preStop that took all of the grace
 	// period (kubelet.md, grace arithmetic).
@@ -83,7 +84,8 @@ func (l *Life) beginStop() {
 	begin := l.graceBegan(now)
 	l.Runner.BeginGrace(begin)
 	if l.Grace.Period > 0 {
-		kill := max(begin.Add(l.Grace.Period-killReserve).Sub(now), leastStop)
+		reserve := min(killReserve, l.Grace.Period/4)
+		kill := max(begin.Add(l.Grace.Period-reserve).Sub(now), leastStop)
 		l.killer = time.AfterFunc(kill, l.kill)
 	}
 	go l.shutdown()

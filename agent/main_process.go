@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -15,7 +16,8 @@ type Main struct{ Finder *mainprocess.Finder }
 // from one of a name that never was there, and both have exited.
 func (m Main) Signal(sig syscall.Signal) (gone bool, err error) {
 	p, err := m.Finder.Current()
-	if errors.Is(err, mainprocess.ErrNone) {
+	// A server that stops removes its pidfile.
+	if errors.Is(err, mainprocess.ErrNone) || errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	if err != nil {

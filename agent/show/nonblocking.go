@@ -83,6 +83,11 @@ func (w *NonBlocking) send(p []byte) int {
 }
 
 func (w *NonBlocking) open() {
+	// A file never blocks, and its offset is shared with the application: what
+	// is appended beside that would be written over.
+	if w.fallback >= 0 && isFile(w.fallback) {
+		return
+	}
 	// O_APPEND: a regular file would otherwise be written from its beginning.
 	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	if fd, err := unix.Open(w.path, flags, 0); err == nil {
@@ -162,4 +167,9 @@ func writable(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1 && fds[0].Revents&unix.POLLOUT != 0
+}
+
+func isFile(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }

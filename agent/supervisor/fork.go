@@ -69,6 +69,18 @@ func fork(m *image) (pid uintptr, errno syscall.Errno) {
 //go:norace
 //go:nocheckptr
 func (m *image) become() {
+	m.lead()
+	m.restore()
+	m.exec()
+}
+
+// lead makes the child the leader of a process group, in the foreground of the
+// terminal where there is one.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (m *image) lead() {
 	syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0)
 	if m.tty >= 0 {
 		self, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
@@ -76,6 +88,14 @@ func (m *image) become() {
 		// TTOU is blocked, so a background process may do this: tcsetpgrp(3).
 		syscall.RawSyscall(unix.SYS_IOCTL, uintptr(m.tty), unix.TIOCSPGRP, uintptr(unsafe.Pointer(&m.childpid)))
 	}
+}
+
+// restore brings back what podhook itself was started with.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (m *image) restore() {
 	for sig := uintptr(1); sig <= 64; sig++ {
 		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&m.actions[sig])), 0, 8, 0, 0)
 	}
@@ -88,7 +108,6 @@ func (m *image) become() {
 		}
 	}
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&m.mask)), 0, 8, 0, 0)
-	m.exec()
 }
 
 // exec tries the paths as execvp(3) does.

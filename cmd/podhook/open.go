@@ -24,13 +24,25 @@ type parts struct {
 // open reads the settings and finds the state. That the state cannot be had is
 // not an error yet: shutdown does its work without.
 func open(c *call, log *show.NonBlocking) (*parts, error) {
+	p, err := openSettings(c, log)
+	if err != nil {
+		return nil, err
+	}
+	p.openStore()
+	return p, p.findMain()
+}
+
+// openSettings is open without the state.
+func openSettings(c *call, log *show.NonBlocking) (*parts, error) {
 	s, err := settings.Load(c.env)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}
-	p.store, p.storeErr = state.Open(state.Options{Dir: string(s.StateDir), OutputLimit: int(s.OutputLimit)})
-	return p, p.findMain()
+	return &parts{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, nil
+}
+
+func (p *parts) openStore() {
+	p.store, p.storeErr = state.Open(state.Options{Dir: string(p.settings.StateDir), OutputLimit: int(p.settings.OutputLimit)})
 }
 
 // findMain takes the main process that is set, or the one that podhook run has
@@ -63,16 +75,21 @@ func openState(c *call, log *show.NonBlocking) (*parts, error) {
 
 // options are a Runner's, but for its configuration and its reaper.
 func (p *parts) options(c *call) hooks.Options {
-	o := hooks.Options{
+	return hooks.Options{
 		Store:    p.store,
 		StoreErr: p.storeErr,
 		Environ:  c.env,
+		Main:     p.finderMain(),
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},
 		Disabled: p.settings.Disabled,
 		Observer: show.All{show.Log{Logger: p.logger}, show.NewTermination(p.settings.TerminationLog, p.logger)},
 	}
-	if p.finder != nil {
-		o.Main = agent.Main{Finder: p.finder}
+}
+
+// finderMain is the main process as hooks see it, nil where none is configured.
+func (p *parts) finderMain() hooks.MainProcess {
+	if p.finder == nil {
+		return nil
 	}
-	return o
+	return agent.Main{Finder: p.finder}
 }

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/agent/lifecycle"
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
@@ -26,7 +28,7 @@ type runFlags struct {
 	rewrite     map[syscall.Signal]syscall.Signal
 	parentDeath syscall.Signal
 	remap       map[int]bool
-	prestart    string
+	prestart    lifecycle.Mode
 	argv        []string
 }
 
@@ -35,7 +37,7 @@ func parseRun(args []string) (*runFlags, error) {
 	f := &runFlags{
 		rewrite:  map[syscall.Signal]syscall.Signal{},
 		remap:    map[int]bool{},
-		prestart: "gate",
+		prestart: lifecycle.Gate,
 	}
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -47,11 +49,11 @@ func parseRun(args []string) (*runFlags, error) {
 	fs.Func("remap-exit", "", f.addRemap)
 	fs.Func("prestart", "", f.setPrestart)
 	if err := fs.Parse(args); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, usagef("run: %v", err)
 	}
 	f.argv = fs.Args()
 	if len(f.argv) == 0 {
-		return nil, errors.New("run: no command: podhook run [flags] -- CMD ARG...")
+		return nil, usagef("run: no command: podhook run [flags] -- CMD ARG...")
 	}
 	return f, nil
 }
@@ -91,48 +93,60 @@ func (f *runFlags) addRemap(text string) error {
 }
 
 func (f *runFlags) setPrestart(text string) error {
-	switch text {
-	case "gate", "background", "off":
-		f.prestart = text
+	switch mode := lifecycle.Mode(text); mode {
+	case lifecycle.Gate, lifecycle.Background, lifecycle.Off:
+		f.prestart = mode
 		return nil
 	}
 	return errors.New("allowed are gate, background and off")
 }
 
 // runMain is podhook as the init of a container: podhook run -- CMD ARG...
-func runMain(_ context.Context, c *call) int {
+func runMain(ctx context.Context, c *call) int {
 	f, err := parseRun(c.args)
 	if err != nil {
-		fmt.Fprintf(c.stderr, "podhook: %v\n", err)
-		return exitUsage
+		return c.fail(err)
+	}
+	command := supervisor.Command{Argv: f.argv, Env: inherited.Environ()}
+	p, err := openSettings(c, show.OwnLog())
+	if err != nil {
+		return c.fail(err)
+	}
+	if p.settings.Disabled {
+		return f.exitCode(c, 0, command.Exec())
 	}
 	reaper := process.NewReaper()
-	if err := f.takeOrphans(c.stderr, reaper); err != nil {
-		fmt.Fprintf(c.stderr, "podhook: run: %v\n", err)
-		return 1
-	}
-	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: f.rewrite})
-	code, err := s.Run(func() int { return f.life(c, s) })
+	k, err := p.openCompanions(ctx, c, reaper, f.prestart, command)
 	if err != nil {
-		fmt.Fprintf(c.stderr, "podhook: run: %v\n", err)
-		return 1
+		return c.fail(err)
+	}
+	defer k.close()
+	if err := f.takeOrphans(c.stderr, reaper); err != nil {
+		return c.fail(err)
+	}
+	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: f.rewrite, Hold: k.hold()})
+	k.super = s
+	code, err := s.Run(func() int {
+		code, err := k.live(command)
+		return f.exitCode(c, code, err)
+	})
+	if err != nil {
+		return c.fail(err)
 	}
 	return code
 }
 
-// life is what happens from the start of CMD to its end.
-func (f *runFlags) life(c *call, s *supervisor.Supervisor) int {
-	_, exited, err := s.Start(supervisor.Command{Argv: f.argv, Env: inherited.Environ()})
-	if err != nil {
+// exitCode is podhook's own: CMD's, remapped, or what a shell gives where CMD
+// could not be executed.
+func (f *runFlags) exitCode(c *call, code int, err error) int {
+	var failed *supervisor.ExecError
+	switch {
+	case errors.As(err, &failed):
 		fmt.Fprintf(c.stderr, "podhook: run: %v\n", err)
-		var failed *supervisor.ExecError
-		if errors.As(err, &failed) {
-			return failed.ExitCode()
-		}
-		return 1
-	}
-	code := supervisor.ExitCode((<-exited).Status)
-	if f.remap[code] {
+		return failed.ExitCode()
+	case err != nil:
+		return c.fail(err)
+	case f.remap[code]:
 		return 0
 	}
 	return code

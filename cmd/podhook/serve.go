@@ -12,8 +12,6 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
-	"github.com/podhook/podhook/hooks"
-	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 )
 
@@ -52,47 +50,32 @@ func serve(ctx context.Context, c *call) int {
 	return exitOK
 }
 
-// newAgent makes the agent and what it needs; end interrupts what is still
-// going on.
+// newAgent makes the agent of podhook serve; end interrupts what is still going
+// on.
 func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err error) {
 	p, err := openState(c, show.OwnLog())
 	if err != nil {
 		return nil, nil, err
-	}
-	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg, err := configuration.Get()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := p.needsMain(cfg); err != nil {
-		return nil, nil, err
-	}
-	for _, w := range p.warnings(cfg) {
-		p.logger.Warn("configuration", "problem", w.Error())
 	}
 	life, cancel := context.WithCancelCause(ctx)
 	reaper := process.NewReaper()
 	if err := reaper.Subreaper(); err != nil {
 		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
 	}
-	o := p.options(c)
-	o.Config, o.Reaper = configuration.Get, reaper
-	runner := hooks.New(life, o)
-	runner.RemoveStaleMarkers(cfg)
-	a = &agent.Agent{
-		Settings: p.settings, Configuration: configuration, Store: p.store, Runner: runner,
-		Finder: p.finder, Logger: p.logger, Log: p.log, Version: version,
-	}
-	return a, func() {
+	end = func() {
 		cancel(errors.New("the agent leaves"))
-		ctx, done := context.WithTimeout(context.Background(), endTime)
-		defer done()
-		_ = runner.Wait(ctx) // what does not end by then ends with the container
+		if a != nil {
+			ctx, done := context.WithTimeout(context.Background(), endTime)
+			defer done()
+			_ = a.Runner.Wait(ctx) // what does not end by then ends with the container
+		}
 		reaper.Close()
-	}, nil
+	}
+	if a, err = p.assemble(life, c, reaper, p.finderMain()); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return a, end, nil
 }
 
 func listen(a *agent.Agent) (net.Listener, error) {
@@ -109,26 +92,4 @@ func listen(a *agent.Agent) (net.Listener, error) {
 			"instead", "a NetworkPolicy that lets only the node in")
 	}
 	return listener, nil
-}
-
-// needsMain refuses a step that needs a main process which nobody has named.
-func (p *parts) needsMain(cfg *config.Config) error {
-	if p.finder != nil {
-		return nil
-	}
-	var all []error
-	for _, problem := range cfg.NeedMain() {
-		all = append(all, problem)
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return usagef("%v", errors.Join(all...))
-}
-
-// warnings are all that a person should know and that does not stop a start.
-func (p *parts) warnings(cfg *config.Config) []config.Problem {
-	all := append([]config.Problem(nil), cfg.Warnings...)
-	all = append(all, cfg.Preflight()...)
-	return append(all, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+)
+
+// assemble puts together what lives as long as the container: the configuration
+// in force, the runner and the agent that shows them. Its runs end with life.
+func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, main hooks.MainProcess) (*agent.Agent, error) {
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := configuration.Get()
+	if err != nil {
+		return nil, err
+	}
+	if main == nil {
+		if err := p.needsMain(cfg); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range p.warnings(cfg) {
+		p.logger.Warn("configuration", "problem", w.Error())
+	}
+	o := p.options(c)
+	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
+	runner := hooks.New(life, o)
+	runner.RemoveStaleMarkers(cfg)
+	return &agent.Agent{
+		Settings: p.settings, Configuration: configuration, Store: p.store, Runner: runner,
+		Finder: p.finder, Logger: p.logger, Log: p.log, Version: version,
+	}, nil
+}
+
+// needsMain refuses a step that needs a main process which nobody has named.
+func (p *parts) needsMain(cfg *config.Config) error {
+	if p.finder != nil {
+		return nil
+	}
+	var all []error
+	for _, problem := range cfg.NeedMain() {
+		all = append(all, problem)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return usagef("%v", errors.Join(all...))
+}
+
+// warnings are all that a person should know and that does not stop a start.
+func (p *parts) warnings(cfg *config.Config) []config.Problem {
+	all := append([]config.Problem(nil), cfg.Warnings...)
+	all = append(all, cfg.Preflight()...)
+	return append(all, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
+}

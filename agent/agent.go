@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
@@ -27,6 +28,7 @@ type Agent struct {
 
 	requests requestCounter
 	asked    asked
+	stopping atomic.Bool // a stop signal has come
 }
 
 // ready says whether the container should get traffic, and why not.
@@ -51,6 +53,9 @@ func (a *Agent) ready() (bool, string) {
 	}
 	if !a.Settings.UnreadyOnShutdown {
 		return true, ""
+	}
+	if a.stopping.Load() {
+		return false, "the agent was told to stop"
 	}
 	rec, found, err := a.Store.Hook(config.Shutdown).Read()
 	if err != nil {

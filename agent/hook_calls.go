@@ -33,7 +33,7 @@ type runAnswer struct {
 // calls again after its own restart (kubelet.md), so neither may stop the work.
 func (a *Agent) hook(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		wait, force, err := options(req.URL.Query())
+		wait, force, err := options(req.URL.RawQuery)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})
 			return
@@ -50,7 +50,9 @@ func (a *Agent) hook(name string) http.HandlerFunc {
 		if err == nil {
 			result, err = flight.Wait(req.Context())
 			if req.Context().Err() != nil {
-				return // the caller went away, and nobody reads an answer
+				// The caller has gone, or closed its half of the connection: then it
+				// would take what net/http sends for a handler that returns, 200.
+				panic(http.ErrAbortHandler)
 			}
 		}
 		verdict := hooks.Judge(result, err)
@@ -71,26 +73,42 @@ func newRunAnswer(result hooks.Result, joined bool) runAnswer {
 	}
 }
 
+// cutBody leaves room for JSON to write six bytes for one.
 func cutBody(s string) string {
-	if len(s) > maxBody/2 {
-		return strings.ToValidUTF8(s[:maxBody/2], "") + "..."
+	const limit = maxBody / 7
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "..."
 	}
 	return s
 }
 
 // options reads the query of a hook's call. Other names are left alone: a
 // manifest may carry some of its own.
-func options(query url.Values) (wait, force bool, err error) {
-	wait = true
-	for name, target := range map[string]*bool{"wait": &wait, "force": &force} {
-		if !query.Has(name) {
-			continue
-		}
-		if *target, err = strconv.ParseBool(query.Get(name)); err != nil {
-			return false, false, fmt.Errorf("%s: %q: allowed are true and false", name, shorten(query.Get(name)))
-		}
+func options(rawQuery string) (wait, force bool, err error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return false, false, fmt.Errorf("the query cannot be read: %w", err)
 	}
-	return wait, force, nil
+	if wait, err = option(query, "wait", true); err != nil {
+		return false, false, err
+	}
+	force, err = option(query, "force", false)
+	return wait, force, err
+}
+
+func option(query url.Values, name string, unset bool) (bool, error) {
+	values := query[name]
+	switch len(values) {
+	case 0:
+		return unset, nil
+	case 1:
+		value, err := strconv.ParseBool(values[0])
+		if err != nil {
+			return false, fmt.Errorf("%s: %q: allowed are true and false", name, shorten(values[0]))
+		}
+		return value, nil
+	}
+	return false, fmt.Errorf("%s: is there %d times, once is allowed", name, len(values))
 }
 
 // kubeletFailure makes a failed call fail for kubelet too. kubelet ignores the

@@ -40,6 +40,15 @@ type limitedConn struct {
 	once    sync.Once
 }
 
+// CloseWrite lets net/http end an answer to a caller that is still sending, so
+// that the answer is not lost with what was not read.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // Close frees the slot, once.
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()

@@ -69,7 +69,7 @@ func newCollector(a *Agent) *collector {
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
-		requests:      desc("http_requests_total", "HTTP requests answered, or aborted for kubelet to see a failure.", "path", "code"),
+		requests:      desc("http_requests_total", "HTTP requests answered, or closed without an answer.", "path", "code"),
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
 		configRefused: desc("config_refused_total", "Configurations that were refused because they are broken."),
 		lines:         desc("log_lines_dropped_total", "Lines of the container's log that nobody read in time."),

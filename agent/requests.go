@@ -18,7 +18,8 @@ type requestCounter struct {
 
 type requestKey struct{ path, code string }
 
-// aborted is the code of a call that was closed without an answer.
+// aborted is the code of a call that was closed without an answer: for kubelet to
+// see a failure, or because the caller had gone.
 const aborted = "aborted"
 
 func (c *requestCounter) add(path, code string) {

@@ -24,14 +24,25 @@ func (a *Agent) Handler() http.Handler {
 	r.Get("/status", a.status)
 	r.Get("/metrics", a.metrics())
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
-		methodNotAllowed(w, req, "GET", "POST")
+		switch { // chi comes here also with a method that it does not know
+		case r.Match(chi.NewRouteContext(), http.MethodPost, req.URL.Path):
+			methodNotAllowed(w, req, "GET, POST")
+		case r.Match(chi.NewRouteContext(), http.MethodGet, req.URL.Path):
+			methodNotAllowed(w, req, "GET")
+		default:
+			a.extraPath(w, req)
+		}
 	})
 	r.NotFound(a.extraPath)
-	return a.bounded(a.count(kubeletFailure(a.Settings.KubeletFailure, r)))
+	return a.count(kubeletFailure(a.Settings.KubeletFailure, bounded(r)))
 }
 
 func (a *Agent) hookByName(w http.ResponseWriter, req *http.Request) {
-	a.hook(chi.URLParam(req, "name"))(w, req)
+	name := chi.URLParam(req, "name")
+	if cfg, err := a.Configuration.Get(); err == nil && cfg.Hooks[name] != nil {
+		setPath(req, "/hooks/"+name)
+	}
+	a.hook(name)(w, req)
 }
 
 // extraPath answers for the paths that hooks have in the configuration in force.
@@ -47,7 +58,7 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		}
 		setPath(req, req.URL.Path)
 		if req.Method != http.MethodGet && req.Method != http.MethodPost {
-			methodNotAllowed(w, req, "GET", "POST")
+			methodNotAllowed(w, req, "GET, POST")
 			return
 		}
 		a.hook(name)(w, req)
@@ -61,10 +72,8 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-func methodNotAllowed(w http.ResponseWriter, req *http.Request, allowed ...string) {
-	for _, method := range allowed {
-		w.Header().Add("Allow", method)
-	}
+func methodNotAllowed(w http.ResponseWriter, req *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
 	answer(w, http.StatusMethodNotAllowed, problem{shorten(req.Method) + " is not allowed here"})
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -26,7 +27,7 @@ const (
 // Serve answers on the listener until a stop signal came and what it asked for
 // is done: shutdown is run or joined, whoever calls is answered, and the agent
 // leaves when the main process has gone or the grace period ends. A third stop
-// signal ends the waiting. The error is the listener's.
+// signal, or the end of ctx, ends the waiting. The error is the listener's.
 func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan os.Signal) error {
 	server := a.server()
 	failed := make(chan error, 1)
@@ -34,17 +35,21 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	select {
 	case err := <-failed:
 		return err
+	case <-ctx.Done():
+		return a.leave(server, failed)
 	case sig := <-stops:
 		a.Logger.Info("stop signal received", "signal", sig.String())
 	}
 	began := time.Now()
+	a.stopping.Store(true)
 	a.Runner.BeginGrace(began)
 	end := began.Add(a.Settings.GracePeriod - leaveTime)
 	waiting, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	go endOnThird(waiting, stops, cancel)
 	a.stopHooks(waiting)
-	a.stay(waiting)
+	a.stay(waiting, began)
+	_ = a.Runner.Wait(waiting) // who waits for a run shall have its answer
 	return a.leave(server, failed)
 }
 
@@ -68,43 +73,59 @@ func (a *Agent) stopHooks(ctx context.Context) {
 	}
 }
 
-// stay waits for those who may still call.
-func (a *Agent) stay(ctx context.Context) {
+// stay waits for those who may still call: as long as the main process is there,
+// or for a moment where nothing is known of one.
+func (a *Agent) stay(ctx context.Context, began time.Time) {
 	if a.Finder != nil {
-		if p, err := a.Finder.Current(); err == nil {
+		p, err := a.Finder.Current()
+		if err == nil {
 			_ = p.WaitExit(ctx) // however it ends, the waiting is over
 		}
-		return
+		if err == nil || errors.Is(err, mainprocess.ErrNone) {
+			return
+		}
 	}
 	timer := time.NewTimer(lateCaller)
 	defer timer.Stop()
 	select {
-	case <-a.asked.answered():
+	case <-a.asked.since(began.Add(-a.Settings.GracePeriod)):
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// asked remembers that somebody has called shutdown over HTTP and was answered.
-// Its zero value is ready.
+// asked remembers when a call of shutdown over HTTP was last answered. A call that
+// is older than the grace period was about an earlier restart of the main
+// container. Its zero value is ready.
 type asked struct {
 	mu   sync.Mutex
-	done chan struct{}
-	once sync.Once
+	last time.Time
+	next chan struct{} // closed at the next answer; nil where nobody waits
 }
 
-func (a *asked) answered() chan struct{} {
+// since returns a channel that is closed when there is an answer later than t.
+func (a *asked) since(t time.Time) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.done == nil {
-		a.done = make(chan struct{})
+	if a.last.After(t) {
+		answered := make(chan struct{})
+		close(answered)
+		return answered
 	}
-	return a.done
+	if a.next == nil {
+		a.next = make(chan struct{})
+	}
+	return a.next
 }
 
 func (a *asked) answer() {
-	done := a.answered()
-	a.once.Do(func() { close(done) })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last = time.Now()
+	if a.next != nil {
+		close(a.next)
+		a.next = nil
+	}
 }
 
 // leave answers the calls that are there and closes the listener.

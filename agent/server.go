@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -12,7 +15,7 @@ import (
 // when its run has ended; send sets one for the answer itself.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
+	readTimeout       = 10 * time.Second // of a whole request
 	idleTimeout       = 60 * time.Second
 	headerLimit       = 16 << 10
 	bodyLimit         = 64 << 10
@@ -29,17 +32,26 @@ func (a *Agent) server() *http.Server {
 	}
 }
 
-// bounded refuses bodies that are larger than any caller has a use for. Nothing
-// reads them.
-func (a *Agent) bounded(next http.Handler) http.Handler {
+// bounded reads the body, which nobody has a use for, and refuses one that is
+// larger or comes slower than any caller needs. Only behind it can net/http
+// notice that a caller goes away.
+func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.ContentLength > bodyLimit {
-			w.Header().Set("Connection", "close")
-			answer(w, http.StatusRequestEntityTooLarge, problem{"a body is not needed, and at most 64 KiB are taken"})
+		_, err := io.Copy(io.Discard, http.MaxBytesReader(w, req.Body, bodyLimit))
+		var large *http.MaxBytesError
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, req)
 			return
+		case errors.As(err, &large):
+			answer(w, http.StatusRequestEntityTooLarge, problem{"a body is not needed, and at most 64 KiB are taken"})
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			w.Header().Set("Connection", "close")
+			answer(w, http.StatusRequestTimeout, problem{"the body did not come in time"})
+		default:
+			w.Header().Set("Connection", "close")
+			answer(w, http.StatusBadRequest, problem{"the body cannot be read"})
 		}
-		req.Body = http.MaxBytesReader(w, req.Body, bodyLimit)
-		next.ServeHTTP(w, req)
 	})
 }
 

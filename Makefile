@@ -10,8 +10,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Leaving HTTP/2 out saves 0.36 MB; kubelet and Prometheus speak 1.1 to us.
 # The generic cryptography (purego) saves 0.17 MB; hooks are no bulk traffic.
 # The version is stamped by hand, so that a build needs no repository.
+# What is not inlined saves 0.28 MB and is in nobody's way: the measured start and
+# runs of hooks do not come by there.
+NOT_INLINED := crypto/... vendor/... math/big encoding/asn1 go.yaml.in/yaml/v3
 BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
-	-tags nethttpomithttp2,purego
+	-tags nethttpomithttp2,purego $(patsubst %,-gcflags=%=-l,$(NOT_INLINED))
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # Its own entry point records what Go's runtime forgets: hooks/process/inherited.
 ENTRY := -E podhook_start

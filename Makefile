@@ -1,6 +1,10 @@
 # All of podhook's work by one word each; `make` alone lists them.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+
+# The name of the image that `make image` builds.
+IMAGE := podhook
 
 # Bytes that bin/podhook may have (linux/amd64).
 SIZE_BUDGET := 9600000
@@ -16,21 +20,35 @@ NOT_INLINED := crypto/... vendor/... math/big encoding/asn1 go.yaml.in/yaml/v3
 BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2,purego $(patsubst %,-gcflags=%=-l,$(NOT_INLINED))
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# Its own entry point records what Go's runtime forgets: hooks/process/inherited.
-ENTRY := -E podhook_start
+# Its own entry point, written for some processors, records what Go's runtime
+# forgets: hooks/process/inherited.
+export GOARCH ?= $(shell go env GOARCH)
+ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint size clean
+.PHONY: help build bin/podhook bin/rehearse image e2e demo test lint size clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build bin/podhook and bin/rehearse, static for linux
-	$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o bin/podhook ./cmd/podhook
-	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/rehearse ./cmd/rehearse
+build: bin/podhook bin/rehearse ## build bin/podhook and bin/rehearse, static for linux
+
+# Go knows better than make what has changed.
+bin/podhook:
+	$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
+
+bin/rehearse:
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
+
+image: ## build the image $(IMAGE) by the Dockerfile
+	docker build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
 
 demo: build ## rehearse the whole life of a container: no root, no Docker
 	deploy/demo/run
+
+e2e: ## prove the image on the container engine
+	deploy/docker/base-image
+	deploy/docker/prove-image
 
 test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...

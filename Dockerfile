@@ -1,0 +1,37 @@
+# podhook as an image: one static binary and nothing else, for linux/amd64, arm64,
+# arm/v7, ppc64le, s390x and riscv64. `make image` builds it.
+#
+# The same sources, version and Go give the same bytes. For a release give the
+# builder by its digest: --build-arg GO_IMAGE=golang:1.26-bookworm@sha256:...
+ARG GO_IMAGE=golang:1.26-bookworm
+
+# The build runs on the builder's own platform and compiles for the target's.
+# Without BuildKit there is no BUILDPLATFORM; "linux" is this host's platform.
+FROM --platform=${BUILDPLATFORM:-linux} ${GO_IMAGE} AS build
+ARG GOPROXY
+ARG GOFLAGS=-mod=readonly
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETARCH
+ARG TARGETVARIANT
+ARG VERSION=devel
+# Seconds since 1970. COPY keeps a file's time, so the layer has it too.
+ARG SOURCE_DATE_EPOCH=0
+RUN if [ -n "$TARGETARCH" ]; then export GOARCH="$TARGETARCH" GOARM="${TARGETVARIANT#v}"; fi; \
+    make bin/podhook VERSION="$VERSION" && \
+    touch -d "@$SOURCE_DATE_EPOCH" bin/podhook
+
+FROM scratch
+ARG VERSION=devel
+ARG REVISION
+LABEL org.opencontainers.image.title="podhook" \
+      org.opencontainers.image.description="Lifecycle hooks of containers: reliable, visible, measurable" \
+      org.opencontainers.image.source="https://github.com/podhook/podhook" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /src/bin/podhook /podhook
+# By number: kubelet cannot tell whether a name is root (runAsNonRoot).
+USER 65532:65532
+ENTRYPOINT ["/podhook"]

@@ -3,6 +3,7 @@ package agent
 import (
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
@@ -29,6 +30,8 @@ type Agent struct {
 	requests requestCounter
 	asked    asked
 	stopping atomic.Bool // a stop signal has come
+
+	lateCaller time.Duration // for tests to tell it from anything else; 0 is the constant
 }
 
 // ready says whether the container should get traffic, and why not.

@@ -31,8 +31,10 @@ type runAnswer struct {
 // hook answers when the run has ended. The run is the agent's, not the
 // request's: kubelet gives up after the grace period without cancelling, and
 // calls again after its own restart (kubelet.md), so neither may stop the work.
-func (a *Agent) hook(name string) http.HandlerFunc {
+// The call is counted under path; "" is for a hook that is not known.
+func (a *Agent) hook(name, path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
+		setPath(req, path)
 		wait, force, err := options(req.URL.RawQuery)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"runtime"
 
@@ -60,19 +61,19 @@ func newCollector(a *Agent) *collector {
 	}
 	return &collector{
 		agent:         a,
-		runs:          desc("runs_total", "Runs of hooks that ended in this instance.", "hook", "outcome"),
-		runSeconds:    desc("run_duration_seconds", "How long runs of hooks took.", "hook"),
-		running:       desc("runs_in_progress", "Runs of hooks that are going on.", "hook"),
-		lastSuccess:   desc("last_success_timestamp_seconds", "When the hook last succeeded, in Unix time.", "hook"),
+		runs:          desc("runs_total", "Runs that ended in this instance.", "hook", "outcome"),
+		runSeconds:    desc("run_duration_seconds", "How long runs took.", "hook"),
+		running:       desc("runs_in_progress", "Runs that are going on.", "hook"),
+		lastSuccess:   desc("last_success_timestamp_seconds", "When the hook last succeeded.", "hook"),
 		steps:         desc("steps_total", "Steps that ended in this instance.", "hook", "outcome"),
-		stepSeconds:   desc("step_duration_seconds", "How long steps took.", "hook"),
+		stepSeconds:   desc("step_duration_seconds", "How long steps of all hooks took."),
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
-		requests:      desc("http_requests_total", "HTTP requests answered, or closed without an answer.", "path", "code"),
+		requests:      desc("http_requests_total", "HTTP requests, answered or aborted.", "path", "code"),
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
-		configRefused: desc("config_refused_total", "Configurations that were refused because they are broken."),
-		lines:         desc("log_lines_dropped_total", "Lines of the container's log that nobody read in time."),
+		configRefused: desc("config_refused_total", "Broken configurations that were refused."),
+		lines:         desc("log_lines_dropped_total", "Lines of the log that nobody read in time."),
 		build:         desc("build_info", "The version of podhook.", "version", "goversion"),
 	}
 }
@@ -89,11 +90,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge(c.build, 1, c.agent.Version, runtime.Version())
+	var steps state.Histogram
 	if cfg, err := c.agent.Configuration.Get(); err == nil {
 		for name := range cfg.Hooks {
-			c.hook(ch, name)
+			steps = c.hook(ch, name).Add(steps)
 		}
 	}
+	histogram(ch, c.stepSeconds, steps)
 	if f := c.agent.Finder; f != nil {
 		_, err := f.Current()
 		gauge(c.mainUp, number(err == nil))
@@ -107,12 +110,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.agent.requests.each(func(k requestKey, n uint64) { counter(c.requests, n, k.path, k.code) })
 }
 
-// hook sends the metrics of one hook. Poststop runs only under podhook run and
-// has none before.
-func (c *collector) hook(ch chan<- prometheus.Metric, name string) {
+// hook sends the metrics of one hook and returns how long its steps took. Poststop
+// runs only under podhook run and has none before.
+func (c *collector) hook(ch chan<- prometheus.Metric, name string) state.Histogram {
 	rec, found, err := c.agent.Store.Hook(name).Read()
 	if err != nil || name == config.Poststop && !found {
-		return
+		return state.Histogram{}
 	}
 	t := rec.Totals
 	counter := func(d *prometheus.Desc, v uint64, label string) {
@@ -135,7 +138,7 @@ func (c *collector) hook(ch chan<- prometheus.Metric, name string) {
 		ch <- prometheus.MustNewConstMetric(c.lastSuccess, prometheus.GaugeValue, float64(t.LastSuccess.UnixMilli())/1000, name)
 	}
 	histogram(ch, c.runSeconds, t.RunSeconds, name)
-	histogram(ch, c.stepSeconds, t.StepSeconds, name)
+	return t.StepSeconds
 }
 
 func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogram, labels ...string) {
@@ -150,7 +153,8 @@ func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogra
 		}
 		buckets[bound] = below
 	}
-	ch <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets, labels...)
+	sum := math.Round(h.Sum*1e6) / 1e6 // 0.1+0.2 has 17 digits
+	ch <- prometheus.MustNewConstHistogram(d, h.Count, sum, buckets, labels...)
 }
 
 func number(b bool) float64 {

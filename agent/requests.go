@@ -1,16 +1,15 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
 	"sync"
-
-	"github.com/go-chi/chi/v5"
 )
 
-// requestCounter counts requests by path and code. Paths are patterns of routes
-// or paths of the configuration, so a caller cannot make series.
+// requestCounter counts requests by path and code. Paths are those of hooks that are
+// configured, and other for all the rest, so a caller cannot make series.
 type requestCounter struct {
 	mu     sync.Mutex
 	counts map[requestKey]uint64
@@ -39,9 +38,10 @@ func (c *requestCounter) each(f func(requestKey, uint64)) {
 	}
 }
 
+// pathKey finds the place for the path in a request's context.
 type pathKey struct{}
 
-// setPath names the path that a request is counted under where its route does not.
+// setPath names the hook's path that a request is counted under.
 func setPath(req *http.Request, path string) {
 	if p, ok := req.Context().Value(pathKey{}).(*string); ok {
 		*p = path
@@ -51,21 +51,10 @@ func setPath(req *http.Request, path string) {
 // count counts a request when it has been answered, or aborted.
 func (a *Agent) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		route := chi.NewRouteContext()
-		named := ""
-		ctx := context.WithValue(req.Context(), chi.RouteCtxKey, route)
-		req = req.WithContext(context.WithValue(ctx, pathKey{}, &named))
+		path := ""
 		recorder := &codeRecorder{ResponseWriter: w, code: aborted}
-		defer func() {
-			if named == "" {
-				named = route.RoutePattern()
-			}
-			if named == "" || named == "/*" {
-				named = "other"
-			}
-			a.requests.add(named, recorder.code)
-		}()
-		next.ServeHTTP(recorder, req)
+		defer func() { a.requests.add(cmp.Or(path, "other"), recorder.code) }()
+		next.ServeHTTP(recorder, req.WithContext(context.WithValue(req.Context(), pathKey{}, &path)))
 	})
 }
 

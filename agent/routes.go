@@ -14,8 +14,8 @@ import (
 func (a *Agent) Handler() http.Handler {
 	r := chi.NewRouter()
 	for _, name := range []string{config.Prestart, config.Shutdown} {
-		r.Get("/"+name, a.hook(name))
-		r.Post("/"+name, a.hook(name))
+		r.Get("/"+name, a.hook(name, "/"+name))
+		r.Post("/"+name, a.hook(name, "/"+name))
 	}
 	r.Get("/hooks/{name}", a.hookByName)
 	r.Post("/hooks/{name}", a.hookByName)
@@ -38,11 +38,11 @@ func (a *Agent) Handler() http.Handler {
 }
 
 func (a *Agent) hookByName(w http.ResponseWriter, req *http.Request) {
-	name := chi.URLParam(req, "name")
+	name, path := chi.URLParam(req, "name"), ""
 	if cfg, err := a.Configuration.Get(); err == nil && cfg.Hooks[name] != nil {
-		setPath(req, "/hooks/"+name)
+		path = "/hooks/" + name
 	}
-	a.hook(name)(w, req)
+	a.hook(name, path)(w, req)
 }
 
 // extraPath answers for the paths that hooks have in the configuration in force.
@@ -56,12 +56,11 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		if !slices.Contains(hook.Paths, req.URL.Path) {
 			continue
 		}
-		setPath(req, req.URL.Path)
 		if req.Method != http.MethodGet && req.Method != http.MethodPost {
 			methodNotAllowed(w, req, "GET, POST")
 			return
 		}
-		a.hook(name)(w, req)
+		a.hook(name, req.URL.Path)(w, req)
 		return
 	}
 	answer(w, http.StatusNotFound, problem{"there is nothing at " + shorten(req.URL.Path) + ": hooks are at /prestart, /shutdown and /hooks/NAME"})

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -85,7 +86,7 @@ func (a *Agent) stay(ctx context.Context, began time.Time) {
 			return
 		}
 	}
-	timer := time.NewTimer(lateCaller)
+	timer := time.NewTimer(cmp.Or(a.lateCaller, lateCaller))
 	defer timer.Stop()
 	select {
 	case <-a.asked.since(began.Add(-a.Settings.GracePeriod)):

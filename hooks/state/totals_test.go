@@ -32,7 +32,7 @@ func TestTotalsCount(t *testing.T) {
 	if tot.Kills["SIGKILL"] != 2 || tot.Kills["SIGTERM"] != 1 || tot.SignalsSent["SIGQUIT"] != 1 {
 		t.Errorf("kills %v, signals %v", tot.Kills, tot.SignalsSent)
 	}
-	if h := tot.RunSeconds; h.Count != 3 || h.Sum != 1002.005 || h.Buckets[0] != 1 || h.Buckets[5] != 1 {
+	if h := tot.RunSeconds; h.Count != 3 || h.Sum != 1002.005 || h.Buckets[0] != 1 || h.Buckets[3] != 1 {
 		t.Errorf("run seconds %+v", h)
 	}
 	if tot.StepSeconds.Count != 2 {

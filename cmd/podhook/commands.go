@@ -31,6 +31,7 @@ func commands() []command {
 		{"signal", "SIGNAL", "send a signal to the main process", signalMain},
 		{"sleep", "DURATION", "wait, for images without sleep", sleep},
 		{"check", "", "check the settings and hooks without running anything", check},
+		{"install", "DIR [--check]", "copy this binary into a directory, such as an emptyDir", install},
 		{"version", "", "print the version", printVersion},
 		{"help", "", "print this help and the settings", help},
 		{workerCommand, "", "", hookWorker},

@@ -32,6 +32,9 @@ func (c *child) start(command Command) (int, error) {
 	}
 	pid, err := spawn(m)
 	if err != nil {
+		if m.tty >= 0 {
+			c.tty.give(unix.Getpgrp()) // the child has taken it
+		}
 		return 0, &ExecError{Name: command.Argv[0], Err: err}
 	}
 	c.pid, c.pidfd = pid, int(m.pidfd)

@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,18 +38,26 @@ type conditions struct {
 	NoFile    uint64 // hard too where Hard is set
 	Hard      bool
 	NProc     uint64
-	Data      uint64
 	User      int
 	Umask     int
 	Nice      int
 	OOM       string
 	Dir       string
+	// Cgroup is the cgroup.procs of the group to go into.
+	Cgroup string
 	// Env replaces the environment, as it stands.
-	Env []string
+	Env []string `json:"-"`
+	// Environ is Env for JSON, which bears no bytes but UTF-8.
+	Environ [][]byte
+	// patience is how long a run may take, 20 s if unset.
+	patience time.Duration
 }
 
 // command makes the command that runs argv under the conditions.
 func (c conditions) command(argv ...string) *exec.Cmd {
+	for _, e := range c.Env {
+		c.Environ = append(c.Environ, []byte(e))
+	}
 	spec, err := json.Marshal(c)
 	if err != nil {
 		panic(err)
@@ -72,11 +81,17 @@ func launch(args []string) {
 	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
 		lament(err)
 	}
+	if c.Cgroup != "" {
+		must("cgroup", os.WriteFile(c.Cgroup, []byte("0"), 0))
+	}
 	c.mounts()
 	c.attributes()
-	env := c.Env
-	if env == nil {
-		env = os.Environ()
+	env := os.Environ()
+	if c.Environ != nil {
+		env = nil
+		for _, e := range c.Environ {
+			env = append(env, string(e))
+		}
 	}
 	if c.User != 0 {
 		must("setgroups", syscall.Setgroups(nil))
@@ -129,7 +144,6 @@ func (c conditions) attributes() {
 		must("oom_score_adj", os.WriteFile("/proc/self/oom_score_adj", []byte(c.OOM), 0))
 	}
 	limit(unix.RLIMIT_NPROC, c.NProc, true)
-	limit(unix.RLIMIT_DATA, c.Data, true)
 	if c.NoFile != 0 {
 		limit(unix.RLIMIT_NOFILE, c.NoFile, c.Hard)
 	}
@@ -200,7 +214,7 @@ type result struct {
 	stdout, stderr string
 }
 
-// run runs argv to its end, 20 s at most.
+// run runs argv to its end.
 func (c conditions) run(argv ...string) (result, error) {
 	cmd := c.command(argv...)
 	var stdout, stderr bytes.Buffer
@@ -208,16 +222,18 @@ func (c conditions) run(argv ...string) (result, error) {
 	if err := cmd.Start(); err != nil {
 		return result{}, err
 	}
-	err := waitFor(cmd)
+	err := waitUpTo(cmp.Or(c.patience, 20*time.Second), cmd)
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}, err
 }
 
 // waitFor waits for the end of cmd, and kills it after 20 s.
-func waitFor(cmd *exec.Cmd) error {
-	timer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+func waitFor(cmd *exec.Cmd) error { return waitUpTo(20*time.Second, cmd) }
+
+func waitUpTo(limit time.Duration, cmd *exec.Cmd) error {
+	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
 	err := cmd.Wait()
 	if !timer.Stop() {
-		return errors.New("it did not end in 20 s")
+		return fmt.Errorf("it did not end in %v", limit)
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -227,13 +243,15 @@ func waitFor(cmd *exec.Cmd) error {
 }
 
 // eventually waits until ok, 10 s at most.
-func eventually(what string, ok func() bool) error {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
+func eventually(what string, ok func() bool) error { return within(10*time.Second, what, ok) }
+
+func within(limit time.Duration, what string, ok func() bool) error {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
 		if ok() {
 			return nil
 		}
 	}
-	return fmt.Errorf("not within 10 s: %s", what)
+	return fmt.Errorf("not within %v: %s", limit, what)
 }
 
 // needRoot skips where no PID namespace can be made.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"text/tabwriter"
+	"time"
 )
 
 // podhook is the built binary; TestMain sets it.
@@ -74,6 +75,23 @@ func (i initProgram) argv(o options, command []string) ([]string, bool) {
 	words := append([]string{i.path}, flags...)
 	words = append(words, "--")
 	return append(words, command...), ok
+}
+
+// rounds is n for podhook and fewer for the others, which only fill a table.
+func (i initProgram) rounds(n int) int {
+	if i.name == "podhook" {
+		return n
+	}
+	return max(n/16, 1)
+}
+
+// patience is how long a run under the init may take. The others are known to
+// hang here and there.
+func (i initProgram) patience() time.Duration {
+	if i.name == "podhook" {
+		return 20 * time.Second
+	}
+	return 3 * time.Second
 }
 
 // inits are podhook and those of the others that are installed.

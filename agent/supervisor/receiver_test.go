@@ -159,12 +159,10 @@ func (r *receiver) send(sig syscall.Signal, n int) error {
 	if err := r.cmd.Process.Signal(sig); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Microsecond) {
-		if r.count(int(sig)) >= n {
-			return nil
-		}
+	if within(3*time.Second, "", func() bool { return r.count(int(sig)) >= n }) != nil {
+		return fmt.Errorf("signal %d was not forwarded", int(sig))
 	}
-	return fmt.Errorf("signal %d was not forwarded", int(sig))
+	return nil
 }
 
 // kill ends all of it: with PID 1 its whole namespace goes.

@@ -48,10 +48,10 @@ func forwardsAll(c conditions, i initProgram) error {
 	defer r.kill()
 	var lost []string
 	for _, sig := range forwardable() {
-		if err := r.send(sig, 1); err != nil {
+		if err := r.insist(sig); err != nil {
 			lost = append(lost, fmt.Sprint(int(sig)))
-			if len(lost) > 12 {
-				break
+			if i.name != "podhook" {
+				break // each takes seconds
 			}
 		}
 	}
@@ -59,6 +59,17 @@ func forwardsAll(c conditions, i initProgram) error {
 		return fmt.Errorf("not forwarded: %s", strings.Join(lost, " "))
 	}
 	return nil
+}
+
+// insist sends sig, and again those few signals that Go's runtime keeps to itself
+// (URG, PROF, RTMIN) if they come in the microseconds in which the main thread of the
+// receiver, or of podhook, is not waiting.
+func (r *receiver) insist(sig syscall.Signal) error {
+	err := r.send(sig, 1)
+	for n := 0; err != nil && n < 3 && (sig == syscall.SIGURG || sig == syscall.SIGPROF || sig == 34); n++ {
+		err = r.send(sig, 1)
+	}
+	return err
 }
 
 // sigqueue sends a signal with a value: sigqueue(3).
@@ -220,7 +231,7 @@ func TestEarlySignalIsNotLost(t *testing.T) {
 			name = "group"
 		}
 		t.Run(name, func(t *testing.T) {
-			rule(t, o, func(t *testing.T, i initProgram) error { return early(i, o, 100) })
+			rule(t, o, func(t *testing.T, i initProgram) error { return early(i, o, i.rounds(200)) })
 		})
 	}
 }
@@ -258,8 +269,8 @@ func early(i initProgram, o options, n int) error {
 
 func TestSignalRacesWithExit(t *testing.T) {
 	needRoot(t)
-	const n = 500
 	rule(t, options{}, func(t *testing.T, i initProgram) error {
+		n := i.rounds(500)
 		codes := map[int]int{}
 		for range n {
 			argv, _ := i.argv(options{}, []string{"sh", "-c", "echo; exit 7"})

@@ -42,7 +42,7 @@ func (t Target) openPID(pid int) (*Process, error) {
 		return nil, &GoneError{Target: t, PID: pid}
 	case err != nil:
 		return nil, fmt.Errorf("main process %s: %w", t, err)
-	case s.kernelThread():
+	case s.KernelThread():
 		p.Close()
 		return nil, &RefusedError{t, pid, "a kernel thread"}
 	case t.start != 0 && t.start != p.start:

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
 func TestFindByEachKind(t *testing.T) {
@@ -33,8 +35,8 @@ func TestFindByEachKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.PID() != cmd.Process.Pid || p.StartTime() != s.start || p.Name() != "kind-of-main" || !p.Alive() {
-			t.Errorf("%s: found %s (%s), alive %v; want %d@%d", tg, p.Identity(), p.Name(), p.Alive(), s.pid, s.start)
+		if p.PID() != cmd.Process.Pid || p.StartTime() != s.Start || p.Name() != "kind-of-main" || !p.Alive() {
+			t.Errorf("%s: found %s (%s), alive %v; want %d@%d", tg, p.Identity(), p.Name(), p.Alive(), s.PID, s.Start)
 		}
 	}
 }
@@ -123,7 +125,7 @@ func TestFindNoZombie(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a zombie", func() bool { return !waiting.Alive() })
-	if s, err := readStat(cmd.Process.Pid); err != nil || s.state != 'Z' {
+	if s, err := readStat(cmd.Process.Pid); err != nil || s.State != 'Z' {
 		t.Fatalf("it is no zombie: %+v, %v", s, err)
 	}
 	for _, tg := range []Target{target(t, "name:zombie-main"), target(t, "exe:%s", path), target(t, "pid:%d", cmd.Process.Pid)} {
@@ -147,7 +149,7 @@ func TestFindProcessWhoseFirstThreadHasExited(t *testing.T) {
 	pid := cmd.Process.Pid
 	eventually(t, "a leader that is a zombie", func() bool {
 		s, err := readStat(pid)
-		return err == nil && s.state == 'Z' && s.threads > 1
+		return err == nil && s.State == 'Z' && s.Threads > 1
 	})
 	if p := find(t, target(t, "pid:%d", pid)); !p.Alive() {
 		t.Error("it counts as exited while its other threads run")
@@ -218,7 +220,7 @@ func TestFindTakesRootOfTree(t *testing.T) {
 		}
 		n := 0
 		for _, s := range all {
-			if s.comm == "tree-main" {
+			if s.Comm == "tree-main" {
 				n++
 			}
 		}
@@ -272,7 +274,7 @@ func TestFindLooksAgainAtWhatItHolds(t *testing.T) {
 	}
 	p.Close()
 	earlier := s
-	earlier.start--
+	earlier.Start--
 	if _, err := tg.hold(earlier); !errors.Is(err, errGone) {
 		t.Errorf("another process with the PID: %v", err)
 	}
@@ -286,9 +288,9 @@ func TestFindLooksAgainAtWhatItHolds(t *testing.T) {
 }
 
 func TestRootsOfParentsInACircle(t *testing.T) {
-	all := map[int]stat{2: {pid: 2, ppid: 3}, 3: {pid: 3, ppid: 4}, 4: {pid: 4, ppid: 2}}
+	all := map[int]stat{2: {procstat.Stat{PID: 2, PPID: 3}}, 3: {procstat.Stat{PID: 3, PPID: 4}}, 4: {procstat.Stat{PID: 4, PPID: 2}}}
 	roots := rootsOf(map[int]error{3: nil}, all)
-	if len(roots) != 1 || roots[0].pid != 3 {
+	if len(roots) != 1 || roots[0].PID != 3 {
 		t.Errorf("roots %v, want process 3", roots)
 	}
 }
@@ -340,7 +342,7 @@ func TestFindNginx(t *testing.T) {
 		}
 		workers := 0
 		for _, s := range all {
-			if s.ppid == cmd.Process.Pid && strings.HasPrefix(argv0(s.pid), "nginx: worker") {
+			if s.PPID == cmd.Process.Pid && strings.HasPrefix(argv0(s.PID), "nginx: worker") {
 				workers++
 			}
 		}

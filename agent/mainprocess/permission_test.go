@@ -111,12 +111,12 @@ func TestNoPermission(t *testing.T) {
 
 func TestKernelThreadsAreRefused(t *testing.T) {
 	s, err := readStat(2)
-	if err != nil || !s.kernelThread() {
+	if err != nil || !s.KernelThread() {
 		t.Skip("process 2 is no kernel thread here: this is a PID namespace of its own")
 	}
 	_, err = target(t, "pid:2").Find()
 	wantError[*RefusedError](t, err, "a kernel thread")
-	_, err = target(t, "name:%s", s.comm).Find()
+	_, err = target(t, "name:%s", s.Comm).Find()
 	wantError[*NoneError](t, err)
 }
 

@@ -59,7 +59,7 @@ func open(pid int) (*Process, stat, error) {
 		p.Close()
 		return nil, stat{}, errGone
 	}
-	p.start, p.name = s.start, s.comm
+	p.start, p.name = s.Start, s.Comm
 	// The PID cannot have been recycled while its process was alive: what was
 	// read between pidfd_open and here is about the process of the pidfd.
 	if !p.Alive() {
@@ -186,7 +186,7 @@ func (p *Process) hasExited() bool {
 	default:
 	}
 	s, err := readStat(p.pid)
-	return err != nil || s.start != p.start || s.exited()
+	return err != nil || s.Start != p.start || s.exited()
 }
 
 func (p *Process) send(sig syscall.Signal) error {

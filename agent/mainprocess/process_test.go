@@ -227,7 +227,7 @@ func threadCount(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.threads
+	return s.Threads
 }
 
 func TestNoLeakOverManyProcesses(t *testing.T) {

@@ -2,33 +2,21 @@ package mainprocess
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
-	"strings"
+
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
-// stat is what is needed of /proc/PID/stat, see proc_pid_stat(5).
-type stat struct {
-	pid, ppid int
-	comm      string // at most 15 bytes
-	state     byte
-	flags     uint64
-	threads   int
-	start     uint64 // clock ticks since boot
-}
-
-// pfKthread is PF_KTHREAD of the kernel's sched.h.
-const pfKthread = 0x00200000
-
-func (s stat) kernelThread() bool { return s.flags&pfKthread != 0 }
+// stat is what /proc/PID/stat says of a process.
+type stat struct{ procstat.Stat }
 
 // exited: only the exit status is left. A leader that has exited before the
 // other threads of its process shows as a zombie too, and is not one.
 func (s stat) exited() bool {
-	return (s.state == 'Z' || s.state == 'X') && s.threads <= 1
+	return (s.State == 'Z' || s.State == 'X') && s.Threads <= 1
 }
 
 func procPath(pid int, name string) string {
@@ -36,40 +24,8 @@ func procPath(pid int, name string) string {
 }
 
 func readStat(pid int) (stat, error) {
-	text, err := readAtMost(procPath(pid, "stat"), 4096)
-	if err != nil {
-		return stat{}, err
-	}
-	return parseStat(text)
-}
-
-func parseStat(text []byte) (stat, error) {
-	// comm may hold anything, also spaces and parentheses.
-	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
-	if open < 1 || end < open {
-		return stat{}, fmt.Errorf("unexpected text in /proc/PID/stat: %q", text)
-	}
-	fields := strings.Fields(string(text[end+1:]))
-	const first = 3 // the number of fields[0] in proc_pid_stat(5)
-	if len(fields) <= 22-first {
-		return stat{}, fmt.Errorf("too few fields in /proc/PID/stat: %q", text)
-	}
-	var errs []error
-	number := func(s string) uint64 {
-		n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
-		errs = append(errs, err)
-		return n
-	}
-	s := stat{
-		pid:     int(number(string(text[:open]))),
-		comm:    string(text[open+1 : end]),
-		state:   fields[0][0],
-		ppid:    int(number(fields[4-first])),
-		flags:   number(fields[9-first]),
-		threads: int(number(fields[20-first])),
-		start:   number(fields[22-first]),
-	}
-	return s, errors.Join(errs...)
+	s, err := procstat.Read("/proc", pid)
+	return stat{s}, err
 }
 
 // isThread tells whether the number is one of a thread that does not lead its
@@ -129,7 +85,7 @@ func scan() (map[int]stat, error) {
 			continue
 		}
 		s, err := readStat(pid)
-		if err != nil || s.kernelThread() || s.exited() {
+		if err != nil || s.KernelThread() || s.exited() {
 			continue
 		}
 		all[pid] = s
@@ -141,5 +97,5 @@ func scan() (map[int]stat, error) {
 // (proc_pid_stat(5), field 22).
 func StartTime(pid int) (uint64, error) {
 	s, err := readStat(pid)
-	return s.start, err
+	return s.Start, err
 }

@@ -37,11 +37,11 @@ func (t Target) search() (*Process, error) {
 // hold takes hold of the chosen process, unless it has gone or become another
 // program meanwhile: errGone.
 func (t Target) hold(chosen stat) (*Process, error) {
-	p, s, err := open(chosen.pid)
+	p, s, err := open(chosen.PID)
 	if err != nil {
 		return nil, fmt.Errorf("main process %s: %w", t, err)
 	}
-	if found, _ := t.matcher()(s); !found || s.start != chosen.start {
+	if found, _ := t.matcher()(s); !found || s.Start != chosen.Start {
 		p.Close()
 		return nil, errGone
 	}
@@ -70,14 +70,14 @@ func (t Target) choose(all map[int]stat) (stat, error) {
 		return stat{}, &NoneError{t, len(all), unreadable}
 	}
 	for _, s := range roots {
-		if err := candidates[s.pid]; err != nil {
-			return stat{}, &PermissionError{"see the program of", s.pid, s.comm, err}
+		if err := candidates[s.PID]; err != nil {
+			return stat{}, &PermissionError{"see the program of", s.PID, s.Comm, err}
 		}
 	}
 	if len(roots) > 1 {
 		e := &AmbiguousError{Target: t}
 		for _, s := range roots {
-			e.Candidates = append(e.Candidates, Candidate{s.pid, s.comm})
+			e.Candidates = append(e.Candidates, Candidate{s.PID, s.Comm})
 		}
 		return stat{}, e
 	}
@@ -89,12 +89,12 @@ func rootsOf(candidates map[int]error, all map[int]stat) []stat {
 	var roots []stat
 	for _, pid := range slices.Sorted(maps.Keys(candidates)) {
 		isRoot := true
-		up := all[pid].ppid
+		up := all[pid].PPID
 		// Parents are read at different moments, so a circle is possible.
 		for n := 0; up != 0 && isRoot && n < len(all); n++ {
 			_, isCandidate := candidates[up]
 			isRoot = !isCandidate || up == pid
-			up = all[up].ppid
+			up = all[up].PPID
 		}
 		if isRoot {
 			roots = append(roots, all[pid])
@@ -106,7 +106,7 @@ func rootsOf(candidates map[int]error, all map[int]stat) []stat {
 // withoutHooks drops what a hook's step started, such as an `nginx -s quit`
 // beside the server, unless that is all there is.
 func withoutHooks(roots []stat) []stat {
-	rest := slices.DeleteFunc(slices.Clone(roots), func(s stat) bool { return ofAHook(s.pid) })
+	rest := slices.DeleteFunc(slices.Clone(roots), func(s stat) bool { return ofAHook(s.PID) })
 	if len(rest) == 0 {
 		return roots
 	}
@@ -130,10 +130,10 @@ func commOf(name string) string { return name[:min(len(name), 15)] }
 // matchName compares comm and the base name of argv[0].
 func matchName(name string) matcher {
 	return func(s stat) (bool, error) {
-		if s.comm == name {
+		if s.Comm == name {
 			return true, nil
 		}
-		first := argv0(s.pid)
+		first := argv0(s.PID)
 		if first == name {
 			return true, nil
 		}
@@ -142,8 +142,8 @@ func matchName(name string) matcher {
 		// more behind their name there, as "NAME: worker".
 		rest, same := strings.CutPrefix(first, name)
 		same = same && strings.IndexAny(rest, ": ") == 0
-		other := strings.HasPrefix(first, s.comm) && !same
-		return s.comm == commOf(name) && !other, nil
+		other := strings.HasPrefix(first, s.Comm) && !same
+		return s.Comm == commOf(name) && !other, nil
 	}
 }
 
@@ -156,10 +156,10 @@ func matchExe(file string) matcher {
 		files = append(files, real)
 	}
 	return func(s stat) (bool, error) {
-		link, err := os.Readlink(procPath(s.pid, "exe"))
+		link, err := os.Readlink(procPath(s.PID, "exe"))
 		if errors.Is(err, fs.ErrPermission) {
 			suggests := slices.ContainsFunc(files, func(f string) bool {
-				return s.comm == commOf(path.Base(f))
+				return s.Comm == commOf(path.Base(f))
 			})
 			return suggests, err
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
 // proc is what /proc/PID/stat says of a process (proc_pid_stat(5)). A pid and
@@ -80,23 +82,8 @@ func checkProc() error {
 }
 
 func readProc(pid int) (proc, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return proc{}, err
-	}
-	// The name, in brackets, may hold anything, brackets included.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 20 {
-		return proc{}, unix.EINVAL
-	}
-	p := proc{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
-	for i, to := range []*int{&p.ppid, &p.group, &p.session} {
-		if *to, err = strconv.Atoi(fields[1+i]); err != nil {
-			return proc{}, err
-		}
-	}
-	p.start, err = strconv.ParseUint(fields[19], 10, 64)
-	return p, err
+	s, err := procstat.Read("/proc", pid)
+	return proc{pid: pid, ppid: s.PPID, group: s.Group, session: s.Session, start: s.Start, zombie: s.State == 'Z' || s.State == 'X'}, err
 }
 
 // hasMarks tells whether the environment that a process was started with has

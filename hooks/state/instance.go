@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
 // Instance is one start of one container. Every process of the container,
@@ -70,8 +72,8 @@ func findFirst(proc string) (firstProcess, bool) {
 		return firstProcess{}, false
 	}
 	if one == ours {
-		st, ok := readStat(proc, 1)
-		return firstProcess{ours, 1, st.start}, ok
+		st, err := procstat.Read(proc, 1)
+		return firstProcess{ours, 1, st.Start}, err == nil
 	}
 	for _, p := range oldestFirst(proc) {
 		if rootMountID(filepath.Join(proc, strconv.Itoa(p.pid), "mountinfo")) == ours {
@@ -96,8 +98,8 @@ func oldestFirst(proc string) []firstProcess {
 		if err != nil {
 			continue
 		}
-		if st, ok := readStat(proc, pid); ok && st.flags&kernelThread == 0 {
-			all = append(all, firstProcess{pid: pid, start: st.start})
+		if st, err := procstat.Read(proc, pid); err == nil && !st.KernelThread() {
+			all = append(all, firstProcess{pid: pid, start: st.Start})
 		}
 	}
 	sort.Slice(all, func(i, j int) bool {
@@ -107,38 +109,6 @@ func oldestFirst(proc string) []firstProcess {
 		return all[i].pid < all[j].pid
 	})
 	return all
-}
-
-// kernelThread is PF_KTHREAD of Linux's include/linux/sched.h.
-const kernelThread = 0x00200000
-
-type procStat struct {
-	flags, start uint64
-}
-
-func readStat(proc string, pid int) (procStat, bool) {
-	data, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return procStat{}, false
-	}
-	return parseStat(string(data))
-}
-
-// parseStat reads fields 9 (flags) and 22 (starttime) of proc_pid_stat(5). The
-// second field, the program's name in parentheses, may itself hold spaces and
-// parentheses, so fields are counted after the last one.
-func parseStat(s string) (procStat, bool) {
-	i := strings.LastIndexByte(s, ')')
-	if i < 0 {
-		return procStat{}, false
-	}
-	f := strings.Fields(s[i+1:]) // f[0] is field 3
-	if len(f) < 20 {
-		return procStat{}, false
-	}
-	flags, err1 := strconv.ParseUint(f[9-3], 10, 64)
-	start, err2 := strconv.ParseUint(f[22-3], 10, 64)
-	return procStat{flags, start}, err1 == nil && err2 == nil
 }
 
 // bootTime is when the machine was booted, suspended time included.

@@ -1,0 +1,31 @@
+package procstat
+
+import (
+	"os"
+	"testing"
+)
+
+func TestReadSelf(t *testing.T) {
+	s, err := Read("/proc", os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.PID != os.Getpid() || s.PPID != os.Getppid() || s.Start == 0 || s.Threads < 1 || s.KernelThread() {
+		t.Errorf("of this process: %+v", s)
+	}
+}
+
+func TestParse(t *testing.T) {
+	const rest = " S 1 7 8 0 -1 2097216 0 0 0 0 0 0 0 0 20 0 3 0 4242 0 0"
+	for name, want := range map[string]string{"sh": "sh", "a) S 9 (b": "a) S 9 (b", "": ""} {
+		s, err := parse([]byte("12 (" + name + ")" + rest))
+		if err != nil || s.Comm != want || s.PID != 12 || s.PPID != 1 || s.Group != 7 || s.Session != 8 || s.Threads != 3 || s.Start != 4242 || !s.KernelThread() {
+			t.Errorf("%q: %+v, %v", name, s, err)
+		}
+	}
+	for _, bad := range []string{"", "12", "12 (sh", "12 (sh) S 1", ") 12 (", "x (sh)" + rest} {
+		if s, err := parse([]byte(bad)); err == nil {
+			t.Errorf("%q is read as %+v", bad, s)
+		}
+	}
+}

@@ -26,7 +26,7 @@ export GOARCH ?= $(shell go env GOARCH)
 ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
 .DEFAULT_GOAL := help
-.PHONY: help build bin/podhook bin/rehearse image e2e demo test lint size clean
+.PHONY: help build bin/podhook bin/rehearse image e2e demo test lint size bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ size: build ## print the bytes of bin/podhook, fail over the budget
 	echo "bin/podhook: $$bytes bytes, budget $(SIZE_BUDGET)"; \
 	if [ "$$bytes" -gt $(SIZE_BUDGET) ]; then \
 		echo "over the budget by $$((bytes - $(SIZE_BUDGET))) bytes"; exit 1; fi
+
+bench: build ## measure the agent, and the init beside tini, dumb-init, catatonit
+	go run ./bench
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out

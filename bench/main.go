@@ -1,6 +1,7 @@
-// Command bench measures podhook as an init beside tini, dumb-init and
-// catatonit, all in one run on one machine, so that the ratios mean something
-// where the absolute figures do not. Inits that are not installed are left out.
+// Command bench measures podhook's agent, and podhook as an init beside tini,
+// dumb-init and catatonit, all in one run on one machine, so that the ratios mean
+// something where the absolute figures do not. Inits that are not installed are
+// left out.
 package main
 
 import (
@@ -44,6 +45,12 @@ func run(w io.Writer, podhook string, rounds int) error {
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer tw.Flush()
+	for _, measure := range []func(io.Writer, string, int) error{sizes, versions, calls, densities} {
+		if err := measure(tw, podhook, rounds); err != nil {
+			return err
+		}
+		fmt.Fprintln(tw)
+	}
 	for _, measure := range []func(io.Writer, []initProgram, int) error{starts, signals, exits, idles} {
 		if err := measure(tw, inits, rounds); err != nil {
 			return err

@@ -39,6 +39,7 @@ type podSpec struct {
 
 type container struct {
 	Name          string   `yaml:"name"`
+	Image         string   `yaml:"image"`
 	Command       []string `yaml:"command"`
 	Args          []string `yaml:"args"`
 	WorkingDir    string   `yaml:"workingDir"`
@@ -177,7 +178,7 @@ func (c container) addTo(to *[]kubelet.Container, notes *[]string) error {
 	}
 	var ignored []string
 	for field := range c.Other {
-		if field != "image" && field != "imagePullPolicy" {
+		if field != "imagePullPolicy" {
 			ignored = append(ignored, field)
 		}
 	}
@@ -190,11 +191,13 @@ func (c container) addTo(to *[]kubelet.Container, notes *[]string) error {
 
 func (c container) container() (kubelet.Container, error) {
 	k := kubelet.Container{
-		Name: c.Name, WorkingDir: c.WorkingDir, Ports: map[string]int{},
+		Name: c.Name, Image: c.Image, WorkingDir: c.WorkingDir, Ports: map[string]int{},
 		TerminationMessagePath: c.TerminationMessagePath,
 	}
-	if len(c.Command) > 0 { // args alone are the image's business
+	if len(c.Command) > 0 {
 		k.Command = append(append(k.Command, c.Command...), c.Args...)
+	} else {
+		k.Args = c.Args // of the image's own command
 	}
 	if k.TerminationMessagePath == "" {
 		k.TerminationMessagePath = kubelet.DefaultTerminationMessagePath

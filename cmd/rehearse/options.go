@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podhook/podhook/cmd/rehearse/docker"
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 	"github.com/podhook/podhook/cmd/rehearse/local"
 )
@@ -30,9 +31,13 @@ type options struct {
 	isolation local.Isolation
 	podIP     string
 	tmpfs     list
-	logs      string
-	output    string
-	expect    expectations
+	runtime   string
+	docker    docker.Options
+	// dockerArgs are for docker create.
+	dockerArgs list
+	logs       string
+	output     string
+	expect     expectations
 
 	given map[string]bool // the flags that were given
 }
@@ -93,6 +98,15 @@ func (o *options) podFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.podIP, "pod-ip", "127.0.0.2", "the pod's address")
 	flags.StringVar(&o.scenario.NodeIP, "node-ip", "127.0.0.3", "the node's address: hooks and probes come from it")
 	flags.Var(&o.tmpfs, "tmpfs", "`DIR` that is empty at each start of a container (repeatable)")
+	o.runtimeFlags(flags)
+}
+
+func (o *options) runtimeFlags(flags *flag.FlagSet) {
+	flags.StringVar(&o.runtime, "runtime", "local", "what runs the containers: local or docker")
+	flags.StringVar(&o.docker.Image, "image", "", "docker: the `IMAGE` of containers whose manifest names none")
+	flags.StringVar(&o.docker.PauseImage, "pause-image", "podhook", "docker: an `IMAGE` with /podhook, for the pod's pause container")
+	flags.StringVar(&o.docker.Network, "network", "", "docker: the `NETWORK` that the pod is in (default: the engine's)")
+	flags.Var(&o.dockerArgs, "docker-arg", "docker: `ARG` of docker create for every container, such as --volume=/tmp/a:/a (repeatable)")
 }
 
 func (o *options) hookFlags(flags *flag.FlagSet) {
@@ -148,6 +162,8 @@ func (o *options) check() error {
 	oneOf("isolation", string(o.isolation), "auto", "namespaces", "none")
 	oneOf("restart-policy", o.restartPolicy, "Always", "OnFailure", "Never")
 	oneOf("o", o.output, "table", "json")
+	oneOf("runtime", o.runtime, "local", "docker")
+	errs = append(errs, o.checkRuntime())
 	for name, ip := range map[string]string{"pod-ip": o.podIP, "node-ip": o.scenario.NodeIP} {
 		if net.ParseIP(ip) == nil && (name != "node-ip" || ip != "") {
 			errs = append(errs, fmt.Errorf("--%s %s: an IP address is needed", name, ip))
@@ -169,4 +185,21 @@ func (o *options) check() error {
 		errs = append(errs, errors.New("--grace, --restarts: 0 or more is needed"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkRuntime refuses the flags of the runtime that was not chosen.
+func (o *options) checkRuntime() error {
+	foreign := []string{"isolation", "pod-ip", "node-ip", "tmpfs"}
+	if o.runtime != "docker" {
+		foreign = []string{"image", "pause-image", "network", "docker-arg"}
+	} else {
+		o.scenario.NodeIP = "" // the bridge's address comes by itself
+		o.docker.Args = map[string][]string{"": o.dockerArgs}
+	}
+	for _, name := range foreign {
+		if o.given[name] {
+			return fmt.Errorf("--%s: not with --runtime %s", name, o.runtime)
+		}
+	}
+	return nil
 }

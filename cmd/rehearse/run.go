@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/podhook/podhook/cmd/rehearse/docker"
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 	"github.com/podhook/podhook/cmd/rehearse/local"
 )
@@ -58,10 +59,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 }
 
 func rehearse(ctx context.Context, opts *options, pod kubelet.Pod, notes []string, out *printer) (kubelet.Report, string, error) {
-	runtime, err := local.New(local.Options{
-		Isolation: opts.isolation, ShareProcessNamespace: pod.ShareProcessNamespace,
-		PodIP: opts.podIP, Tmpfs: opts.tmpfs, Output: out.log,
-	})
+	runtime, err := newRuntime(opts, pod, out.log)
 	if err != nil {
 		return kubelet.Report{}, "", err
 	}
@@ -71,6 +69,25 @@ func rehearse(ctx context.Context, opts *options, pod kubelet.Pod, notes []strin
 	out.setTimeline(timeline)
 	report := kubelet.Rehearse(ctx, pod, opts.scenario, runtime, timeline)
 	return report, about, runtime.Close()
+}
+
+// podRuntime is what runs the containers, of one kind or the other.
+type podRuntime interface {
+	kubelet.Runtime
+	Isolation() string
+	Close() error
+}
+
+func newRuntime(opts *options, pod kubelet.Pod, output func(container, line string)) (podRuntime, error) {
+	if opts.runtime == "docker" {
+		o := opts.docker
+		o.ShareProcessNamespace, o.Output = pod.ShareProcessNamespace, output
+		return docker.New(o)
+	}
+	return local.New(local.Options{
+		Isolation: opts.isolation, ShareProcessNamespace: pod.ShareProcessNamespace,
+		PodIP: opts.podIP, Tmpfs: opts.tmpfs, Output: output,
+	})
 }
 
 // printer writes the table. Its methods may be called by many goroutines.

@@ -39,8 +39,11 @@ type Pod struct {
 // Container is one container of a pod.
 type Container struct {
 	Name string
-	// Command is the argv of the container's first process.
-	Command []string
+	// Image is for runtimes that have images.
+	Image string
+	// Command is the argv of the container's first process. Only where the image
+	// has one of its own may it be empty; Args follow that.
+	Command, Args []string
 	// Env are "KEY=value" entries that are added to the runtime's own.
 	Env        []string
 	WorkingDir string

@@ -1,0 +1,59 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// commandLimit bounds every command of the engine that does not wait for a
+// container.
+const commandLimit = 2 * time.Minute
+
+// run runs one docker command and returns what it printed, without blanks round
+// it. An error carries what the engine said.
+func run(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if said := strings.TrimSpace(stderr.String()); said != "" {
+			err = errors.New(said)
+		}
+		return "", fmt.Errorf("docker %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// killMarked kills the oldest process that has the marker in its environment: the
+// exec's first, as containerd does it. Its children may go on.
+func killMarked(marker string) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		environ, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if err == nil && strings.Contains("\x00"+string(environ)+"\x00", "\x00"+marker+"\x00") {
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) > 0 {
+		_ = syscall.Kill(slices.Min(pids), syscall.SIGKILL) // it may be gone by now
+	}
+}

@@ -35,6 +35,9 @@ func TestBadUsage(t *testing.T) {
 		"env":                {[]string{"--env", "A", "--", "true"}, []string{"--env A", "KEY=VALUE"}},
 		"signal":             {[]string{"--stop-signal", "SIGNONE", "--", "true"}, []string{"--stop-signal SIGNONE", "SIGQUIT"}},
 		"restart container":  {[]string{"--restart-container", "web", "--", "true"}, []string{"--restart-container web", "no such container"}},
+		"runtime":            {[]string{"--runtime", "podman", "--", "true"}, []string{"--runtime podman", "local, docker"}},
+		"image without it":   {[]string{"--image", "x", "--", "true"}, []string{"--image", "--runtime local"}},
+		"tmpfs with docker":  {[]string{"--runtime", "docker", "--tmpfs", "/x", "--", "true"}, []string{"--tmpfs", "--runtime docker"}},
 		"tmpfs":              {[]string{"--tmpfs", "/x", "--isolation", "none", "--", "true"}, []string{"tmpfs /x", "namespaces"}},
 		"shared namespaces":  {[]string{"--share-process-namespace", "--isolation", "namespaces", "--", "true"}, []string{"isolation namespaces", "shared process namespace"}},
 		"manifest not there": {[]string{"-f", "none.yaml"}, []string{"none.yaml"}},
@@ -207,11 +210,11 @@ func TestManifest(t *testing.T) {
 	want := kubelet.Pod{
 		Name: "web", GracePeriod: 60, RestartPolicy: kubelet.RestartAlways,
 		Sidecars: []kubelet.Container{{
-			Name: "agent", Command: []string{"podhook", "serve"}, Ports: map[string]int{}, Startup: &startup,
+			Name: "agent", Image: "podhook", Command: []string{"podhook", "serve"}, Ports: map[string]int{}, Startup: &startup,
 			TerminationMessagePath: "/dev/termination-log",
 		}},
 		Containers: []kubelet.Container{{
-			Name: "web", Command: []string{"web", "--serve"}, Env: []string{"A=b"}, WorkingDir: "/srv",
+			Name: "web", Image: "web", Command: []string{"web", "--serve"}, Env: []string{"A=b"}, WorkingDir: "/srv",
 			Ports: map[string]int{"admin": 8081}, StopSignal: syscall.SIGQUIT, TerminationMessagePath: "/dev/termination-log",
 			PostStart: &kubelet.Handler{Sleep: &two},
 			PreStop: &kubelet.Handler{HTTPGet: &kubelet.HTTPGet{

@@ -85,12 +85,12 @@ func (c *Configuration) Get() (*config.Config, error) {
 	return c.current, nil
 }
 
-// Refused is why the newest configuration is not in force, or nil, and how often
-// one was refused.
-func (c *Configuration) Refused() (error, int) {
+// Refused is how often a configuration was refused, and why the newest one is not
+// in force, or nil.
+func (c *Configuration) Refused() (failures int, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.refused, c.failures
+	return c.failures, c.refused
 }
 
 func (c *Configuration) refuse(err error) {

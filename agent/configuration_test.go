@@ -169,14 +169,14 @@ func TestExecGoesByTheLastGoodConfiguration(t *testing.T) {
 	if err != nil || strings.Join(cfg.Hooks[config.Shutdown].Paths, " ") != "/api/two" {
 		t.Errorf("the exec'd hook goes by %v, %v; want the second configuration", cfg, err)
 	}
-	if refused, n := exec.Refused(); refused == nil || !strings.Contains(refused.Error(), "stepps") || n != 1 {
+	if n, refused := exec.Refused(); refused == nil || !strings.Contains(refused.Error(), "stepps") || n != 1 {
 		t.Errorf("Refused is %v, %d", refused, n)
 	}
 	m.swap(first)
 	if exec, err = LoadForExec(source, w.openStore(), w.agent.Logger); err != nil {
 		t.Fatal(err)
 	}
-	if refused, _ := exec.Refused(); refused != nil {
+	if _, refused := exec.Refused(); refused != nil {
 		t.Errorf("a good configuration is refused: %v", refused)
 	}
 	// What the exec'd hook has read is what the agent reads.

@@ -101,7 +101,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		_, err := f.Current()
 		gauge(c.mainUp, number(err == nil))
 	}
-	refused, failures := c.agent.Configuration.Refused()
+	failures, refused := c.agent.Configuration.Refused()
 	gauge(c.configOK, number(refused == nil))
 	counter(c.configRefused, uint64(failures))
 	if c.agent.Log != nil {

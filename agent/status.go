@@ -57,7 +57,7 @@ func NewStatus(version string, s *settings.Settings, c *Configuration, store *st
 	}
 	st := Status{Version: version, Disabled: s.Disabled, Instance: store.Instance().ID, StateDir: store.Dir()}
 	st.Config.Source = cfg.Source
-	if refused, _ := c.Refused(); refused != nil {
+	if _, refused := c.Refused(); refused != nil {
 		st.Config.Refused = refused.Error()
 	}
 	for _, w := range cfg.Warnings {

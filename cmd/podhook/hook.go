@@ -45,7 +45,7 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	if refused, _ := h.configuration.Refused(); refused != nil {
+	if _, refused := h.configuration.Refused(); refused != nil {
 		fmt.Fprintf(c.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
 	}
 	if h.startsPrograms() {

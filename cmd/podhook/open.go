@@ -78,7 +78,7 @@ func (p *parts) options(c *call) hooks.Options {
 	return hooks.Options{
 		Store:    p.store,
 		StoreErr: p.storeErr,
-		Environ:  c.env,
+		Environ:  childEnviron(c.env, p.settings),
 		Main:     p.finderMain(),
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},
 		Disabled: p.settings.Disabled,

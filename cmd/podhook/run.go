@@ -107,11 +107,11 @@ func runMain(ctx context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	command := supervisor.Command{Argv: f.argv, Env: inherited.Environ()}
 	p, err := openSettings(c, show.OwnLog())
 	if err != nil {
 		return c.fail(err)
 	}
+	command := supervisor.Command{Argv: f.argv, Env: childEnviron(inherited.Environ(), p.settings)}
 	if p.settings.Disabled {
 		return f.exitCode(c, 0, command.Exec())
 	}

@@ -72,13 +72,14 @@ func TestEverySettingIsRead(t *testing.T) {
 		"PODHOOK_UNREADY_ON_SHUTDOWN=false", "PODHOOK_MAIN=pidfile:/run/nginx.pid", "PODHOOK_GRACE_PERIOD=1m30s",
 		"PODHOOK_GRACE_MARGIN=0s", "PODHOOK_LOG_FORMAT=json", "PODHOOK_OUTPUT_LIMIT=1MiB",
 		"PODHOOK_STOP_SIGNALS=WINCH,SIGTERM", "PODHOOK_STOP_SIGNAL=QUIT",
-		"PODHOOK_TERMINATION_LOG=off", "PODHOOK_METRICS_RUNTIME=true")
+		"PODHOOK_TERMINATION_LOG=off", "PODHOOK_METRICS_RUNTIME=true",
+		"PODHOOK_ALLOW_WORLD_WRITABLE=true")
 	want := &Settings{
 		Disabled: true, Config: "/etc/hooks/podhook.yaml", StateDir: "/state",
 		Listen: "127.0.0.1:9000", MaxConnections: 7, KubeletFailure: Status,
 		Main: "pidfile:/run/nginx.pid", GracePeriod: 90 * time.Second,
 		StopSignals: Signals{syscall.SIGWINCH, syscall.SIGTERM}, StopSignal: Signal(syscall.SIGQUIT),
-		LogFormat: JSON, OutputLimit: 1 << 20, TerminationLog: Off, MetricsRuntime: true,
+		LogFormat: JSON, OutputLimit: 1 << 20, TerminationLog: Off, MetricsRuntime: true, AllowWorldWritable: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v, want\n%+v", got, want)
@@ -207,7 +208,7 @@ func TestTableNamesAreEnvconfigs(t *testing.T) {
 	}
 	// What envconfig does not read leaves the field as it is: TestEverySettingIsRead
 	// sets each by hand, and here none is forgotten there.
-	if n := reflect.TypeFor[Settings]().NumField(); n != 17 {
+	if n := reflect.TypeFor[Settings]().NumField(); n != 18 {
 		t.Errorf("Settings has %d fields: add the new ones to TestEverySettingIsRead", n)
 	}
 }

@@ -32,6 +32,8 @@ type Settings struct {
 	StopSignals Signals       `split_words:"true" default:"TERM,INT" desc:"signals that ask podhook run to stop the container; add the image's STOPSIGNAL"`
 	StopSignal  Signal        `split_words:"true" desc:"what podhook run gives to the main process for them, such as QUIT for nginx (unset: the one received)"`
 
+	AllowWorldWritable bool `split_words:"true" default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
+
 	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text or json"`
 	OutputLimit    Bytes     `split_words:"true" default:"64KiB" desc:"how much of the last run's output of each hook is kept: head and tail, the middle is counted"`
 	TerminationLog string    `split_words:"true" desc:"file for the reason of a failure, off for none (unset: /dev/termination-log where it exists)"`

@@ -56,7 +56,8 @@ func (p *parts) needsMain(cfg *config.Config) error {
 
 // warnings are all that a person should know and that does not stop a start.
 func (p *parts) warnings(cfg *config.Config) []config.Problem {
-	all := append([]config.Problem(nil), cfg.Warnings...)
-	all = append(all, cfg.Preflight()...)
-	return append(all, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
+	look := config.Preflight{AllowExposed: p.settings.AllowWorldWritable}
+	look.Look(cfg)
+	all := append(append([]config.Problem(nil), cfg.Warnings...), look.Failed...)
+	return append(append(all, look.Warnings...), cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -16,12 +15,7 @@ import (
 )
 
 func status(_ context.Context, c *call) int {
-	fs := flag.NewFlagSet("status", flag.ContinueOnError)
-	form := fs.String("o", "table", "")
-	err := noWords(fs, c.args)
-	if err == nil && *form != "table" && *form != "json" {
-		err = usagef("status: -o: %q: allowed are table and json", *form)
-	}
+	asJSON, err := tableOrJSON(flag.NewFlagSet("status", flag.ContinueOnError), c.args)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -37,10 +31,8 @@ func status(_ context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	if *form == "json" {
-		encoder := json.NewEncoder(c.stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(st)
+	if asJSON {
+		err = writeJSON(c.stdout, st)
 	} else {
 		err = statusTable(c.stdout, st)
 	}

@@ -10,8 +10,8 @@ import (
 
 // Check compares the worst case of every hook, in which each step takes all of
 // its time, with the hook's timeout, and shutdown's with the grace period less
-// the margin that is kept for the main process to stop in. The warnings show
-// the sum. A gracePeriod of 0 leaves the second comparison out.
+// the margin that is kept for the main process to stop in, and the time to kill
+// a program in. The problems show the sum. A gracePeriod of 0 leaves the second comparison out.
 func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
@@ -30,7 +30,8 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
-	worst, left := h.WorstCase(), gracePeriod-margin
+	kill := h.LongestKill() // the engine leaves time for it too
+	worst, left := h.WorstCase(), gracePeriod-margin-kill
 	needed, why := h.Timeout, fmt.Sprintf("hooks.%s.timeout %s", h.Name, short(h.Timeout))
 	if len(worst.Unbounded) == 0 && worst.Sum <= h.Timeout {
 		needed, why = worst.Sum, worst.String()
@@ -38,9 +39,13 @@ func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
 	if needed <= left {
 		return nil
 	}
+	less := ""
+	if kill > 0 {
+		less = " - " + short(kill) + " to kill"
+	}
 	return []Problem{{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf(
-		"longer than the grace period allows: %s > %s grace period - %s margin = %s; the hook is cut to that",
-		why, short(gracePeriod), short(margin), short(left))}}
+		"longer than the grace period allows: %s > %s grace period - %s margin%s = %s; the hook is cut to that",
+		why, short(gracePeriod), short(margin), less, short(left))}}
 }
 
 // Worst is the longest that the steps of a hook can take.

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -24,9 +22,11 @@ func TestCheck(t *testing.T) {
 		{"nothing left for one", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - sleep: 10s\n    - exec: [b]\n",
 			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 10s sleep, and exec-b without a timeout > hooks.a.timeout 10s"}},
 		{"longer than the grace period", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - exec: [b]\n",
-			[]string{"f.yaml:2: hooks.shutdown: longer than the grace period allows: hooks.shutdown.timeout 1h > 30s grace period - 2s margin = 28s; the hook is cut to that"}},
+			[]string{"f.yaml:2: hooks.shutdown: longer than the grace period allows: hooks.shutdown.timeout 1h > 30s grace period - 2s margin - 2s to kill = 26s; the hook is cut to that"}},
 		{"steps longer than the grace period", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - sleep: 20s\n    - sleep: 10s\n",
 			[]string{"f.yaml:2: hooks.shutdown: longer than the grace period allows: 20s sleep + 10s sleep-2 = 30s > 30s grace period - 2s margin = 28s; the hook is cut to that"}},
+		{"killing in the grace period", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - {exec: [b], timeout: 25s, killAfter: 4s}\n",
+			[]string{"f.yaml:2: hooks.shutdown: longer than the grace period allows: 25s exec-b > 30s grace period - 2s margin - 4s to kill = 24s; the hook is cut to that"}},
 		{"short steps in a long hook", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - sleep: 20s\n", nil},
 		{"prestart has its own time", "hooks:\n  prestart:\n    timeout: 1h\n    steps:\n    - exec: [b]\n", nil},
 	}
@@ -48,53 +48,41 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestPreflight(t *testing.T) {
-	dir := t.TempDir()
-	good := write(t, filepath.Join(dir, "good"), "#!/bin/sh\n", 0o755)
-	plain := write(t, filepath.Join(dir, "plain"), "#!/bin/sh\n", 0o644)
-	crlf := write(t, filepath.Join(dir, "crlf"), "#!/bin/sh\r\n", 0o755)
-	c, err := Parse("f.yaml", []byte(strings.NewReplacer("GOOD", good, "PLAIN", plain, "CRLF", crlf, "DIR", dir).Replace(`hooks:
-  a:
-    marker: DIR/missing/marker
-    steps:
-    - exec: [GOOD]
-      workingDir: DIR
-    - exec: [/bin/true]
-    - exec: [sh, -c, ":"]
-    - exec: [./relative]
-    - exec: [PLAIN]
-    - exec: [CRLF]
-    - exec: [DIR]
-    - exec: [DIR/missing]
-    - exec: [no-such-program]
-    - exec: [GOOD]
-      name: where
-      workingDir: GOOD
-`)), nil)
-	if err != nil {
-		t.Fatal(err)
+// TestWorstCase lays out the sum of each way in which a step can take longer.
+func TestWorstCase(t *testing.T) {
+	tests := []struct {
+		yaml string // the steps
+		sum  time.Duration
+		want string
+	}{
+		{"- {name: a, exec: [a], timeout: 5s, retries: 2, backoff: 500ms}", 16500 * time.Millisecond,
+			"16.5s a (3 x 5s + 1.5s pauses)"},
+		{"- {name: a, exec: [a], timeout: 1s, retries: 3}", 11 * time.Second, "11s a (4 x 1s + 7s pauses)"},
+		{"- {name: a, exec: [a], timeout: 1s, retries: 7, backoff: 10s}", 188 * time.Second,
+			"3m8s a (8 x 1s + 3m pauses)"}, // 10 + 20 + 5 x 30: capped
+		{"- {name: a, exec: [a], timeout: 1s, retries: 2, backoff: 1m}", 123 * time.Second,
+			"2m3s a (3 x 1s + 2m pauses)"}, // a longer one is not cut
+		{"- {name: a, exec: [a], timeout: 5s, retries: 0}", 5 * time.Second, "5s a"},
+		{"- {name: a, signal: HUP, retries: 2, backoff: 1s}", 3 * time.Second, "3s a (3s pauses)"},
+		{"- {name: a, write: {file: /a}}", 0, ""},
+		{"- {name: a, exec: [a], retries: 2}", 0, ", and a without a timeout"},
+		{"- {name: g, parallel: [{name: a, sleep: 3s}, {name: b, exec: [b], timeout: 2s, retries: 1}]}", 5 * time.Second,
+			"5s g (the longest is 5s b (2 x 2s + 1s pauses))"},
+		{"- {name: g, timeout: 4s, parallel: [{name: a, sleep: 3s}, {name: b, exec: [b], timeout: 9s}]}", 4 * time.Second, "4s g"},
+		{"- {name: g, timeout: 4s, parallel: [{name: a, exec: [a]}]}", 4 * time.Second, "4s g"},
+		{"- {name: g, parallel: [{name: a, sleep: 3s}, {name: b, exec: [b]}]}", 0, ", and g without a timeout"},
+		{"- {name: a, exec: [a], always: true}\n    - {name: b, sleep: 2s}", 7 * time.Second, "5s a + 2s b = 7s"},
+		{"- {name: a, sleep: 1s}\n    - {name: b, exec: [b]}\n    - {name: c, scripts: /c.d, timeout: 2s, retries: 1}", 6 * time.Second,
+			"1s a + 5s c (2 x 2s + 1s pauses) = 6s, and b without a timeout"},
 	}
-	want := []string{
-		`f.yaml:2: hooks.a.marker: "DIR/missing/marker": its directory does not exist`,
-		`f.yaml:10: hooks.a, step exec-plain, exec: "DIR/plain": not executable for user ` + uid() + ` (chmod +x)`,
-		`f.yaml:11: hooks.a, step exec-crlf, exec: "DIR/crlf": its #! line ends in CR LF, so that the interpreter would be looked for with a "\r"; save it with LF line ends`,
-		`f.yaml:12: hooks.a, step exec-` + filepath.Base(dir) + `, exec: "DIR": a directory; a program is needed`,
-		`f.yaml:13: hooks.a, step exec-missing, exec: "DIR/missing": does not exist`,
-		`f.yaml:14: hooks.a, step exec-no-such-program, exec: "no-such-program": not found in the PATH`,
-		`f.yaml:15: hooks.a, step where, workingDir: "DIR/good": a regular file; a directory is needed`,
-	}
-	got := c.Preflight()
-	for i := range want {
-		want[i] = strings.ReplaceAll(want[i], "DIR", dir)
-	}
-	// Compare whole values: what is shown of a long one depends on TMPDIR.
-	var gotLines []string
-	for _, p := range got {
-		p.Msg = `"` + p.Value + `": ` + p.Msg
-		p.Value = ""
-		gotLines = append(gotLines, p.Error())
-	}
-	if !slices.Equal(gotLines, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(gotLines, "\n"), strings.Join(want, "\n"))
+	for _, tt := range tests {
+		c, err := Parse("f.yaml", []byte("hooks:\n  h:\n    steps:\n    "+tt.yaml+"\n"), nil)
+		if err != nil {
+			t.Fatal(tt.yaml, err)
+		}
+		worst := c.Hooks["h"].WorstCase()
+		if worst.Sum != tt.sum || worst.String() != tt.want {
+			t.Errorf("%s:\ngot  %v, %q\nwant %v, %q", tt.yaml, worst.Sum, worst, tt.sum, tt.want)
+		}
 	}
 }

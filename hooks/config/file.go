@@ -58,7 +58,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, syscall.ELOOP):
 		return errors.New("a link that leads in circles")
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("not readable for user %d: permission denied", os.Geteuid())
+		return fmt.Errorf("not readable for user %d: permission denied", fsUser())
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

@@ -19,35 +19,221 @@ func (c *Config) inOrder() []*Hook {
 	})
 }
 
-// Preflight looks whether the programs and directories that steps name are here
-// and usable for this user. They may still be mounted or made before a hook is
-// called, so a start only warns of them.
-func (c *Config) Preflight() []Problem {
-	var list []Problem
+// Preflight looks whether what steps name is here and can be used by this user.
+// It may still be mounted or made before a hook is called, so for a start all of
+// what it finds are warnings.
+type Preflight struct {
+	// AllowExposed lets root run what anybody can change.
+	AllowExposed bool
+	// AsUsers also looks with the eyes of the users that steps run as. It is for
+	// a command that ends soon, see User.as.
+	AsUsers bool
+
+	// Failed is what would make a hook fail, Warnings what might.
+	Failed, Warnings []Problem
+	at               Problem // of the step that is looked at
+}
+
+// Look adds what it finds to Failed and Warnings.
+func (p *Preflight) Look(c *Config) {
+	if c.text != nil {
+		p.at = Problem{Pos: Position{File: c.Source}}
+		p.exposed("", c.Source)
+	}
 	for _, h := range c.inOrder() {
-		add := func(pos Position, field, value, msg string) {
-			list = append(list, Problem{Pos: pos, Field: field, Value: value, Msg: msg})
-		}
-		if dir := path.Dir(h.Marker); h.Marker != "" {
-			if msg := badDir(dir); msg != "" {
-				add(h.Pos, "hooks."+h.Name+".marker", h.Marker, "its directory "+msg)
-			}
+		if h.Marker != "" {
+			p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}
+			p.target(".marker", h.Marker)
 		}
 		for name, s := range h.Each {
-			field := fmt.Sprintf("hooks.%s, step %s", h.Name, name)
-			if s.WorkingDir != "" {
-				if msg := badDir(s.WorkingDir); msg != "" {
-					add(s.Pos, field+", workingDir", s.WorkingDir, msg)
-				}
-			}
-			if exec, ok := s.Action.(Exec); ok {
-				if msg := badProgram(exec.Argv[0]); msg != "" {
-					add(s.Pos, field+", exec", exec.Argv[0], msg)
-				}
+			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
+			p.sense(h, s)
+			list := startedBy(s)
+			if s.User == nil {
+				p.step(s, list)
+			} else if p.AsUsers && os.Geteuid() == 0 {
+				p.failed(", user", s.User.String(), s.User.as(func() { p.step(s, list) }))
 			}
 		}
 	}
+}
+
+func (p *Preflight) problem(field, value, msg string) Problem {
+	return Problem{Pos: p.at.Pos, Field: p.at.Field + field, Value: value, Msg: msg}
+}
+
+func (p *Preflight) failed(field, value, msg string) {
+	if msg != "" {
+		p.Failed = append(p.Failed, p.problem(field, value, msg))
+	}
+}
+
+func (p *Preflight) warn(field, value, msg string) {
+	if msg != "" {
+		p.Warnings = append(p.Warnings, p.problem(field, value, msg))
+	}
+}
+
+// sense warns of steps that are allowed but do nothing in their hook.
+func (p *Preflight) sense(h *Hook, s *Step) {
+	if h.Name == Poststop && s.needsMain() {
+		p.warn("", "", "does nothing here: the main process has exited before poststop begins")
+	}
+	never := len(s.When.Triggers) > 0
+	for _, t := range s.When.Triggers {
+		never = never && (t == "signal" && h.Name != Shutdown || t == "start" && h.Name != Prestart && h.Name != Poststop)
+	}
+	if never {
+		p.warn(", when.trigger", strings.Join(s.When.Triggers, ", "), "the step never runs: this hook is not called so")
+	}
+}
+
+func (p *Preflight) step(s *Step, list []started) {
+	if s.WorkingDir != "" {
+		p.failed(", workingDir", s.WorkingDir, badDir(s.WorkingDir))
+	}
+	for _, f := range list {
+		p.program(s, f)
+	}
+	switch a := s.Action.(type) {
+	case Scripts:
+		// Whatever its sticky bit says, a script can be added.
+		if info, err := os.Stat(a.Dir); err == nil && anybodys(a.Dir, info) {
+			p.exposedAt(", scripts", a.Dir, a.Dir)
+		}
+	case Write:
+		p.target(", write", a.File)
+	case Remove:
+		if _, err := os.Lstat(a.Path); err == nil { // what is gone is fine
+			msg, _ := badParent(a.Path)
+			p.failed(", remove", a.Path, msg)
+		}
+	case HTTP:
+		p.endpoint(a.Endpoint)
+	case Wait:
+		switch c := a.For.(type) {
+		case HTTPAnswer:
+			p.endpoint(c.Endpoint)
+		case Metric:
+			p.endpoint(c.Endpoint)
+		}
+	}
+}
+
+// started is a file that a step starts.
+type started struct {
+	// program is what the kernel is asked for: a path or a name for search.
+	program, search string
+	// script is what its interpreter has to read, or "".
+	script string
+}
+
+// startedBy is made with the eyes of podhook's own user, as the engine does it.
+func startedBy(s *Step) (list []started) {
+	switch a := s.Action.(type) {
+	case Exec:
+		f := started{program: a.Argv[0], search: os.Getenv("PATH")}
+		for _, entry := range s.Env {
+			if dirs, ok := strings.CutPrefix(entry, "PATH="); ok {
+				f.search = dirs
+			}
+		}
+		if strings.Contains(f.program, "/") && s.WorkingDir != "" && !path.IsAbs(f.program) {
+			f.program = path.Join(s.WorkingDir, f.program)
+		}
+		if file, _, _ := badProgram(f.program, f.search); isScript(file) {
+			f.script = file
+		}
+		list = append(list, f)
+	case Scripts:
+		scripts, _, _ := ListScripts(a.Dir, a.Match) // its errors are Load's
+		for _, script := range scripts {
+			f := started{program: script.Argv[0]}
+			if len(script.Argv) > 1 || isScript(script.Path) {
+				f.script = script.Path
+			}
+			list = append(list, f)
+		}
+	}
 	return list
+}
+
+func isScript(file string) bool {
+	head, err := readHead(file)
+	return err == nil && strings.HasPrefix(string(head), "#!")
+}
+
+// program looks at one of them with the eyes of the step's user.
+func (p *Preflight) program(s *Step, f started) {
+	field := ", " + s.Action.Kind()
+	file, warning, msg := badProgram(f.program, f.search)
+	p.failed(field, f.program, msg)
+	if f.search == os.Getenv("PATH") { // where env(1) has been looking for an interpreter
+		p.warn(field, f.program, warning)
+	}
+	if s.User != nil && msg == "" {
+		msg, _ = badSource(f.script)
+		p.failed(field, f.script, msg)
+	}
+	if file != "" {
+		p.exposed(field, file)
+	}
+	if f.script != "" && f.script != file {
+		p.exposed(field, f.script)
+	}
+}
+
+// target looks at a file that is to be written.
+func (p *Preflight) target(field, file string) {
+	msg, absent := badParent(file)
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		msg = "a directory; the path of a file is needed"
+	}
+	p.either(absent, field, file, msg)
+}
+
+// endpoint looks at the files that a request needs.
+func (p *Preflight) endpoint(e Endpoint) {
+	files := []string{e.CAFile}
+	for _, h := range e.Headers {
+		files = append(files, h.File)
+	}
+	for _, file := range files {
+		msg, absent := badSource(file)
+		p.either(absent, "", file, msg)
+	}
+}
+
+// either warns of what is not here yet and fails for what is here and wrong.
+func (p *Preflight) either(absent bool, field, value, msg string) {
+	if absent {
+		p.warn(field, value, msg)
+	} else {
+		p.failed(field, value, msg)
+	}
+}
+
+// exposed refuses what root would go by and anybody can change, with the
+// interpreter that it names.
+func (p *Preflight) exposed(field, file string) {
+	files := []string{file}
+	if head, err := readHead(file); err == nil {
+		if line, err := hashBang(head); err == nil && line != nil {
+			files = append(files, line[0])
+		}
+	}
+	for _, file := range files {
+		if at := exposed(file); at != "" {
+			p.exposedAt(field, file, at)
+			return
+		}
+	}
+}
+
+func (p *Preflight) exposedAt(field, file, at string) {
+	if fsUser() == 0 && !p.AllowExposed {
+		p.failed(field, file, "every user can change "+at+", and root goes by it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true")
+	}
 }
 
 // checkUsers refuses steps that this process cannot run as their user.
@@ -64,45 +250,4 @@ func (c *Config) checkUsers() (failed []Problem) {
 		}
 	}
 	return failed
-}
-
-func badDir(dir string) string {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return explain(dir, err).Error()
-	}
-	if !info.IsDir() {
-		return fileType(info.Mode()) + "; a directory is needed"
-	}
-	return ""
-}
-
-// badProgram says why the kernel would not start a program. A relative path
-// depends on the directory that the hook runs in and is left alone.
-func badProgram(name string) string {
-	switch {
-	case path.IsAbs(name):
-	case strings.Contains(name, "/"):
-		return ""
-	default:
-		if name = inPath(name); name == "" {
-			return "not found in the PATH"
-		}
-	}
-	if info, err := os.Stat(name); err != nil {
-		return explain(name, err).Error()
-	} else if !info.Mode().IsRegular() {
-		return fileType(info.Mode()) + "; a program is needed"
-	}
-	if err := executable(name); err != nil {
-		return err.Error()
-	}
-	// A program need not be readable; then there is no more to know of it.
-	if _, warning, err := startable(name); err == nil {
-		return warning
-	} else if _, readErr := readHead(name); readErr != nil {
-		return ""
-	} else {
-		return err.Error()
-	}
 }

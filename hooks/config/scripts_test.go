@@ -28,12 +28,7 @@ func asNobody(t *testing.T, dir string, run func()) {
 		run()
 		return
 	}
-	// t.TempDir makes its parent for its owner only.
-	for d := dir; d != filepath.Clean(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
-		if info, err := os.Stat(d); err == nil && info.Mode().Perm()&0o055 != 0o055 {
-			os.Chmod(d, info.Mode().Perm()|0o055)
-		}
-	}
+	reachable(t, dir)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -46,6 +41,17 @@ func asNobody(t *testing.T, dir string, run func()) {
 		run()
 	}()
 	<-done
+}
+
+// reachable lets every user come to a directory of t.TempDir, which makes its
+// parent for its owner only.
+func reachable(t *testing.T, dir string) {
+	t.Helper()
+	for d := dir; d != filepath.Clean(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
+		if info, err := os.Stat(d); err == nil && info.Mode().Perm()&0o055 != 0o055 {
+			os.Chmod(d, info.Mode().Perm()|0o055)
+		}
+	}
 }
 
 func TestListScripts(t *testing.T) {

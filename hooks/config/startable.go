@@ -70,7 +70,7 @@ func readHead(file string) ([]byte, error) {
 	return head, nil
 }
 
-// executable asks the kernel, by this process' effective user: root needs an
+// executable asks the kernel, by the user whose permissions count: root needs an
 // execute bit too. The mount is looked at by itself, because without
 // faccessat2(2), which old seccomp profiles refuse, the answer leaves it out.
 func executable(file string) error {
@@ -80,7 +80,7 @@ func executable(file string) error {
 	}
 	err := unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
 	if errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("not executable for user %d (chmod +x)", os.Geteuid())
+		return fmt.Errorf("not executable for user %d (chmod +x)", fsUser())
 	}
 	if err != nil {
 		return explain(file, err)
@@ -149,7 +149,7 @@ func checkInterpreter(line []string, depth int) (warning string, err error) {
 	if err := checkNested(interpreter, depth); err != nil {
 		return "", err
 	}
-	if path.Base(interpreter) == "env" && len(line) == 2 && !strings.HasPrefix(line[1], "-") && !strings.ContainsAny(line[1], "= \t") && inPath(line[1]) == "" {
+	if path.Base(interpreter) == "env" && len(line) == 2 && !strings.HasPrefix(line[1], "-") && !strings.ContainsAny(line[1], "= \t") && inPath(line[1], os.Getenv("PATH")) == "" {
 		return fmt.Sprintf("its interpreter %s is not in the PATH", quote(line[1])), nil
 	}
 	return "", nil
@@ -179,8 +179,8 @@ func checkNested(interpreter string, depth int) error {
 }
 
 // inPath is where a program is found as execvp(3) would, or "".
-func inPath(name string) string {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+func inPath(name, search string) string {
+	for _, dir := range filepath.SplitList(search) {
 		file := filepath.Join(dir, name)
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && executable(file) == nil {
 			return file

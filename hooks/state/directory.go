@@ -78,6 +78,11 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("it belongs to uid %d with mode %04o and must be uid %d's with mode 0700: run podhook as one user in a container, or remove it", e.UID, e.Mode, os.Geteuid())
 }
 
+// sharedDir is the container's own among those of its pod.
+func (p places) sharedDir(container string) string {
+	return filepath.Join(p.shm, "podhook-"+container)
+}
+
 // chooseDir returns the directory that all processes of the container use.
 func chooseDir(given string, p places, container string) (string, error) {
 	if given != "" {
@@ -87,7 +92,7 @@ func chooseDir(given string, p places, container string) (string, error) {
 		}
 		return dir, nil
 	}
-	shm := filepath.Join(p.shm, "podhook-"+container)
+	shm := p.sharedDir(container)
 	err := useRun(p.run, shm)
 	if err == nil {
 		return p.run, nil

@@ -27,6 +27,7 @@ type Options struct {
 // goroutines; other processes of the container use the same directory.
 type Store struct {
 	dir         string
+	made        bool // by Open
 	instance    Instance
 	outputLimit int
 	probe       func(fd int) (held bool, err error)
@@ -51,6 +52,11 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options, p places) (*Store, error) {
 	in := currentInstance(p.proc)
+	absent := map[string]bool{}
+	for _, dir := range []string{filepath.Clean(o.Dir), p.run, p.sharedDir(in.Container)} {
+		_, err := os.Lstat(dir)
+		absent[dir] = errors.Is(err, fs.ErrNotExist)
+	}
 	dir, err := chooseDir(o.Dir, p, in.Container)
 	if err != nil {
 		return nil, err
@@ -60,6 +66,7 @@ func open(o Options, p places) (*Store, error) {
 	}
 	return &Store{
 		dir:         dir,
+		made:        absent[dir],
 		instance:    in,
 		outputLimit: o.OutputLimit,
 		probe:       probeHeld,
@@ -85,6 +92,15 @@ func (s *Store) Check() error {
 		return err
 	}
 	return nil
+}
+
+// Unmake removes the directory if Open has made it and nothing has been written
+// to it since: a check in the build of an image must not leave one of root's in
+// the way of the user that the container has later.
+func (s *Store) Unmake() {
+	if s.made {
+		_ = os.Remove(s.dir) // fails where something is in it
+	}
 }
 
 // Hook is the state of the hook called name. It does no input or output; a

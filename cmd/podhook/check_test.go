@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// checkOf is what check finds: one line a finding, with the sandbox's directory
+// as DIR.
+func (s *sandbox) checkOf(code int, args ...string) []string {
+	s.t.Helper()
+	e := s.expect(code, append([]string{"check", "-o", "json"}, args...)...)
+	return s.findings(e)
+}
+
+func (s *sandbox) findings(e ended) (lines []string) {
+	s.t.Helper()
+	var report checked
+	if err := json.Unmarshal([]byte(e.stdout), &report); err != nil {
+		s.t.Fatalf("%v in %v", err, e)
+	}
+	if report.OK != (e.code == 0) {
+		s.t.Errorf("ok is %v with exit code %d", report.OK, e.code)
+	}
+	for _, f := range report.Findings {
+		line := f.Severity + " " + filepath.Base(f.File) + " " + f.Field + " " + f.Value + " " + f.Message
+		lines = append(lines, strings.ReplaceAll(line, s.dir, "DIR"))
+	}
+	return lines
+}
+
+// found wants findings that begin with these texts, and no others.
+func found(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	ok := len(got) == len(want)
+	for i := range got {
+		ok = ok && strings.HasPrefix(got[i], want[i])
+	}
+	if !ok {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestCheckGood(t *testing.T) {
+	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - sleep: 1s\n    - parallel: [{exec: [sh]}, {sleep: 2s}]\n")
+	e := s.expect(0, "check")
+	contains(t, e.stdout, "is good: 3 hooks, 3 steps; state in "+s.path("state"))
+	if strings.Contains(e.stdout+e.stderr, "SEVERITY") {
+		t.Errorf("a table of nothing: %v", e)
+	}
+	found(t, s.checkOf(0))
+	if _, err := os.Lstat(s.path("state")); !os.IsNotExist(err) {
+		t.Errorf("the state directory is left behind: %v", err)
+	}
+	if err := os.Mkdir(s.path("state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.expect(0, "check")
+	if _, err := os.Lstat(s.path("state")); err != nil {
+		t.Errorf("a state directory that was there is gone: %v", err)
+	}
+}
+
+func TestCheckTable(t *testing.T) {
+	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - exec: [no-such-program]\n    - signal: HUP\n")
+	e := s.expect(2, "check")
+	rows := strings.Split(strings.TrimSpace(strings.ReplaceAll(e.stdout, s.dir, "DIR")), "\n")
+	for i, want := range [][]string{
+		{"SEVERITY", "WHERE", "WHAT"},
+		{"error", "DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-program, exec", `"no-such-program": not found in the PATH`},
+		{"warning", "DIR/podhook.yaml:5: hooks.prestart, step signal-HUP", "no main process is configured"},
+	} {
+		if i >= len(rows) {
+			t.Fatalf("row %d is missing in %v", i, e)
+		}
+		contains(t, rows[i], want...)
+	}
+	if strings.Contains(e.stdout, "is good") {
+		t.Errorf("bad and good: %v", e)
+	}
+}
+
+// Each row breaks one rule.
+func TestCheckRules(t *testing.T) {
+	const step = "hooks:\n  shutdown:\n    steps:\n    - "
+	tests := []struct {
+		name, yaml string
+		env        string
+		code       int
+		want       []string
+	}{
+		{"syntax", "hooks: [", "", 2, []string{"error podhook.yaml   not valid YAML"}},
+		{"names", "hooks:\n  Bad_Name: {}\n", "", 2, []string{"error podhook.yaml hooks Bad_Name a hook's name"}},
+		{"types", step + "sleep: 5\n", "", 2, []string{"error podhook.yaml hooks.shutdown.steps[0].sleep 5 a duration"}},
+		{"variables", step + "exec: [\"${NO_SUCH_VARIABLE}\"]\n", "", 2, []string{"error podhook.yaml hooks.shutdown.steps[0].exec[0] ${NO_SUCH_VARIABLE}"}},
+		{"two mistakes", step + "sleep: 5\n    - sleep: 6\n", "", 2, []string{"error podhook.yaml hooks.shutdown.steps[0].sleep", "error podhook.yaml hooks.shutdown.steps[1].sleep"}},
+		{"a script", step + "scripts: /no/such/scripts.d\n", "", 2, []string{"error scripts.d hooks.shutdown, step scripts-scripts.d  does not exist"}},
+		{"a setting", "hooks: {}", "PODHOOK_LISTENN=:1", 2, []string{`error . PODHOOK_LISTENN  ":1": there is no such setting, did you mean PODHOOK_LISTEN?`}},
+		{"a program", step + "exec: [no-such]\n", "", 2, []string{"error podhook.yaml hooks.shutdown, step exec-no-such, exec no-such not found"}},
+		{"a volume", "hooks:\n  own:\n    marker: /no/such/volume/x\n    steps: [sleep: 1s]", "", 0, []string{"warning podhook.yaml hooks.own.marker /no/such/volume/x its directory: does not exist"}},
+		{"an unused hook", "hooks:\n  preStop: {}", "", 2, []string{"error podhook.yaml hooks preStop"}},
+		{"the state", "hooks: {}", "PODHOOK_STATE_DIR=/dev/null/x", 2, []string{"error . state  PODHOOK_STATE_DIR cannot be used: /dev/null/x"}},
+		{"the termination log", "hooks: {}", "PODHOOK_TERMINATION_LOG=/no/such/dir/x", 2, []string{"error . PODHOOK_TERMINATION_LOG /no/such/dir/x its directory: does not exist"}},
+		{"turned off", "hooks: {}", "PODHOOK_DISABLED=true", 0, []string{"warning . PODHOOK_DISABLED true no hook will be run"}},
+		{"no main process", step + "wait: {exit: main}\n      timeout: 1s\n", "", 0, []string{"warning podhook.yaml hooks.shutdown, step wait-exit  no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME; podhook run needs none"}},
+		{"a main process", step + "signal: HUP\n", "PODHOOK_MAIN=pid:1", 0, nil},
+		{"an address", "hooks: {}", "PODHOOK_LISTEN=192.0.2.1:0", 2, []string{"error . PODHOOK_LISTEN 192.0.2.1:0 listen tcp 192.0.2.1:0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSandbox(t, tt.yaml)
+			if tt.env != "" {
+				name, _, _ := strings.Cut(tt.env, "=")
+				s.env = append(without(s.env, name), tt.env)
+			}
+			found(t, s.checkOf(tt.code), tt.want...)
+		})
+	}
+}
+
+func without(env []string, name string) (rest []string) {
+	for _, entry := range env {
+		if !strings.HasPrefix(entry, name+"=") {
+			rest = append(rest, entry)
+		}
+	}
+	return rest
+}
+
+// What does not fit is a warning, and an error where the grace period is given.
+func TestCheckBudget(t *testing.T) {
+	s := newSandbox(t, "hooks:\n  shutdown:\n    timeout: 20s\n    steps:\n    - {name: a, exec: [sh], timeout: 4s, retries: 2, backoff: 1s}\n    - sleep: 3s\n")
+	const sum = "15s a (3 x 4s + 3s pauses) + 3s sleep = 18s"
+	found(t, s.checkOf(0))
+	found(t, s.checkOf(0, "--grace", "22s"))
+	found(t, s.checkOf(2, "--grace", "21s"), "error podhook.yaml hooks.shutdown  longer than the grace period allows: "+sum+" > 21s grace period - 2s margin - 2s to kill = 17s")
+	s.env = append(s.env, "PODHOOK_GRACE_PERIOD=21s")
+	found(t, s.checkOf(0), "warning podhook.yaml hooks.shutdown  longer than the grace period allows: "+sum)
+	found(t, s.checkOf(0, "--grace", "30s"))
+	s.configure(strings.ReplaceAll(s.read("podhook.yaml"), "20s", "17s"))
+	const over = " podhook.yaml hooks.shutdown  the worst case is longer than the hook may take: " + sum + " > hooks.shutdown.timeout 17s"
+	found(t, s.checkOf(0), "warning"+over)
+	found(t, s.checkOf(2, "--grace", "1m"), "error"+over)
+}
+
+func TestCheckUsage(t *testing.T) {
+	s := newSandbox(t, "hooks: {}")
+	contains(t, s.expect(2, "check", "--grace", "2s").stderr, "--grace 2s: more than PODHOOK_GRACE_MARGIN (2s) is needed")
+	contains(t, s.expect(2, "check", "-o", "yaml").stderr, `-o: "yaml": allowed are table and json`)
+	contains(t, s.expect(2, "check", "file").stderr, `"file" is one word too many`)
+}
+
+// A port that another program has is taken; one that this instance's agent has
+// is where it belongs.
+func TestCheckPort(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s := newSandbox(t, "hooks: {}", "PODHOOK_LISTEN="+other.Addr().String())
+	found(t, s.checkOf(2), "error . PODHOOK_LISTEN "+other.Addr().String()+" listen tcp "+other.Addr().String()+": bind: address already in use")
+	other.Close()
+	found(t, s.checkOf(0))
+	agent := s.start("serve")
+	eventually(t, "the agent listens", func() bool {
+		conn, err := net.Dial("tcp", other.Addr().String())
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	found(t, s.checkOf(0))
+	agent.signal(t, syscall.SIGKILL)
+	agent.wait(t)
+}
+
+// As root and as somebody else: the same configuration, other rights.
+func TestCheckUsers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	s := newSandbox(t, "hooks:\n  own:\n    steps:\n    - {name: roots, exec: [DIR/roots]}\n    - {name: wide, exec: [DIR/wide]}\n")
+	s.configure(strings.ReplaceAll(s.read("podhook.yaml"), "DIR", s.dir))
+	s.write("roots", "#!/bin/sh\n", 0o700)
+	s.write("wide", "#!/bin/sh\n", 0o755)
+	for path, mode := range map[string]os.FileMode{filepath.Dir(s.dir): 0o755, s.path("wide"): 0o757} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exposed := "error podhook.yaml hooks.own, step wide, exec DIR/wide every user can change DIR/wide, and root goes by it"
+	found(t, s.checkOf(2), exposed)
+
+	cmd := exec.Command(s.binary, "check", "-o", "json")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	e := s.begin(cmd).wait(t)
+	found(t, s.findings(e), "error . state  PODHOOK_STATE_DIR cannot be used: DIR/state: permission denied",
+		"error . PODHOOK_TERMINATION_LOG DIR/termination its directory cannot be written by user 65534",
+		"error podhook.yaml hooks.own, step roots, exec DIR/roots not executable for user 65534")
+
+	s.configure(strings.ReplaceAll(s.read("podhook.yaml"), "roots]}", "roots], user: 65534}"))
+	found(t, s.checkOf(2), "error podhook.yaml hooks.own, step roots, exec DIR/roots not executable for user 65534", exposed)
+	s.env = append(s.env, "PODHOOK_ALLOW_WORLD_WRITABLE=true")
+	found(t, s.checkOf(2), "error podhook.yaml hooks.own, step roots, exec DIR/roots not executable for user 65534")
+}

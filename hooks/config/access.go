@@ -1,0 +1,129 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func badDir(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return explain(dir, err).Error()
+	}
+	if !info.IsDir() {
+		return fileType(info.Mode()) + "; a directory is needed"
+	}
+	return ""
+}
+
+// badParent says why nothing can be made, replaced or removed at a path: that
+// takes a directory that can be written. absent is true where there is none yet:
+// a volume may still be mounted there.
+func badParent(at string) (msg string, absent bool) {
+	dir := path.Dir(at)
+	if msg := badDir(dir); msg != "" {
+		_, err := os.Lstat(dir)
+		return "its directory: " + msg, missing(err)
+	}
+	switch err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); {
+	case err == nil:
+		return "", false
+	case errors.Is(err, unix.EROFS):
+		return "its directory is on a read-only mount", false
+	default:
+		return fmt.Sprintf("its directory cannot be written by user %d: %v", fsUser(), err), false
+	}
+}
+
+// badSource says why a file cannot be read; absent is as for badParent.
+func badSource(file string) (msg string, absent bool) {
+	if file == "" {
+		return "", false
+	}
+	_, err := readHead(file)
+	if err != nil {
+		_, gone := os.Lstat(file)
+		return err.Error(), missing(gone)
+	}
+	return "", false
+}
+
+// badProgram says why the kernel would not start a program that is looked for in
+// the directories of search, and where it is. A relative path depends on the
+// directory that the hook runs in and is left alone.
+func badProgram(name, search string) (file, warning, msg string) {
+	switch {
+	case path.IsAbs(name):
+	case strings.Contains(name, "/"):
+		return "", "", ""
+	default:
+		if name = inPath(name, search); name == "" {
+			return "", "", "not found in the PATH"
+		}
+	}
+	if info, err := os.Stat(name); err != nil {
+		return name, "", explain(name, err).Error()
+	} else if !info.Mode().IsRegular() {
+		return name, "", fileType(info.Mode()) + "; a program is needed"
+	}
+	if err := executable(name); err != nil {
+		return name, "", err.Error()
+	}
+	// A program need not be readable; then there is no more to know of it.
+	_, warning, err := startable(name)
+	if err != nil {
+		if _, readErr := readHead(name); readErr == nil {
+			return name, "", err.Error()
+		}
+	}
+	return name, warning, ""
+}
+
+// exposed is what of a file's way anybody can change: the file, or a directory in
+// which it could be replaced. In one with the sticky bit only its owner can.
+func exposed(file string) string {
+	ways := []string{file}
+	// Where links lead is another way.
+	if fd, err := unix.Open(file, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+		if real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && real != file {
+			ways = append(ways, real)
+		}
+		unix.Close(fd)
+	}
+	for _, at := range ways {
+		for ; ; at = path.Dir(at) {
+			info, err := os.Lstat(at)
+			if err == nil && (info.IsDir() && info.Mode()&fs.ModeSticky == 0 || info.Mode().IsRegular()) && anybodys(at, info) {
+				return at
+			}
+			if len(at) <= 1 {
+				break
+			}
+		}
+	}
+	return ""
+}
+
+// anybodys is true for what every user can write to.
+func anybodys(at string, info fs.FileInfo) bool {
+	var mount unix.Statfs_t
+	return info.Mode()&0o002 != 0 && (unix.Statfs(at, &mount) != nil || mount.Flags&unix.ST_RDONLY == 0)
+}
+
+// Writable says why a file cannot be written to, or made where there is none.
+func Writable(file string) error {
+	if _, err := os.Stat(file); err == nil {
+		if unix.Faccessat(unix.AT_FDCWD, file, unix.W_OK, unix.AT_EACCESS) != nil {
+			return fmt.Errorf("cannot be written by user %d", fsUser())
+		}
+	} else if msg, _ := badParent(file); msg != "" {
+		return errors.New(msg)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// preflight looks at the text of a configuration, in which DIR is the directory.
+// What it returns has DIR again, and whole values: what is shown of a long one
+// depends on TMPDIR.
+func preflight(t *testing.T, dir, yaml string, p Preflight, as ...func(*testing.T, string, func())) (failed, warnings []string) {
+	t.Helper()
+	file := write(t, filepath.Join(t.TempDir(), "f.yaml"), "", 0o644)
+	c, err := Parse(file, []byte(strings.ReplaceAll(yaml, "DIR", dir)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(as) == 0 {
+		p.Look(c)
+	} else {
+		as[0](t, dir, func() { p.Look(c) })
+	}
+	short := func(list []Problem) (lines []string) {
+		for _, p := range list {
+			p.Msg = `"` + p.Value + `": ` + p.Msg
+			p.Value = ""
+			lines = append(lines, strings.NewReplacer(file, "f.yaml", dir, "DIR").Replace(p.Error()))
+		}
+		return lines
+	}
+	return short(p.Failed), short(p.Warnings)
+}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\ngot\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestPreflightPrograms(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "good"), "#!/bin/sh\n", 0o755)
+	write(t, filepath.Join(dir, "plain"), "#!/bin/sh\n", 0o644)
+	write(t, filepath.Join(dir, "crlf"), "#!/bin/sh\r\n", 0o755)
+	write(t, filepath.Join(dir, "python"), "#!/no/such/python\n", 0o755)
+	write(t, filepath.Join(dir, "env"), "#!/usr/bin/env no-such-python\n", 0o755)
+	failed, warnings := preflight(t, dir, `hooks:
+  a:
+    steps:
+    - exec: [DIR/good]
+      workingDir: DIR
+    - exec: [/bin/true]
+    - exec: [sh, -c, ":"]
+    - exec: [./relative]
+    - exec: [DIR/plain]
+    - exec: [DIR/crlf]
+    - {name: dir, exec: [DIR]}
+    - exec: [DIR/missing]
+    - exec: [no-such-program]
+    - {name: where, exec: [/bin/true], workingDir: DIR/good}
+    - {name: path, exec: [good], env: {PATH: DIR}}
+    - {name: no-path, exec: [sh], env: {PATH: DIR}}
+    - {name: relative, exec: [./good], workingDir: DIR}
+    - {name: not-there, exec: [./bad], workingDir: DIR}
+    - exec: [DIR/python]
+    - exec: [DIR/env]
+`, Preflight{})
+	same(t, "failed", failed, []string{
+		`f.yaml:9: hooks.a, step exec-plain, exec: "DIR/plain": not executable for user ` + uid() + ` (chmod +x)`,
+		`f.yaml:10: hooks.a, step exec-crlf, exec: "DIR/crlf": its #! line ends in CR LF, so that the interpreter would be looked for with a "\r"; save it with LF line ends`,
+		`f.yaml:11: hooks.a, step dir, exec: "DIR": a directory; a program is needed`,
+		`f.yaml:12: hooks.a, step exec-missing, exec: "DIR/missing": does not exist`,
+		`f.yaml:13: hooks.a, step exec-no-such-program, exec: "no-such-program": not found in the PATH`,
+		`f.yaml:14: hooks.a, step where, workingDir: "DIR/good": a regular file; a directory is needed`,
+		`f.yaml:16: hooks.a, step no-path, exec: "sh": not found in the PATH`,
+		`f.yaml:18: hooks.a, step not-there, exec: "DIR/bad": does not exist`,
+		`f.yaml:19: hooks.a, step exec-python, exec: "DIR/python": its interpreter "/no/such/python": does not exist`,
+	})
+	same(t, "warnings", warnings, []string{
+		`f.yaml:20: hooks.a, step exec-env, exec: "DIR/env": its interpreter "no-such-python" is not in the PATH`,
+	})
+}
+
+// What is missing may be a volume; what is there and wrong will fail.
+func TestPreflightFiles(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "file"), "x", 0o644)
+	secret := write(t, filepath.Join(dir, "secret"), "x", 0o000)
+	if err := os.Mkdir(filepath.Join(dir, "locked"), 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		// The file is there for everybody, but not for this user.
+		if err := os.Chown(secret, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const yaml = `hooks:
+  a:
+    marker: DIR/locked/marker
+    steps:
+    - {name: new, write: {file: DIR/locked/new}}
+    - {name: dir, write: {file: DIR/locked}}
+    - {name: under, write: {file: DIR/file/x}}
+    - {name: volume, write: {file: DIR/volume/x}}
+    - {name: gone, remove: DIR/locked/new}
+    - {name: ca, http: {url: "https://a", caFile: DIR/secret}}
+    - {name: token, wait: {http: {url: "http://a", headers: {A: {file: DIR/token}}}}}
+    - {name: metric, wait: {metric: {url: "http://a", name: m, atMost: 1, headers: {A: {file: DIR/secret}}}}}
+    - {name: fine, write: {file: /dev/shm/x}}
+    - {name: in-group, parallel: [{name: b, write: {file: DIR/locked/b}}]}
+  b:
+    marker: DIR/volume/marker
+    steps:
+    - sleep: 1s
+`
+	failed, warnings := preflight(t, dir, yaml, Preflight{}, asNobody)
+	who := "65534"
+	if os.Geteuid() != 0 {
+		who = uid()
+	}
+	denied := `its directory cannot be written by user ` + who + `: permission denied`
+	same(t, "failed", failed, []string{
+		`f.yaml:2: hooks.a.marker: "DIR/locked/marker": ` + denied,
+		`f.yaml:5: hooks.a, step new, write: "DIR/locked/new": ` + denied,
+		`f.yaml:6: hooks.a, step dir, write: "DIR/locked": a directory; the path of a file is needed`,
+		`f.yaml:7: hooks.a, step under, write: "DIR/file/x": its directory: a regular file; a directory is needed`,
+		`f.yaml:10: hooks.a, step ca: "DIR/secret": not readable for user ` + who + `: permission denied`,
+		`f.yaml:12: hooks.a, step metric: "DIR/secret": not readable for user ` + who + `: permission denied`,
+		`f.yaml:14: hooks.a, step in-group/b, write: "DIR/locked/b": ` + denied,
+	})
+	same(t, "warnings", warnings, []string{
+		`f.yaml:8: hooks.a, step volume, write: "DIR/volume/x": its directory: does not exist`,
+		`f.yaml:11: hooks.a, step token: "DIR/token": does not exist`,
+		`f.yaml:15: hooks.b.marker: "DIR/volume/marker": its directory: does not exist`,
+	})
+}
+
+func TestPreflightRemove(t *testing.T) {
+	dir := t.TempDir()
+	locked := filepath.Join(dir, "locked")
+	if err := os.Mkdir(locked, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(locked, "x"), "", 0o644)
+	if err := os.Chmod(locked, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {name: r, remove: DIR/locked/x}\n", Preflight{}, asNobody)
+	if len(failed) != 1 || !strings.Contains(failed[0], `step r, remove: "DIR/locked/x": its directory cannot be written by user`) {
+		t.Errorf("got %q", failed)
+	}
+}
+
+// A mount that cannot be written, or started from, refuses root too.
+func TestPreflightMounts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		t.Skipf("no mount here: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	write(t, filepath.Join(dir, "run"), "#!/bin/sh\n", 0o755)
+	if err := os.Chmod(filepath.Join(dir, "run"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOEXEC, ""); err != nil {
+		t.Fatal(err)
+	}
+	failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {exec: [DIR/run]}\n    - {name: w, write: {file: DIR/new}}\n", Preflight{})
+	same(t, "failed", failed, []string{ // and nobody can change what is read-only
+		`f.yaml:4: hooks.a, step exec-run, exec: "DIR/run": on a mount with noexec`,
+		`f.yaml:5: hooks.a, step w, write: "DIR/new": its directory is on a read-only mount`,
+	})
+}
+
+func TestPreflightSense(t *testing.T) {
+	_, warnings := preflight(t, t.TempDir(), `hooks:
+  prestart:
+    steps:
+    - {name: a, sleep: 1s, when: {trigger: [signal]}}
+    - {name: b, sleep: 1s, when: {trigger: [signal, start]}}
+  shutdown:
+    steps:
+    - {name: c, sleep: 1s, when: {trigger: [start]}}
+    - {name: d, sleep: 1s, when: {trigger: [signal]}}
+  poststop:
+    steps:
+    - {name: e, signal: TERM}
+    - {name: f, sleep: 1s, when: {trigger: [start]}}
+  own:
+    steps:
+    - {name: g, sleep: 1s, when: {trigger: [signal, start]}}
+    - {name: h, sleep: 1s, when: {trigger: [http]}}
+`, Preflight{})
+	const never = ": the step never runs: this hook is not called so"
+	same(t, "warnings", warnings, []string{
+		`f.yaml:4: hooks.prestart, step a, when.trigger: "signal"` + never,
+		`f.yaml:8: hooks.shutdown, step c, when.trigger: "start"` + never,
+		`f.yaml:12: hooks.poststop, step e: "": does nothing here: the main process has exited before poststop begins`,
+		`f.yaml:16: hooks.own, step g, when.trigger: "signal, start"` + never,
+	})
+}

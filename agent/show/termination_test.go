@@ -122,6 +122,9 @@ func TestAnotherHooksFailureStays(t *testing.T) {
 	m.is(prestartFailed)
 }
 
+// longerThanOurs looks like a message of ours and is one byte too long for one.
+var longerThanOurs = fmt.Sprintf("%s%s\n(podhook run 1)\n", terminationSign, strings.Repeat("x", terminationLimit-len(terminationSign)-len("\n(podhook run 1)\n")+1))
+
 func TestApplicationsMessageIsLeftAlone(t *testing.T) {
 	for _, text := range []string{
 		"out of memory\n",
@@ -132,6 +135,7 @@ func TestApplicationsMessageIsLeftAlone(t *testing.T) {
 		"the application begins\n" + prestartFailed,
 		strings.Repeat("x", 10000),
 		prestartFailed + strings.Repeat("x\n", 3000) + "(podhook run 1)\n",
+		longerThanOurs + "more\n",
 	} {
 		m := inFile(t, text)
 		m.Ended(failed("prestart", "no table"))

@@ -164,12 +164,12 @@ func bypass(name string, req Request) *Flight {
 }
 
 // Interrupt ends the runs of this process that are going on, or their waiting for
-// another process, but for those of the hooks named in except.
-func (r *Runner) Interrupt(cause error, except ...string) {
+// another process, of the hooks that which reports true for.
+func (r *Runner) Interrupt(cause error, which func(hook string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, f := range r.flights {
-		if !slices.Contains(except, name) {
+		if which(name) {
 			f.cancel(cause)
 		}
 	}

@@ -5,9 +5,7 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -41,11 +39,10 @@ type Options struct {
 	Main     *Main
 	Store    *state.Store
 	Grace    hooks.Grace
-	// StopSignals ask the container to stop.
-	StopSignals []syscall.Signal
-	// StopSignal is given to the main process for them; 0 is the one received.
-	StopSignal syscall.Signal
-	Logger     *slog.Logger
+	// StopSignals ask the container to stop. Each maps to what the main process is
+	// given for it.
+	StopSignals map[syscall.Signal]syscall.Signal
+	Logger      *slog.Logger
 }
 
 // supervised is the part of a Supervisor that a Life needs.
@@ -58,13 +55,19 @@ type supervised interface {
 type Life struct {
 	Options
 	ctx context.Context
+	// rest ends when nothing that follows the main process is waited for any more.
+	rest    context.Context
+	endRest context.CancelFunc
 
-	mu     sync.Mutex
-	phase  phase
-	stop   syscall.Signal // the first stop signal
-	stops  int
-	super  supervised
-	killer *time.Timer
+	mu    sync.Mutex
+	phase phase
+	stop  syscall.Signal // the first stop signal
+	stops int            // how many have come
+	super supervised
+	grace time.Time   // the start of the grace period
+	timer *time.Timer // of what is done before its end
+	// calledOff are the hooks that are not wanted any more, and why.
+	calledOff map[string]error
 	// stopped is closed when what the first stop signal asked for is done.
 	stopped chan struct{}
 }
@@ -75,30 +78,38 @@ const (
 	starting phase = iota // prestart gates
 	running
 	stopping // shutdown goes on, the main process has not been told
-	told     // the main process has got its stop signal
+	ending   // the main process has got its stop signal
 	over     // the main process has ended
 )
 
 // New returns a Life whose hooks end with ctx.
 func New(ctx context.Context, o Options) *Life {
-	return &Life{Options: o, ctx: ctx, stopped: make(chan struct{})}
+	l := &Life{Options: o, ctx: ctx, calledOff: map[string]error{}, stopped: make(chan struct{})}
+	l.rest, l.endRest = context.WithCancel(ctx)
+	return l
 }
 
 // Run lives: prestart, the main process, poststop. It returns the exit code of
 // podhook. The error is a *supervisor.ExecError where the main process could not
 // be executed.
 func (l *Life) Run(s supervised) (code int, err error) {
+	defer l.endRest()
 	l.mu.Lock()
 	l.super = s
 	l.mu.Unlock()
+	l.saveMain(state.MainIdentity{})
 	if l.Prestart == Gate {
 		if code, ok := l.gate(); !ok {
+			l.answerCallers(config.Prestart)
 			return code, nil
 		}
 	}
 	exited, err := l.start()
 	if err != nil {
 		return 0, err
+	}
+	if exited == nil {
+		return l.stoppedEarly(), nil
 	}
 	if l.Prestart == Background {
 		go l.background()
@@ -110,46 +121,92 @@ func (l *Life) Run(s supervised) (code int, err error) {
 
 // gate runs prestart and says whether the main process may start.
 func (l *Life) gate() (code int, ok bool) {
-	result, err := l.Runner.Call(l.ctx, config.Prestart, hooks.Request{Trigger: state.TriggerStart})
-	l.mu.Lock()
-	stop := l.stop
-	l.mu.Unlock()
-	if stop != 0 {
-		l.Logger.Info("stopped before the main process was started", "signal", unix.SignalName(stop))
-		return 128 + int(stop), false
+	began := time.Now()
+	result, err := l.call(config.Prestart, hooks.Request{Trigger: state.TriggerStart})
+	if l.stopSignal() != 0 {
+		return l.stoppedEarly(), false
+	}
+	if err != nil && l.empty(config.Prestart) {
+		return 0, true // what has nothing to do gates nothing, whatever the state is like
 	}
 	if err != nil {
-		l.Logger.Error("main process not started", "error", err.Error())
-		return hooks.Judge(result, err).ExitCode, false
+		// A prestart that could not be run is one that has failed: it is shown so.
+		now := time.Now()
+		l.Runner.Observer.Ended(state.Record{Hook: config.Prestart, Trigger: state.TriggerStart,
+			Outcome: state.Failed, Reason: err.Error(), Start: began, End: &now})
+	} else if result.Record.Outcome == state.Succeeded {
+		return 0, true
 	}
-	if result.Record.Outcome != state.Succeeded {
-		l.Logger.Error("main process not started", "hook", config.Prestart, "reason", result.Record.Reason)
-		return hooks.Judge(result, nil).ExitCode, false
-	}
-	return 0, true
+	l.Logger.Error("main process not started, prestart has not succeeded")
+	return hooks.Judge(result, err).ExitCode, false
+}
+
+// empty tells whether a hook has no steps.
+func (l *Life) empty(name string) bool {
+	cfg, err := l.Runner.Config()
+	return err == nil && len(cfg.Hooks[name].Steps) == 0
+}
+
+// stoppedEarly is the exit code of a container that was stopped before its main
+// process was started.
+func (l *Life) stoppedEarly() int {
+	stop := l.stopSignal()
+	l.Logger.Info("stopped before the main process was started", "signal", unix.SignalName(stop))
+	return 128 + int(stop)
+}
+
+func (l *Life) stopSignal() syscall.Signal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stop
 }
 
 func (l *Life) background() {
-	if _, err := l.Runner.Call(l.ctx, config.Prestart, hooks.Request{Trigger: state.TriggerStart}); err != nil {
+	if _, err := l.call(config.Prestart, hooks.Request{Trigger: state.TriggerStart}); err != nil {
 		l.Logger.Error("prestart not run", "error", err.Error())
 	}
 }
 
-// start starts the main process. A stop signal that came since prestart has ended
-// is acted on as if it had come after.
+// call runs a hook, and no longer than until it is called off.
+func (l *Life) call(name string, request hooks.Request) (hooks.Result, error) {
+	flight, _, err := l.Runner.Start(name, request)
+	if err != nil {
+		return hooks.Result{}, err
+	}
+	// It may have been called off before there was anything to interrupt.
+	l.mu.Lock()
+	if cause := l.calledOff[name]; cause != nil {
+		l.interrupt(name, cause)
+	}
+	l.mu.Unlock()
+	return flight.Wait(l.ctx)
+}
+
+// callOff ends the run of a hook, or the waiting for it, now or when it begins.
+// The caller holds the lock.
+func (l *Life) callOff(name string, cause error) {
+	l.calledOff[name] = cause
+	l.interrupt(name, cause)
+}
+
+func (l *Life) interrupt(name string, cause error) {
+	l.Runner.Interrupt(cause, func(hook string) bool { return hook == name })
+}
+
+// start starts the main process. Signals wait meanwhile, so that a stop signal
+// comes either before it or after it. The channel is nil where it came before, and
+// while prestart gated: then there is nothing to start any more.
 func (l *Life) start() (<-chan process.Exit, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stop != 0 && l.Prestart == Gate {
+		return nil, nil
+	}
 	pid, exited, err := l.super.Start(l.Command)
 	if err != nil {
 		return nil, err
 	}
-	identity := l.Main.started(pid)
-	if l.Store != nil {
-		if err := l.Store.SaveMain(identity); err != nil {
-			l.Logger.Warn("exec'd hooks will not find the main process", "error", err.Error())
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.saveMain(l.Main.started(pid))
 	l.phase = running
 	if l.stop != 0 {
 		l.beginStop()
@@ -157,53 +214,13 @@ func (l *Life) start() (<-chan process.Exit, error) {
 	return exited, nil
 }
 
-// ended does what follows the end of the main process, in what is left of the
-// grace period where there is one.
-func (l *Life) ended(status syscall.WaitStatus) {
-	l.Main.exited()
-	l.mu.Lock()
-	was := l.phase
-	l.phase = over
-	if l.killer != nil {
-		l.killer.Stop()
-	}
-	l.mu.Unlock()
-	l.Runner.Interrupt(fmt.Errorf("the main process has ended"), config.Shutdown)
-	if was == stopping || was == told {
-		<-l.stopped
-	}
-	l.finishShutdown()
-	l.poststop(status)
-}
-
-// finishShutdown waits for a shutdown that somebody has called and that goes on:
-// its caller gets its answer, and preStop no FailedPreStopHook. Its own timeout
-// bounds it.
-func (l *Life) finishShutdown() {
-	_ = l.Runner.Wait(l.ctx) // the runs of this process, kubelet's httpGet among them
+// saveMain tells exec'd hooks of this instance who the main process is; the zero
+// identity, that it has not been started yet.
+func (l *Life) saveMain(identity state.MainIdentity) {
 	if l.Store == nil {
 		return
 	}
-	hook := l.Store.Hook(config.Shutdown)
-	if rec, found, err := hook.Read(); err != nil || !found || rec.Outcome != state.Running {
-		return
-	}
-	if lock, err := hook.Lock(l.ctx); err == nil {
-		_ = lock.Unlock() // it was taken only to wait for who held it
-	}
-}
-
-func (l *Life) poststop(status syscall.WaitStatus) {
-	cfg, err := l.Runner.Config()
-	if err != nil || len(cfg.Hooks[config.Poststop].Steps) == 0 {
-		return
-	}
-	environ := []string{"PODHOOK_MAIN_EXIT_CODE=" + strconv.Itoa(supervisor.ExitCode(status))}
-	if status.Signaled() {
-		environ = append(environ, "PODHOOK_MAIN_EXIT_SIGNAL="+unix.SignalName(status.Signal()))
-	}
-	request := hooks.Request{Trigger: state.TriggerStart, Environ: environ}
-	if _, err := l.Runner.Call(l.ctx, config.Poststop, request); err != nil {
-		l.Logger.Error("poststop not run", "error", err.Error())
+	if err := l.Store.SaveMain(identity); err != nil {
+		l.Logger.Warn("exec'd hooks will not find the main process", "error", err.Error())
 	}
 }

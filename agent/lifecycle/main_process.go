@@ -63,7 +63,11 @@ func (m *Main) Identity() *state.MainIdentity {
 }
 
 // WaitExit returns when the main process has ended, or with the error of ctx.
+// Nobody waits for one that was not started yet.
 func (m *Main) WaitExit(ctx context.Context) error {
+	if m.Identity() == nil {
+		return nil
+	}
 	select {
 	case <-m.gone:
 		return nil

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"errors"
-	"slices"
 	"syscall"
 	"time"
 
@@ -22,93 +21,76 @@ const (
 	// and that. kubelet gives 2 s after a preStop that took all of the grace
 	// period (kubelet.md, grace arithmetic).
 	leastStop = time.Second
+	// patience is how many stop signals it takes to end the waiting.
+	patience = 3
 )
-
-// Hold decides about a signal that has arrived. It returns true where the main
-// process does not get it, or not now; it never waits.
-func (l *Life) Hold(sig syscall.Signal) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	isStop := slices.Contains(l.StopSignals, sig)
-	switch l.phase {
-	case starting:
-		if isStop && l.stop == 0 {
-			l.stop = sig
-			go l.Runner.Interrupt(&stopError{sig})
-		}
-		return isStop
-	case running:
-		if isStop {
-			l.stop = sig
-			l.beginStop()
-		}
-		return isStop
-	case stopping:
-		return l.holdImpatient(sig, isStop)
-	}
-	if isStop && l.StopSignal != 0 && l.phase == told {
-		l.super.Deliver(l.StopSignal)
-		return true
-	}
-	return false
-}
-
-// holdImpatient is Hold while shutdown goes on: the second stop signal changes
-// nothing, the third, or QUIT where it is no stop signal, ends the waiting.
-func (l *Life) holdImpatient(sig syscall.Signal, isStop bool) bool {
-	switch {
-	case isStop:
-		if l.stops++; l.stops < 3 {
-			return true
-		}
-	case sig != syscall.SIGQUIT:
-		return false
-	}
-	l.phase = told
-	go l.Runner.Interrupt(&stopError{sig})
-	if isStop {
-		l.super.Deliver(l.stopSignal())
-	}
-	return isStop
-}
 
 type stopError struct{ signal syscall.Signal }
 
 func (e *stopError) Error() string { return "stopped by " + unix.SignalName(e.signal) }
 
+// Hold decides about a signal that has arrived. It returns true where the main
+// process does not get it, or not now; it never waits for a hook.
+func (l *Life) Hold(sig syscall.Signal) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	given, isStop := l.StopSignals[sig]
+	if isStop {
+		l.stops++
+		l.Logger.Info("stop signal received", "signal", unix.SignalName(sig), "count", l.stops)
+	}
+	impatient := isStop && l.stops >= patience || !isStop && sig == syscall.SIGQUIT
+	switch l.phase {
+	case starting:
+		if isStop && l.stop == 0 {
+			l.stop = sig
+			l.callOff(config.Prestart, &stopError{sig})
+		}
+	case running:
+		if isStop {
+			l.stop = sig
+			l.beginStop()
+		}
+	case stopping:
+		if impatient {
+			l.callOff(config.Shutdown, &stopError{sig})
+			l.told()
+			return isStop && l.give(sig, given)
+		}
+	case ending:
+		return isStop && l.give(sig, given)
+	case over:
+		l.hurry(sig, isStop, impatient)
+	}
+	return isStop
+}
+
+// give gives the main process its signal for a stop signal that goes through. One
+// that is to go as it came is not held: what came with it goes too.
+func (l *Life) give(sig, given syscall.Signal) (held bool) {
+	if given == sig {
+		return false
+	}
+	l.super.Deliver(given)
+	return true
+}
+
 // beginStop begins the grace period and runs shutdown before the main process is
 // told. The caller holds the lock.
 func (l *Life) beginStop() {
-	l.phase, l.stops = stopping, 1
-	now := time.Now()
-	begin := l.graceBegan(now)
-	l.Runner.BeginGrace(begin)
-	if l.Grace.Period > 0 {
-		reserve := min(killReserve, l.Grace.Period/4)
-		kill := max(begin.Add(l.Grace.Period-reserve).Sub(now), leastStop)
-		l.killer = time.AfterFunc(kill, l.kill)
-	}
+	l.phase = stopping
+	l.callOff(config.Prestart, &stopError{l.stop})
+	l.grace = time.Now()
+	l.timer = time.AfterFunc(l.killIn(), l.graceEnds)
 	go l.shutdown()
-}
-
-// graceBegan is when the grace period has begun: with the stop signal, or with the
-// preStop before it, whose time kubelet counts too (kubelet.md, grace arithmetic).
-func (l *Life) graceBegan(now time.Time) time.Time {
-	if l.Store == nil {
-		return now
-	}
-	rec, found, err := l.Store.Hook(config.Shutdown).Read()
-	if err == nil && found && rec.Start.Before(now) && now.Sub(rec.Start) < l.Grace.Period {
-		return rec.Start
-	}
-	return now
 }
 
 // shutdown runs the hook, or joins or finds the run that a preStop has begun, and
 // then tells the main process.
 func (l *Life) shutdown() {
 	defer close(l.stopped)
-	_, err := l.Runner.Call(l.ctx, config.Shutdown, hooks.Request{Trigger: state.TriggerSignal})
+	l.countPreStop()
+	_, err := l.call(config.Shutdown, hooks.Request{Trigger: state.TriggerSignal})
 	var stopped *stopError
 	if err != nil && !errors.As(err, &stopped) {
 		l.Logger.Error("shutdown not run", "error", err.Error())
@@ -116,27 +98,68 @@ func (l *Life) shutdown() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.phase == stopping {
-		l.phase = told
-		l.super.Deliver(l.stopSignal())
+		l.tell()
 	}
 }
 
-// stopSignal is what the main process gets for the first stop signal.
-func (l *Life) stopSignal() syscall.Signal {
-	if l.StopSignal != 0 {
-		return l.StopSignal
-	}
-	return l.stop
-}
-
-// kill ends a main process that has outlived the grace period.
-func (l *Life) kill() {
+// countPreStop lets the grace period begin with the preStop before the stop signal,
+// whose time kubelet counts too (kubelet.md, grace arithmetic).
+func (l *Life) countPreStop() {
+	began, found := l.preStop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase == over {
-		return
+	if found && began.Before(l.grace) && l.phase == stopping && l.timer.Stop() {
+		l.grace = began
+		l.timer.Reset(l.killIn())
 	}
-	l.phase = told
-	l.Logger.Error("main process killed, it has outlived the grace period", "grace", l.Grace.Period.String())
-	l.super.Deliver(syscall.SIGKILL)
+	l.Runner.BeginGrace(l.grace)
 }
+
+// preStop is when a shutdown of this grace period was called before podhook itself
+// was told to stop.
+func (l *Life) preStop() (began time.Time, found bool) {
+	if l.Store == nil {
+		return time.Time{}, false
+	}
+	rec, found, err := l.Store.Hook(config.Shutdown).Read()
+	if err != nil || !found || time.Since(rec.Start) >= l.Grace.Period {
+		return time.Time{}, false
+	}
+	return rec.Start, true
+}
+
+// tell gives the main process its stop signal. The caller holds the lock.
+func (l *Life) tell() {
+	l.told()
+	l.super.Deliver(l.StopSignals[l.stop])
+}
+
+// told leaves the main process the time that it has from its stop signal on. The
+// caller holds the lock.
+func (l *Life) told() {
+	l.phase = ending
+	l.timer.Reset(max(l.killIn(), leastStop))
+}
+
+// killIn is how long a main process that outlives the grace period is let live.
+func (l *Life) killIn() time.Duration {
+	reserve := min(killReserve, l.Grace.Period/4)
+	return time.Until(l.grace.Add(l.Grace.Period - reserve))
+}
+
+// graceEnds tells a main process that still waits for shutdown to stop, and kills
+// one that was told.
+func (l *Life) graceEnds() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.phase {
+	case stopping:
+		l.callOff(config.Shutdown, errGraceEnds)
+		l.tell()
+	case ending:
+		l.Logger.Error("main process killed, it has outlived the grace period", "grace", l.Grace.Period.String())
+		l.super.Deliver(syscall.SIGKILL)
+	}
+}
+
+var errGraceEnds = errors.New("the grace period ends")

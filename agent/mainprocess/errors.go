@@ -35,12 +35,16 @@ func (e *NoneError) Is(target error) bool { return target == ErrNone }
 // GoneError: the process that a pid or pidfile target names has exited.
 type GoneError struct {
 	Target Target
-	PID    int
+	// PID is 0 where podhook run has not started it yet.
+	PID int
 	// Recycled: the number now belongs to another process, which is left alone.
 	Recycled bool
 }
 
 func (e *GoneError) Error() string {
+	if e.PID == 0 {
+		return "the main process has not been started yet"
+	}
 	s := fmt.Sprintf("main process %s: process %d is gone", e.Target, e.PID)
 	if e.Recycled {
 		s += " (another process has got its number since)"

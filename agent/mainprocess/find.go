@@ -20,6 +20,9 @@ func (t Target) Find() (*Process, error) {
 func (t Target) find() (*Process, pidfile, error) {
 	switch t.kind {
 	case kindPID:
+		if t.pid == 0 {
+			return nil, pidfile{}, &GoneError{Target: t}
+		}
 		p, err := t.openPID(t.pid)
 		return p, pidfile{}, err
 	case kindPidfile:

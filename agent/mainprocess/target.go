@@ -17,7 +17,7 @@ type Target struct {
 
 // Started is the process that podhook run has started: pid with its start time in
 // clock ticks since boot, 0 where that is not known. Another one with its number
-// is not it.
+// is not it. pid 0 is a process that has not been started yet.
 func Started(pid int, start uint64) Target {
 	return Target{kind: kindPID, value: strconv.Itoa(pid), pid: pid, start: start}
 }

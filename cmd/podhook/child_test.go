@@ -2,7 +2,14 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // childEnv makes the test's own binary act as one of the programs below, which
@@ -10,6 +17,47 @@ import (
 const childEnv = "TEST_CHILD"
 
 func child(args []string) int {
+	if len(args) == 1 && args[0] == "server" {
+		if err := server(os.Getenv("DIR")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return serverCode
+	}
 	fmt.Fprintf(os.Stderr, "no such child: %q\n", args)
 	return 2
+}
+
+// serverCode is what a server exits with that was told to stop.
+const serverCode = 3
+
+// server answers HTTP at the address that it writes to the file address, until
+// TERM, QUIT or INT. It writes the signals that it gets to the file events. With
+// STUBBORN it goes on.
+func server(dir string) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	events, err := os.OpenFile(filepath.Join(dir, "events"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(events, "main starts")
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "main answers") }))
+	if err := os.WriteFile(filepath.Join(dir, "address.tmp"), []byte(listener.Addr().String()), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, "address.tmp"), filepath.Join(dir, "address")); err != nil {
+		return err
+	}
+	for s := range signals {
+		fmt.Fprintln(events, "main gets", unix.SignalName(s.(syscall.Signal)))
+		if s != syscall.SIGHUP && os.Getenv("STUBBORN") == "" {
+			break
+		}
+	}
+	return nil
 }

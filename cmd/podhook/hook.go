@@ -45,6 +45,9 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	if h.store != nil {
+		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
+	}
 	if _, refused := h.configuration.Refused(); refused != nil {
 		fmt.Fprintf(c.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
 	}

@@ -116,7 +116,7 @@ func runMain(ctx context.Context, c *call) int {
 		return f.exitCode(c, 0, command.Exec())
 	}
 	reaper := process.NewReaper()
-	k, err := p.openCompanions(ctx, c, reaper, f.prestart, command)
+	k, err := p.openCompanions(ctx, c, reaper, f, command)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -124,7 +124,7 @@ func runMain(ctx context.Context, c *call) int {
 	if err := f.takeOrphans(c.stderr, reaper); err != nil {
 		return c.fail(err)
 	}
-	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: f.rewrite, Hold: k.hold()})
+	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: k.rewrite, Hold: k.hold()})
 	k.super = s
 	code, err := s.Run(func() int {
 		code, err := k.live(command)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"syscall"
 
 	"github.com/podhook/podhook/agent"
@@ -16,26 +18,33 @@ import (
 // companions are what podhook run lives with beside CMD. Without life and beside
 // it is inert: no hooks, no listener, the behaviour of a plain init.
 type companions struct {
-	super  *supervisor.Supervisor
-	life   *lifecycle.Life
-	beside *agent.Beside
-	cancel context.CancelCauseFunc
+	super *supervisor.Supervisor
+	// rewrite is what the supervisor rewrites, and the life does not.
+	rewrite map[syscall.Signal]syscall.Signal
+	life    *lifecycle.Life
+	beside  *agent.Beside
+	cancel  context.CancelCauseFunc
 }
 
 // openCompanions reads the hooks. What is wrong with them stops the start before
 // anything runs. Where there are none, no state is needed either.
-func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Reaper, mode lifecycle.Mode, command supervisor.Command) (*companions, error) {
+func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*companions, error) {
 	cfg, err := config.Load(agent.SourceOf(p.settings, c.env))
 	if err != nil {
 		return nil, err
 	}
-	if p.settings.Listen == "" && p.settings.StopSignal == 0 && !hasSteps(cfg) {
-		return &companions{}, nil
+	k := &companions{}
+	stops, rewrite := p.stopSignals(f.rewrite)
+	if p.settings.Listen == "" && !hasSteps(cfg) {
+		maps.Copy(rewrite, stops)
+		k.rewrite = rewrite
+		return k, nil
 	}
+	k.rewrite = rewrite
 	p.openStore()
 	if p.storeErr != nil {
 		if p.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
-			return nil, p.storeErr
+			return nil, &hooks.NotRecordedError{Err: p.storeErr}
 		}
 		p.logger.Warn("shutdown is run, and not recorded", "error", p.storeErr.Error())
 	}
@@ -43,8 +52,53 @@ func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Rea
 		if err := p.findMain(); err != nil {
 			return nil, err
 		}
+	} else if f.prestart == lifecycle.Gate {
+		if err := needsNoMain(cfg.Hooks[config.Prestart]); err != nil {
+			return nil, err
+		}
 	}
-	return p.newCompanions(ctx, c, reaper, mode, command)
+	if err := p.startLife(ctx, c, k, reaper, lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// stopSignals are the signals that ask the container to stop, with what CMD gets
+// for each, and the rewritings of the others. A stop signal that is dropped asks
+// for nothing.
+func (p *parts) stopSignals(rewrite map[syscall.Signal]syscall.Signal) (stops, others map[syscall.Signal]syscall.Signal) {
+	stops, others = map[syscall.Signal]syscall.Signal{}, maps.Clone(rewrite)
+	for _, sig := range p.settings.StopSignals {
+		to, rewritten := rewrite[sig]
+		switch {
+		case rewritten && to == 0:
+			continue
+		case p.settings.StopSignal != 0:
+			to = syscall.Signal(p.settings.StopSignal)
+		case !rewritten:
+			to = sig
+		}
+		stops[sig] = to
+		delete(others, sig)
+	}
+	return stops, others
+}
+
+// needsNoMain refuses steps that have to do with a main process that prestart
+// gates.
+func needsNoMain(prestart *config.Hook) error {
+	var all []error
+	for i, step := range prestart.Steps {
+		if _, ok := step.Action.(config.Signal); ok {
+			all = append(all, config.Problem{Pos: step.Pos, Field: fmt.Sprintf("hooks.prestart.steps[%d].signal", i),
+				Msg: "the main process is started after prestart: use --prestart=background, or another hook"})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return usagef("%v", errors.Join(all...))
 }
 
 func hasSteps(cfg *config.Config) bool {
@@ -56,37 +110,36 @@ func hasSteps(cfg *config.Config) bool {
 	return false
 }
 
-func (p *parts) newCompanions(ctx context.Context, c *call, reaper *process.Reaper, mode lifecycle.Mode, command supervisor.Command) (*companions, error) {
-	k := &companions{}
+// startLife makes what beside CMD lives, and lets the agent listen. o lacks what
+// is made here.
+func (p *parts) startLife(ctx context.Context, c *call, k *companions, reaper *process.Reaper, o lifecycle.Options) error {
 	ctx, k.cancel = context.WithCancelCause(ctx)
-	child := lifecycle.NewMain(func(sig syscall.Signal) { k.super.Deliver(sig) })
-	var main hooks.MainProcess = child
+	o.Main = lifecycle.NewMain(func(sig syscall.Signal) { k.super.Deliver(sig) })
+	var main hooks.MainProcess = o.Main
 	if p.finder != nil {
 		main = p.finderMain()
 	}
 	a, err := p.assemble(ctx, c, reaper, main)
 	if err != nil {
-		k.close()
-		return nil, err
+		return err
 	}
 	// Not as PID 1, a step's orphans come to us only as a subreaper.
 	if err := reaper.Subreaper(); err != nil {
 		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
 	}
-	k.life = lifecycle.New(ctx, lifecycle.Options{
-		Command: command, Prestart: mode, Runner: a.Runner, Main: child, Store: p.store, Grace: a.Runner.Grace,
-		StopSignals: p.settings.StopSignals, StopSignal: syscall.Signal(p.settings.StopSignal), Logger: p.logger,
-	})
+	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
+	k.life = lifecycle.New(ctx, o)
 	if p.settings.Listen == "" {
-		return k, nil
+		return nil
 	}
 	listener, err := listen(a)
 	if err != nil {
-		k.close()
-		return nil, err
+		return err
 	}
+	p.logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
+		"instance", p.store.Instance().ID, "state", p.store.Dir())
 	k.beside = a.Start(listener)
-	return k, nil
+	return nil
 }
 
 // hold is nil where nothing is to be held.

@@ -6,7 +6,7 @@ import (
 )
 
 // SaveMain writes down the main process that podhook has started, for the exec'd
-// hooks of this instance to find it.
+// hooks of this instance to find it. The zero identity is one that podhook will start.
 func (s *Store) SaveMain(main MainIdentity) error {
 	text := fmt.Sprintf("%s %d %d\n", s.instance.ID, main.PID, main.StartTime)
 	return WriteFileAtomic(s.mainPath(), []byte(text), 0o600)

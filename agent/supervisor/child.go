@@ -52,6 +52,11 @@ func spawn(m *image) (int, error) {
 	m.failure = (*syscall.Errno)(unsafe.Pointer(&shared[0]))
 
 	pid, errno := forkBlocked(m)
+	if errno == syscall.EINVAL {
+		// A kernel before 5.2, or somebody who plays one.
+		m.cloneFlags = 0
+		pid, errno = forkBlocked(m)
+	}
 	if errno == 0 {
 		errno = *m.failure
 	}
@@ -69,8 +74,8 @@ func forkBlocked(m *image) (uintptr, syscall.Errno) {
 	defer syscall.ForkLock.Unlock()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	old := setMask(inherited.All)
-	defer setMask(old)
+	old := inherited.SetMask(inherited.All)
+	defer inherited.SetMask(old)
 	pid, errno := fork(m)
 	runtimeAfterFork()
 	return pid, errno

@@ -49,7 +49,7 @@ const shell = "/bin/sh"
 const defaultPath = "/bin:/usr/bin"
 
 func (c Command) image() (*image, error) {
-	m := &image{tty: -1, pidfd: -1, mask: uint64(inherited.Blocked())}
+	m := &image{tty: -1, cloneFlags: unix.CLONE_PIDFD, pidfd: -1, mask: uint64(inherited.Blocked())}
 	var err error
 	if m.paths, err = pointers(candidates(c.Argv[0], c.Env)); err != nil {
 		return nil, err

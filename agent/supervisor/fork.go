@@ -11,18 +11,20 @@ import (
 // image is all that the forked child needs, made ready before: between fork
 // and exec nothing may be allocated, no lock taken and no stack grown.
 type image struct {
-	paths    []*byte // what to try, in this order
-	argv     []*byte
-	shell    *byte
-	shargv   []*byte // argv of the shell; the path goes to shargv[1]
-	envv     []*byte
-	tty      int // to become the foreground group of, or -1
-	mask     uint64
-	actions  [65]action // by signal
-	nofile   *unix.Rlimit
-	shut     [3]bool // of 0, 1, 2
-	pidfd    int32
-	childpid int32
+	paths   []*byte // what to try, in this order
+	argv    []*byte
+	shell   *byte
+	shargv  []*byte // argv of the shell; the path goes to shargv[1]
+	envv    []*byte
+	tty     int // to become the foreground group of, or -1
+	mask    uint64
+	actions [65]action // by signal
+	nofile  *unix.Rlimit
+	shut    [3]bool // of 0, 1, 2
+	// cloneFlags is CLONE_PIDFD, or 0 where that is not known; see pidfd.
+	cloneFlags uintptr
+	pidfd      int32
+	childpid   int32
 	// failure is in memory that the child shares, for its errno.
 	failure *syscall.Errno
 }
@@ -45,8 +47,7 @@ type action struct {
 //go:norace
 //go:nocheckptr
 func fork(m *image) (pid uintptr, errno syscall.Errno) {
-	const flags = unix.CLONE_VFORK | unix.CLONE_PIDFD | uintptr(unix.SIGCHLD)
-	first, second := uintptr(flags), uintptr(0)
+	first, second := unix.CLONE_VFORK|m.cloneFlags|uintptr(unix.SIGCHLD), uintptr(0)
 	if runtime.GOARCH == "s390x" {
 		first, second = second, first // clone(2)
 	}

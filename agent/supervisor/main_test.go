@@ -60,6 +60,8 @@ type options struct {
 	// rewrite is FROM=TO in numbers.
 	rewrite string
 	remap   string
+	// parentDeath is a signal's name.
+	parentDeath string
 }
 
 // initProgram is an init: podhook, or one to compare it with.
@@ -124,6 +126,9 @@ func podhookFlags(o options) ([]string, bool) {
 	if o.remap != "" {
 		words = append(words, "-e", o.remap)
 	}
+	if o.parentDeath != "" {
+		words = append(words, "--parent-death", o.parentDeath)
+	}
 	return words, true
 }
 
@@ -138,6 +143,9 @@ func tiniFlags(o options) ([]string, bool) {
 	if o.remap != "" {
 		words = append(words, "-e", o.remap)
 	}
+	if o.parentDeath != "" {
+		words = append(words, "-p", "SIG"+o.parentDeath)
+	}
 	return words, o.rewrite == ""
 }
 
@@ -149,7 +157,7 @@ func dumbInitFlags(o options) ([]string, bool) {
 	if o.rewrite != "" {
 		words = append(words, "-r", strings.Replace(o.rewrite, "=", ":", 1))
 	}
-	return words, !o.subreaper && o.remap == ""
+	return words, !o.subreaper && o.remap == "" && o.parentDeath == ""
 }
 
 func catatonitFlags(o options) ([]string, bool) {
@@ -217,5 +225,17 @@ func (r *table) print() {
 			fmt.Fprintf(tw, "\t%s", r.cells[name][i.name])
 		}
 		fmt.Fprintln(tw)
+	}
+}
+
+// The binary that is shipped must have the entry point that this suite builds
+// with.
+func TestMakefileHasEntryPoint(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "-E podhook_start") {
+		t.Error("make build links podhook without -E podhook_start")
 	}
 }

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"bufio"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -293,6 +294,33 @@ func TestSignalRacesWithExit(t *testing.T) {
 		if codes[7]+codes[143] != n || codes[7] == 0 {
 			return fmt.Errorf("exit codes: %v", codes)
 		}
+		return nil
+	})
+}
+
+func TestParentDeath(t *testing.T) {
+	o := options{subreaper: true, parentDeath: "TERM"}
+	rule(t, o, func(t *testing.T, i initProgram) error {
+		argv, _ := i.argv(o, []string{"sh", "-c", "trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.02; done"})
+		cmd := conditions{}.command(append([]string{"sh", "-c", `"$@" & wait`, "sh"}, argv...)...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return err
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() || lines.Text() != "ready" {
+			return fmt.Errorf("it did not start: %q", lines.Text())
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			return err
+		}
+		if !lines.Scan() || lines.Text() != "told" {
+			return fmt.Errorf("it was not told: %q", lines.Text())
+		}
+		_ = cmd.Wait()
 		return nil
 	})
 }

@@ -61,7 +61,7 @@ func New(reaper *process.Reaper, options Options) *Supervisor {
 // busy stays pending, or comes by way of os/signal.
 func (s *Supervisor) Run(life func() int) (int, error) {
 	runtime.LockOSThread()
-	setMask(inherited.All)
+	inherited.SetMask(inherited.All)
 	s.thread = unix.Gettid()
 
 	code := 0

@@ -46,8 +46,8 @@ func (t *terminal) ours() bool { return t.foreground() == unix.Getpgrp() }
 func (t *terminal) give(group int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	old := setMask(inherited.All)
-	defer setMask(old)
+	old := inherited.SetMask(inherited.All)
+	defer inherited.SetMask(old)
 	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
 }
 
@@ -112,11 +112,11 @@ func (t *terminal) suspend(pid int, sig syscall.Signal) {
 func stopSelf(sig syscall.Signal) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	old := setMask(inherited.All)
-	defer setMask(old)
+	old := inherited.SetMask(inherited.All)
+	defer inherited.SetMask(old)
 	_ = syscall.Kill(0, sig) // Supervisor.Run drops its own
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), sig)
-	setMask(inherited.All &^ inherited.Set(sig))
+	inherited.SetMask(inherited.All &^ inherited.Set(sig))
 }
 
 // resume passes on the terminal that a shell has given to our group (fg) and

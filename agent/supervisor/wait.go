@@ -61,12 +61,3 @@ func wait(set inherited.Signals, into *received) (syscall.Signal, error) {
 		}
 	}
 }
-
-// setMask replaces the signal mask of the calling thread and returns the old one.
-func setMask(set inherited.Signals) inherited.Signals {
-	var old inherited.Signals
-	// It cannot fail with these arguments: rt_sigprocmask(2).
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
-		uintptr(unsafe.Pointer(&set)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
-	return old
-}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 // busyWait is how long a start is tried again while somebody still has the
@@ -30,7 +32,8 @@ type child struct {
 // that is locked to it returns, so nobody needs to lock one here, but Run must
 // not be called from such a goroutine. Limits are what podhook itself was
 // started with: syscall.ForkExec takes back the runtime's rise of
-// RLIMIT_NOFILE.
+// RLIMIT_NOFILE. So is the signal mask: under podhook run our threads have nearly
+// everything blocked.
 func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 	// Closed under the reaper's lock after a fork: another run's child would
 	// otherwise hold the write ends open until its exec.
@@ -60,7 +63,7 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 			return 0, err
 		}
 		attr.Files[0] = uintptr(null)
-		pid, err := syscall.ForkExec(path, spec.Argv, attr)
+		pid, err := inherited.ForkExec(path, spec.Argv, attr)
 		if err == nil {
 			closeOutputs()
 		}

@@ -1,6 +1,7 @@
 package inherited
 
 import (
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -14,18 +15,24 @@ var (
 	handlers    [65]uintptr
 	descriptors [3]uintptr
 	nofile      [2]uint64
-	scratch     [8]uint64
+	//lint:ignore U1000 podhook_start writes and reads it
+	scratch [8]uint64
 )
 
 // Read by podhook_start: all signals, and those that Go's runtime unblocks in
 // every thread, with 0 at the end.
 var (
-	full   = ^uint64(0)
+	//lint:ignore U1000 podhook_start reads it
+	full = ^uint64(0)
+	//lint:ignore U1000 podhook_start reads it
 	ending = [...]uintptr{
 		uintptr(syscall.SIGHUP), uintptr(syscall.SIGINT), uintptr(syscall.SIGQUIT),
 		uintptr(syscall.SIGABRT), uintptr(syscall.SIGTERM), uintptr(syscall.SIGSYS), 0,
 	}
 )
+
+// found is the mask of the main thread when this package is initialised.
+var found = Mask()
 
 // Signals is a set of signals as the kernel has it: signal n is bit n-1.
 type Signals uint64
@@ -54,7 +61,7 @@ func Recorded() bool { return entered != 0 }
 // Blocked is the signal mask that the process was started with.
 func Blocked() Signals {
 	if !Recorded() {
-		return Mask()
+		return found
 	}
 	return Signals(mask)
 }
@@ -102,6 +109,25 @@ func Mask() Signals {
 	// It cannot fail with these arguments: rt_sigprocmask(2).
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
 	return old
+}
+
+// SetMask replaces the signal mask of the calling thread and returns the old
+// one. The caller has locked its goroutine to the thread.
+func SetMask(set Signals) Signals {
+	var old Signals
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+		uintptr(unsafe.Pointer(&set)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	return old
+}
+
+// ForkExec is syscall.ForkExec for a child that shall have the signal mask this
+// process was started with, and not that of one of its threads.
+func ForkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	old := SetMask(Blocked())
+	defer SetMask(old)
+	return syscall.ForkExec(path, argv, attr)
 }
 
 func disposition(sig syscall.Signal) uintptr {

@@ -40,7 +40,7 @@ func (j *journal) begin(rec *state.Record) {
 
 func (j *journal) line(l Line) {
 	if j.output != nil {
-		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Stream), []byte(l.String())) // a lost line of output is no reason to fail the hook
+		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Stream), l.Text, l.Dropped) // a lost line of output is no reason to fail the hook
 	}
 }
 

@@ -24,7 +24,7 @@ func BenchmarkRun(b *testing.B) {
 			b.Fatal(err)
 		}
 		mustWrite(b, l, r)
-		if err := w.WriteLine(time.Now(), "step", "stdout", line); err != nil {
+		if err := w.WriteLine(time.Now(), "step", "stdout", line, 0); err != nil {
 			b.Fatal(err)
 		}
 		r.Outcome = Succeeded

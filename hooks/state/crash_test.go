@@ -40,7 +40,7 @@ func childWriteForever(dir string) error {
 			return err
 		}
 		for range 50 {
-			if err := w.WriteLine(time.Now(), "s", "stdout", []byte("line")); err != nil {
+			if err := w.WriteLine(time.Now(), "s", "stdout", []byte("line"), 0); err != nil {
 				return err
 			}
 		}

@@ -277,7 +277,7 @@ func TestFullDisk(t *testing.T) {
 		"Write":           l.Write(Record{RunID: "r2", Outcome: Running}),
 		"SetMarker":       l.SetMarker("r2"),
 		"SaveConfig":      s.SaveConfig([]byte("b"), "x"),
-		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte(long)),
+		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte(long), 0),
 		"WriteFileAtomic": WriteFileAtomic(filepath.Join(dir, "done"), []byte("x"), 0o644),
 	}
 	for what, err := range full {
@@ -305,7 +305,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustWrite(t, l, Record{RunID: "r3", Outcome: Succeeded})
-	if err := w.WriteLine(testTime, "a", "stdout", []byte("kept")); err != nil {
+	if err := w.WriteLine(testTime, "a", "stdout", []byte("kept"), 0); err != nil {
 		t.Fatal(err)
 	}
 	lost := len(keptLine("a", "stdout", long))

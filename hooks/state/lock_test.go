@@ -260,7 +260,7 @@ func TestChildrenDoNotInheritTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.WriteLine(time.Now(), "a", "stdout", []byte("x")); err != nil {
+	if err := w.WriteLine(time.Now(), "a", "stdout", []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
 	// A program that is started now, as steps are, and lives on.
@@ -351,7 +351,7 @@ func TestUnlockedLockDoesNothing(t *testing.T) {
 		"SetMarker":   l.SetMarker("r1"),
 		"ClearMarker": l.ClearMarker(),
 		"Output":      outErr,
-		"WriteLine":   w.WriteLine(time.Now(), "a", "stdout", []byte("x")),
+		"WriteLine":   w.WriteLine(time.Now(), "a", "stdout", []byte("x"), 0),
 	} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s after Unlock: %v, want fs.ErrClosed", what, err)

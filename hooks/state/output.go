@@ -68,10 +68,11 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 
 // WriteLine keeps one line that step printed to stream ("stdout", "stderr") at
 // t. The line's bytes are kept as they are, without the newline at its end;
-// one longer than a quarter of the limit is cut. The error is a *FullError
+// one longer than a quarter of the limit is cut. Of the line cut bytes are
+// missing already. The error is a *FullError
 // where no space is left (the line then counts as omitted) and fs.ErrClosed
 // after Unlock.
-func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte) error {
+func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte, cut int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -80,7 +81,7 @@ func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte) 
 	if w.limit < 0 {
 		return nil
 	}
-	w.format(t, step, stream, line)
+	w.format(t, step, stream, line, cut)
 	if err := w.write(); err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte) 
 
 // format puts the line as it is kept into w.buf: time, step and stream, each
 // followed by a space, then the line's own bytes.
-func (w *OutputWriter) format(t time.Time, step, stream string, line []byte) {
+func (w *OutputWriter) format(t time.Time, step, stream string, line []byte, cut int) {
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		line = line[:n-1]
 	}
@@ -104,9 +105,9 @@ func (w *OutputWriter) format(t time.Time, step, stream string, line []byte) {
 	b = append(b, line...)
 	const note = " [%d bytes cut]"
 	room := w.limit/4 - 1
-	if len(b) > room {
-		keep := room - len(note) - len("9223372036854775807")
-		b = fmt.Appendf(b[:keep], note, len(b)-keep)
+	if len(b) > room || cut > 0 {
+		keep := min(len(b), room-len(note)-len("9223372036854775807"))
+		b = fmt.Appendf(b[:keep], note, cut+len(b)-keep)
 	}
 	w.buf = append(b, '\n')
 }

@@ -44,7 +44,7 @@ func beginOutput(t testing.TB, h *Hook, runID string) (*Lock, *OutputWriter) {
 
 func mustLine(t testing.TB, w *OutputWriter, line string) {
 	t.Helper()
-	if err := w.WriteLine(testTime, "step", "stdout", []byte(line)); err != nil {
+	if err := w.WriteLine(testTime, "step", "stdout", []byte(line), 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -61,7 +61,7 @@ func TestOutputKeepsLinesAsTheyAre(t *testing.T) {
 		{"render", "stderr", ""},
 		{"my step\n", "stdout", "x\n"},
 	} {
-		if err := w.WriteLine(testTime, l.step, l.stream, []byte(l.line)); err != nil {
+		if err := w.WriteLine(testTime, l.step, l.stream, []byte(l.line), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -253,7 +253,7 @@ func childRun(dir string) error {
 			return err
 		}
 		for _, line := range strings.Split(strings.TrimSpace(string(buf[:n])), "\n") {
-			if err := w.WriteLine(testTime, "step", "stdout", []byte(line)); err != nil {
+			if err := w.WriteLine(testTime, "step", "stdout", []byte(line), 0); err != nil {
 				return err
 			}
 		}

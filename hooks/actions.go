@@ -39,10 +39,11 @@ func (x *run) perform(ctx context.Context, u unit, rec *state.StepRecord) {
 // was that ended.
 func (x *run) stopped(ctx context.Context, step *config.Step, rec *state.StepRecord) {
 	rec.Outcome = ended(ctx)
+	deadline, _ := ctx.Deadline()
 	switch {
 	case rec.Outcome == state.Interrupted:
 		rec.Error = "interrupted: " + context.Cause(ctx).Error()
-	case time.Now().Before(x.deadline):
+	case deadline.Before(x.deadline):
 		rec.Error = fmt.Sprintf("timed out after its timeout of %v", step.Timeout)
 	case x.cut:
 		rec.Error = fmt.Sprintf("timed out: the grace period of %v leaves hook %s no more time", x.Grace.Period, x.hook.Name)
@@ -91,7 +92,8 @@ func (x *run) say(rec *state.StepRecord, text string) {
 
 // program runs a unit's argv.
 func (x *run) program(ctx context.Context, u unit, rec *state.StepRecord) {
-	env, marks := x.environment(u, rec)
+	deadline, _ := ctx.Deadline()
+	env, marks := x.environment(u, rec, deadline)
 	t := newTail()
 	result, err := x.Reaper.Run(ctx, process.Spec{
 		Argv:      u.argv,

@@ -61,8 +61,12 @@ func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	default:
 		return b
 	}
-	if end := begin.Add(r.Grace.Period - reserve - b.killAfter); end.Before(b.deadline) {
-		b.deadline, b.cut = end, true
+	end := begin.Add(r.Grace.Period - reserve)
+	if end.Add(-b.killAfter).Before(b.deadline) {
+		// Where little is left the killing gets half of it at most, so that some
+		// work is done.
+		b.killAfter = min(b.killAfter, max(end.Sub(start), 0)/2)
+		b.deadline, b.cut = end.Add(-b.killAfter), true
 	}
 	return b
 }

@@ -12,7 +12,7 @@ import (
 // tells a script where it is (design section 5). Nothing of an HTTP request is
 // in it. marks are the entries that tell this attempt's processes from all
 // others in /proc/PID/environ.
-func (x *run) environment(u unit, rec *state.StepRecord) (env, marks []string) {
+func (x *run) environment(u unit, rec *state.StepRecord, deadline time.Time) (env, marks []string) {
 	marks = []string{
 		"PODHOOK_RUN_ID=" + x.rec.RunID,
 		"PODHOOK_STEP=" + u.name,
@@ -21,7 +21,7 @@ func (x *run) environment(u unit, rec *state.StepRecord) (env, marks []string) {
 	own := append([]string{
 		"PODHOOK_HOOK=" + x.hook.Name,
 		"PODHOOK_TRIGGER=" + string(x.rec.Trigger),
-		"PODHOOK_DEADLINE=" + x.deadline.UTC().Format(time.RFC3339),
+		"PODHOOK_DEADLINE=" + deadline.UTC().Format(time.RFC3339),
 	}, marks...)
 	own = append(own, x.environ...)
 	return override(override(x.Environ, u.step.Env), own), marks

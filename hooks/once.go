@@ -42,6 +42,7 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 		}
 		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
 	}
+	before, _, _ := r.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
 	lock, waited, err := r.lock(ctx, hook)
 	if err != nil {
 		var stuck *StuckError
@@ -54,7 +55,7 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 	defer j.close()
 	previous, found, err := lock.Read()
 	if err == nil && found {
-		if waited && previous.Outcome != state.Interrupted {
+		if waited && ranMeanwhile(before, previous) {
 			return Result{Record: previous, Joined: true}, nil
 		}
 		if !req.Force && r.counts(hook, previous) {
@@ -63,6 +64,13 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 		j.previous = previous
 	}
 	return r.run(ctx, hook, source, req, j)
+}
+
+// ranMeanwhile says whether the run in the record after a wait for the lock is one
+// that was going on in the wait. The lock may also have been held by somebody who
+// ran nothing.
+func ranMeanwhile(before, after state.Record) bool {
+	return after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
 }
 
 func (r *Runner) lock(ctx context.Context, hook *config.Hook) (lock *state.Lock, waited bool, err error) {

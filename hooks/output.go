@@ -9,38 +9,55 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// tailBytes bounds the last lines of a step that its record keeps, for the
-// status, the summary and the termination message.
-const tailBytes = 1 << 10
-
 // tail keeps a step's last lines. A background process may go on printing after
 // its step has ended, so it is locked.
 type tail struct {
-	mu   sync.Mutex
-	kept []string
-	size int
+	mu  sync.Mutex
+	rec state.StepRecord
 }
 
 func newTail() *tail { return &tail{} }
 
 func (t *tail) add(text []byte) {
-	if len(text) > tailBytes {
-		text = text[len(text)-tailBytes:]
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kept = append(t.kept, string(text))
-	t.size += len(text) + 1
-	for t.size > tailBytes && len(t.kept) > 1 {
-		t.size -= len(t.kept[0]) + 1
-		t.kept = slices.Delete(t.kept, 0, 1)
-	}
+	t.rec.AddTail(string(text))
 }
 
 func (t *tail) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.kept)
+	return slices.Clone(t.rec.Tail)
+}
+
+// tailsLimit bounds the last lines of all steps together, in bytes: a hook may
+// have hundreds of scripts, and the record is written with every step.
+const tailsLimit = 64 << 10
+
+// boundTails gives up last lines where there are too many of them: first those of
+// the oldest steps that have succeeded, which nobody asks for, then the newest of
+// the others, because the first failure is often the cause of the rest.
+func boundTails(steps []state.StepRecord) {
+	total := 0
+	for _, s := range steps {
+		for _, line := range s.Tail {
+			total += len(line)
+		}
+	}
+	give := func(s *state.StepRecord) {
+		for _, line := range s.Tail {
+			total -= len(line)
+		}
+		s.Tail = nil
+	}
+	for i := 0; i < len(steps) && total > tailsLimit; i++ {
+		if steps[i].Outcome == state.Succeeded {
+			give(&steps[i])
+		}
+	}
+	for i := len(steps) - 1; i >= 0 && total > tailsLimit; i-- {
+		give(&steps[i])
+	}
 }
 
 // line shows a line and writes it down.

@@ -30,6 +30,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 	x := r.newRun(hook, source, req, j)
 	units := plan(hook)
 	x.rec.Steps = records(units, j.previous)
+	x.startFirst()
 	j.begin(&x.rec)
 	if j.err != nil && hook.Name != config.Shutdown {
 		return Result{}, &NotRecordedError{Err: j.err}

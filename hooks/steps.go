@@ -74,6 +74,19 @@ func doneIn(previous state.Record, name string) string {
 	return ""
 }
 
+// startFirst marks the first step as running in the record that begins the run:
+// that saves writing the record again at once.
+func (x *run) startFirst() {
+	if len(x.rec.Steps) > 0 && x.skip(&x.rec.Steps[0]) == "" {
+		start(&x.rec.Steps[0])
+	}
+}
+
+func start(rec *state.StepRecord) {
+	now := time.Now()
+	rec.Outcome, rec.Start, rec.Attempt = state.Running, &now, 1
+}
+
 // steps runs the units in order until one of them halts the run.
 func (x *run) steps(ctx context.Context, units []unit) {
 	var stepCtx context.Context
@@ -83,7 +96,7 @@ func (x *run) steps(ctx context.Context, units []unit) {
 	for i, u := range units {
 		rec := &x.rec.Steps[i]
 		if reason := x.skip(rec); reason != "" {
-			rec.Outcome, rec.Error = state.Skipped, reason
+			*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: reason}
 			x.rec.Totals.AddStep(rec.Name, rec.Outcome, 0)
 			continue
 		}
@@ -92,15 +105,15 @@ func (x *run) steps(ctx context.Context, units []unit) {
 			current = u.step
 			stepCtx, cancel = withTimeout(ctx, u.step.Timeout)
 		}
-		now := time.Now()
-		rec.Outcome, rec.Start, rec.Attempt = state.Running, &now, 1
-		if i > 0 { // the first is in the record that began the run
+		if rec.Outcome != state.Running {
+			start(rec)
 			x.journal.write(&x.rec)
 		}
 		x.perform(stepCtx, u, rec)
 		end := time.Now()
 		rec.End = &end
-		x.rec.Totals.AddStep(rec.Name, rec.Outcome, end.Sub(now).Seconds())
+		x.rec.Totals.AddStep(rec.Name, rec.Outcome, end.Sub(*rec.Start).Seconds())
+		boundTails(x.rec.Steps)
 		x.judge(ctx, u.step, rec)
 	}
 }

@@ -143,11 +143,17 @@ func (h *Hook) StartsPrograms() bool {
 // its end, for a container where none is configured.
 func (c *Config) NeedMain() (list []Problem) {
 	for _, h := range c.inOrder() {
-		for name, s := range h.Each {
-			if s.needsMain() {
-				list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name),
-					Msg: "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
-			}
+		list = append(list, h.NeedMain()...)
+	}
+	return list
+}
+
+// NeedMain is Config.NeedMain for one hook.
+func (h *Hook) NeedMain() (list []Problem) {
+	for name, s := range h.Each {
+		if s.needsMain() {
+			list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name),
+				Msg: "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
 		}
 	}
 	return list

@@ -22,7 +22,7 @@ func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, 
 		return nil, err
 	}
 	if main == nil {
-		if err := p.needsMain(cfg); err != nil {
+		if err := p.needsMain(cfg.NeedMain()); err != nil {
 			return nil, err
 		}
 	}
@@ -39,17 +39,14 @@ func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, 
 	}, nil
 }
 
-// needsMain refuses a step that needs a main process which nobody has named.
-func (p *parts) needsMain(cfg *config.Config) error {
-	if p.finder != nil {
+// needsMain refuses steps that need a main process which nobody has named.
+func (p *parts) needsMain(steps []config.Problem) error {
+	if p.finder != nil || len(steps) == 0 {
 		return nil
 	}
 	var all []error
-	for _, problem := range cfg.NeedMain() {
+	for _, problem := range steps {
 		all = append(all, problem)
-	}
-	if len(all) == 0 {
-		return nil
 	}
 	return usagef("%v", errors.Join(all...))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
-	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
 )
 
 // The exit codes of commands; those of outcomes are in hooks.Judge.
@@ -28,8 +28,9 @@ func (c *call) fail(err error) int {
 	}
 	var usage *usageError
 	var variables *settings.Error
-	var broken *config.Errors
-	if errors.As(err, &usage) || errors.As(err, &variables) || errors.As(err, &broken) {
+	var noPlace *state.DirError
+	var noName *state.NameError
+	if errors.As(err, &usage) || errors.As(err, &variables) || errors.As(err, &noPlace) || errors.As(err, &noName) {
 		return exitUsage
 	}
 	return hooks.Judge(hooks.Result{}, err).ExitCode

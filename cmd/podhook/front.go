@@ -65,7 +65,8 @@ func (h *hookCall) workerDied(reaper *process.Reaper, exit process.Exit) int {
 
 // worker is the front's side of one.
 type worker struct {
-	pidfd    int
+	pid      int
+	pidfd    int // -1 where the kernel gives none
 	lifeline *os.File
 	exited   <-chan process.Exit
 	verdict  chan int
@@ -89,7 +90,7 @@ func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	if h.force {
 		argv = append(argv, "--force")
 	}
-	_, w.exited, err = reaper.Start(func() (int, error) {
+	w.pid, w.exited, err = reaper.Start(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
 			Env:   h.env,
 			Files: []uintptr{0, 1, 2, lifelineFD: lifelineR.Fd(), verdictFD: verdictW.Fd()},
@@ -118,8 +119,13 @@ func (w *worker) listen(verdict *os.File) {
 // signal forwards a stop signal. One that the worker cannot get any more has
 // nothing to stop.
 func (w *worker) signal(s os.Signal) {
-	if sig, ok := s.(syscall.Signal); ok && w.pidfd >= 0 {
+	sig, ok := s.(syscall.Signal)
+	switch {
+	case !ok:
+	case w.pidfd >= 0:
 		_ = unix.PidfdSendSignal(w.pidfd, sig, nil, 0)
+	default:
+		_ = unix.Kill(w.pid, sig)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
@@ -45,6 +46,9 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	if h.settings.Disabled {
+		return h.run(ctx, false)
+	}
 	if h.store != nil {
 		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
 	}
@@ -74,20 +78,35 @@ func openHook(c *call, name string, force bool) (*hookCall, error) {
 	if err != nil {
 		return nil, err
 	}
+	h := &hookCall{call: c, parts: p, name: name, force: force}
+	if p.settings.Disabled {
+		return h, nil // also where the configuration is what is wrong
+	}
 	source := agent.SourceOf(p.settings, c.env)
 	source.Hook = name
-	configuration, err := agent.LoadForExec(source, p.store, p.logger)
+	h.configuration, err = agent.LoadForExec(source, p.store, p.logger)
 	if err != nil {
 		return nil, err
 	}
-	return &hookCall{call: c, parts: p, configuration: configuration, name: name, force: force}, nil
+	return h, h.mainIsKnown()
+}
+
+// mainIsKnown refuses a hook that signals a main process which nobody has named,
+// before anything of it runs. Without a state it may be that podhook run knows.
+func (h *hookCall) mainIsKnown() error {
+	cfg, err := h.configuration.Get()
+	if err != nil || cfg.Hooks[h.name] == nil || h.store == nil {
+		return err
+	}
+	// Only of this hook: another one's mistake must not cost the drain.
+	return h.needsMain(cfg.Hooks[h.name].NeedMain())
 }
 
 // startsPrograms says whether the call may start a program: it does not where
 // the hook has succeeded already or has only built-in steps.
 func (h *hookCall) startsPrograms() bool {
 	cfg, err := h.configuration.Get()
-	if err != nil || h.settings.Disabled {
+	if err != nil {
 		return false
 	}
 	hook := cfg.Hooks[h.name]
@@ -96,6 +115,9 @@ func (h *hookCall) startsPrograms() bool {
 	}
 	if h.store == nil || h.force {
 		return true
+	}
+	if h.name == config.Shutdown && h.finder != nil {
+		return true // a main process that has come since makes it run again
 	}
 	rec, found, err := h.store.Hook(h.name).Read()
 	return err != nil || !found || rec.Outcome != state.Succeeded
@@ -112,7 +134,10 @@ func (h *hookCall) run(ctx context.Context, isWorker bool) int {
 		h.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
 	}
 	o := h.options(h.call)
-	o.Config, o.Reaper = h.configuration.Get, reaper
+	o.Reaper = reaper
+	if h.configuration != nil {
+		o.Config = h.configuration.Get
+	}
 	// ctx stops the run, and how it ended is waited for all the same.
 	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, hooks.Request{Trigger: state.TriggerExec, Force: h.force})
 	code := h.report(ctx, result, err)

@@ -27,7 +27,7 @@ func logs(ctx context.Context, c *call) int {
 	}
 	hook := p.store.Hook(words[0])
 	_, found, err := hook.Read()
-	if err == nil && !found && !*follow {
+	if err == nil && !found {
 		fmt.Fprintf(c.stderr, "podhook: hook %s has not run in this instance\n", words[0])
 		return exitOK
 	}
@@ -39,7 +39,10 @@ func logs(ctx context.Context, c *call) int {
 	} else {
 		err = hook.ReadOutput(c.stdout)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return interruptedCode(ctx)
+	case err != nil:
 		return c.fail(err)
 	}
 	return exitOK

@@ -29,14 +29,19 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 		return exitUsage
 	}
 	c.args = args[1:]
+	if len(args) > 1 && isHelp(args[1]) {
+		return help(ctx, c)
+	}
 	for _, cmd := range commands() {
 		if cmd.name == args[0] {
 			return cmd.run(ctx, c)
 		}
 	}
-	if args[0] == "-h" || args[0] == "--help" {
+	if isHelp(args[0]) {
 		return help(ctx, c)
 	}
 	fmt.Fprintf(stderr, "podhook: there is no command %q%s; podhook help lists them\n", args[0], didYouMean(args[0], commandNames()))
 	return exitUsage
 }
+
+func isHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }

@@ -51,8 +51,9 @@ func withBinary(m *testing.M) int {
 			return 1
 		}
 	}
-	// Races are written where a worker that has let go of its stderr can too.
-	os.Setenv("GORACE", "log_path="+filepath.Join(dir, "race"))
+	// Races are written where a worker that has let go of its stderr can too. By
+	// default a second is slept at every exit.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 log_path="+filepath.Join(dir, "race"))
 	code := m.Run()
 	races, _ := filepath.Glob(filepath.Join(dir, "race.*"))
 	for _, path := range races {
@@ -146,8 +147,10 @@ type running struct {
 // and the command is over when they have been read to their end.
 func (s *sandbox) start(args ...string) *running {
 	s.t.Helper()
-	return s.begin(exec.Command(s.binary, args...))
+	return s.begin(s.command(args...))
 }
+
+func (s *sandbox) command(args ...string) *exec.Cmd { return exec.Command(s.binary, args...) }
 
 func (s *sandbox) begin(cmd *exec.Cmd) *running {
 	s.t.Helper()
@@ -286,6 +289,17 @@ func zombie(pid int) bool {
 func commandLine(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " "))
+}
+
+// count is how many of the processes that live have exactly this command line.
+func (s *sandbox) count(line string) int {
+	n := 0
+	for _, pid := range s.alive() {
+		if commandLine(pid) == line {
+			n++
+		}
+	}
+	return n
 }
 
 // worker is the PID of the process that does the run.

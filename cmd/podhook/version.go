@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 )
@@ -10,6 +11,9 @@ import (
 var version = "devel"
 
 func printVersion(_ context.Context, c *call) int {
+	if err := noWords(flag.NewFlagSet("version", flag.ContinueOnError), c.args); err != nil {
+		return c.fail(err)
+	}
 	fmt.Fprintf(c.stdout, "podhook %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return exitOK
 }

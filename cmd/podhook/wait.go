@@ -18,6 +18,9 @@ const (
 	firstPause  = 20 * time.Millisecond
 	longPause   = 500 * time.Millisecond
 	dialTimeout = 2 * time.Second
+	// lastLook is what a look at the end of the timeout has, so that it can see
+	// something.
+	lastLook = 100 * time.Millisecond
 )
 
 // condition says whether what is waited for is there, and if not, why.
@@ -86,9 +89,14 @@ func (c *call) condition(words []string, file, tcp string) (what string, is cond
 }
 
 func (c *call) hookSucceeded(name string) (condition, error) {
-	p, err := openState(c, show.PID1Log())
-	if err != nil {
+	p, err := open(c, show.PID1Log())
+	switch {
+	case err != nil:
 		return nil, err
+	case p.settings.Disabled:
+		return func(context.Context) (bool, string) { return true, "" }, nil
+	case p.storeErr != nil:
+		return nil, p.storeErr
 	}
 	source := agent.SourceOf(p.settings, c.env)
 	source.Hook = name
@@ -102,9 +110,6 @@ func (c *call) hookSucceeded(name string) (condition, error) {
 	}
 	if cfg.Hooks[name] == nil {
 		return nil, usagef("wait: there is no hook %q", name)
-	}
-	if p.settings.Disabled {
-		return func(context.Context) (bool, string) { return true, "" }, nil
 	}
 	hook := p.store.Hook(name)
 	return func(context.Context) (bool, string) {
@@ -122,9 +127,12 @@ func (c *call) hookSucceeded(name string) (condition, error) {
 // poll looks at once and then again and again, less and less often, until the
 // timeout.
 func poll(ctx context.Context, timeout time.Duration, is condition) (why string, ok bool) {
-	deadline := time.Now().Add(timeout)
+	deadline, least := time.Now().Add(timeout), lastLook
+	if timeout == 0 {
+		least = dialTimeout
+	}
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		limited, cancel := context.WithDeadline(ctx, max0(deadline))
+		limited, cancel := context.WithTimeout(ctx, max(time.Until(deadline), least))
 		ok, why = is(limited)
 		cancel()
 		left := time.Until(deadline)
@@ -138,12 +146,4 @@ func poll(ctx context.Context, timeout time.Duration, is condition) (why string,
 			timer.Stop()
 		}
 	}
-}
-
-// max0 gives a look that is made once the time it needs.
-func max0(deadline time.Time) time.Time {
-	if soonest := time.Now().Add(dialTimeout); soonest.After(deadline) {
-		return soonest
-	}
-	return deadline
 }

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// family is a step with a child in its group, one in a session of its own and
+// one that is orphaned as well.
+const family = `hooks:
+  prestart:
+    timeout: 40s
+    steps:
+    - name: family
+      killAfter: 500ms
+      exec: [sh, -c, 'sleep 1001 & setsid sleep 1002 & (setsid sh -c "trap : TERM; sleep 1003; sleep 1004" &) ; echo ready >>"$DIR/ready"; sleep 1005']
+`
+
+// familyRuns starts the hook and waits until its whole family is there.
+func (s *sandbox) familyRuns() *running {
+	s.t.Helper()
+	call := s.start("prestart")
+	eventually(s.t, "the whole family runs", func() bool {
+		return s.count("sleep 1001")+s.count("sleep 1002")+s.count("sleep 1003")+s.count("sleep 1005") == 4
+	})
+	return call
+}
+
+// interrupted asserts what is left of a run that was ended in the middle.
+func (s *sandbox) interrupted() {
+	s.t.Helper()
+	rec := s.record("prestart")
+	if rec.Outcome != state.Interrupted || rec.Steps[0].Outcome != state.Interrupted {
+		s.t.Errorf("record %+v, want it interrupted", rec)
+	}
+	if rec.Totals.Runs[state.Interrupted] != 1 || rec.Totals.Steps[state.Interrupted] != 1 {
+		s.t.Errorf("totals %+v, want one interrupted run and step", rec.Totals)
+	}
+}
+
+func TestStopSignalEndsTheWholeTree(t *testing.T) {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		t.Run(sig.String(), func(t *testing.T) {
+			s := newSandbox(t, family)
+			call := s.familyRuns()
+			sent := time.Now()
+			call.signal(t, sig)
+			e := call.wait(t)
+			if e.code != code {
+				t.Errorf("%v, want code %d", e, code)
+			}
+			between(t, time.Since(sent), 0, 20*time.Second)
+			contains(t, e.stderr, "podhook: hook prestart interrupted", sig.String())
+			if left := commandLines(s.alive()); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+			s.interrupted()
+			if kills := s.record("prestart").Totals.Kills; kills["SIGTERM"] != 1 || kills["SIGKILL"] < 1 {
+				t.Errorf("signals counted: %v", kills)
+			}
+		})
+	}
+}
+
+func TestKilledFrontEndsTheRun(t *testing.T) {
+	s := newSandbox(t, family)
+	call := s.familyRuns()
+	call.signal(t, syscall.SIGKILL)
+	call.wait(t)
+	s.gone()
+	s.interrupted()
+	contains(t, s.record("prestart").Reason, "the process that called the hook was killed")
+}
+
+func TestKilledWorkerLeavesNothing(t *testing.T) {
+	s := newSandbox(t, family)
+	call := s.familyRuns()
+	if err := syscall.Kill(s.worker(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e := call.wait(t)
+	if e.code != 137 {
+		t.Errorf("%v, want code 137", e)
+	}
+	contains(t, e.stderr, "hook prestart interrupted", "SIGKILL")
+	if left := commandLines(s.alive()); len(left) > 0 {
+		t.Errorf("left behind when the call has ended: %q", left)
+	}
+	s.interrupted()
+	s.configure("hooks: {prestart: {steps: [{exec: ['true']}]}}\n")
+	contains(t, s.expect(0, "prestart").stdout, "hook prestart succeeded (run")
+}
+
+// Nobody is left to clean up; the kernel ends the step's own process.
+func TestBothKilledLeaveNoLeader(t *testing.T) {
+	s := newSandbox(t, family)
+	call := s.familyRuns()
+	worker := s.worker()
+	call.signal(t, syscall.SIGSTOP) // else the front would see the worker die
+	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	call.signal(t, syscall.SIGKILL)
+	eventually(t, "the leader is gone", func() bool {
+		for _, line := range commandLines(s.alive()) {
+			if strings.HasPrefix(line, "sh -c sleep 1001") {
+				return false
+			}
+		}
+		return true
+	})
+	s.interrupted()
+}
+
+// A run that a stop signal ended is no success: the next call is a new one.
+func TestStoppedHookRunsAgain(t *testing.T) {
+	s := newSandbox(t, gated)
+	owner := s.start("prestart")
+	s.began(1)
+	owner.signal(t, syscall.SIGTERM)
+	if e := owner.wait(t); e.code != 143 {
+		t.Error(e)
+	}
+	s.open()
+	contains(t, s.expect(0, "prestart").stdout, "hook prestart succeeded (run")
+	if got := s.read("ran"); got != "began\nbegan\nended\n" {
+		t.Errorf("ran %q", got)
+	}
+}
+
+// The built-in steps have no worker and are interrupted as well.
+func TestStopSignalEndsASleepStep(t *testing.T) {
+	s := newSandbox(t, "hooks: {shutdown: {steps: [{sleep: 20s}]}}\n")
+	call := s.start("shutdown")
+	eventually(t, "the step runs", func() bool { rec, ok := s.lastRun("shutdown"); return ok && rec.Outcome == state.Running })
+	call.signal(t, syscall.SIGTERM)
+	if e := call.wait(t); e.code != 143 || e.elapsed > 15*time.Second {
+		t.Error(e)
+	}
+	if rec := s.record("shutdown"); rec.Outcome != state.Interrupted {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// An agent that is killed in the middle leaves an interrupted run that the next
+// call does again.
+func TestKilledAgent(t *testing.T) {
+	s := newSandbox(t, gated, "PODHOOK_LISTEN=127.0.0.1:0")
+	r, w := pipe(t)
+	cmd := s.command("serve")
+	cmd.Stdout = w
+	agent := s.begin(cmd)
+	w.Close()
+	address := listening(t, r)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := get(address, "/prestart")
+		answer <- err
+	}()
+	s.began(1)
+	agent.signal(t, syscall.SIGKILL)
+	if err := <-answer; err == nil {
+		t.Error("a killed agent has answered")
+	}
+	if rec := s.record("prestart"); rec.Outcome != state.Interrupted {
+		t.Errorf("record %+v", rec)
+	}
+	s.open()
+	s.expect(0, "prestart")
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const drained = `hooks:
+  prestart:
+    steps: [{exec: [sh, -c, 'echo prestart >>"$DIR/ran"']}]
+  shutdown:
+    steps: [{exec: [sh, -c, 'echo shutdown >>"$DIR/ran"']}]
+`
+
+// notRecorded asserts what a container does whose state cannot be written: a
+// hook is not run, because its success could not be recorded, and shutdown does
+// its work all the same.
+func (s *sandbox) notRecorded(run func(args ...string) ended, reasons ...string) {
+	s.t.Helper()
+	e := run("prestart")
+	if e.code != 2 {
+		s.t.Errorf("prestart: %v, want code 2", e)
+	}
+	contains(s.t, e.stderr, append(reasons, "mount an emptyDir", "PODHOOK_STATE_DIR")...)
+	if got := s.read("ran"); got != "" {
+		s.t.Errorf("prestart ran %q", got)
+	}
+	e = run("shutdown")
+	if e.code != 1 {
+		s.t.Errorf("shutdown: %v, want code 1", e)
+	}
+	contains(s.t, e.stderr, "all steps succeeded, but the state cannot be written")
+	if got := s.read("ran"); got != "shutdown\n" {
+		s.t.Errorf("ran %q, want the drain", got)
+	}
+	between(s.t, e.elapsed, 0, 15*time.Second)
+}
+
+func TestStateThatCannotBeMade(t *testing.T) {
+	s := newSandbox(t, drained)
+	s.write("state", "a file is in the way", 0o644)
+	s.notRecorded(s.run, "the state cannot be written: PODHOOK_STATE_DIR cannot be used: "+s.path("state"))
+	for _, args := range [][]string{{"status"}, {"logs", "prestart"}, {"wait", "prestart"}, {"check"}, {"serve"}} {
+		e := s.expect(2, args...)
+		contains(t, e.stdout+e.stderr, "mount an emptyDir", s.path("state"))
+	}
+}
+
+func TestStateOfAnotherUser(t *testing.T) {
+	needsRoot(t)
+	s := newSandbox(t, drained)
+	own(t, s.dir)
+	if err := os.Mkdir(s.path("state"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.notRecorded(func(args ...string) ended {
+		return s.begin(exec.Command("setpriv", append([]string{"--reuid", nobody, "--regid", nobody, "--clear-groups", s.binary}, args...)...)).wait(t)
+	}, s.path("state")+": permission denied")
+}
+
+func TestStateOnAReadOnlyMount(t *testing.T) {
+	s := newSandbox(t, drained)
+	s.mountState(unix.MS_RDONLY, "")
+	s.notRecorded(s.run, "read-only file system")
+}
+
+func TestStateOnAFullMount(t *testing.T) {
+	s := newSandbox(t, drained)
+	s.mountState(0, "size=64k")
+	s.fillState()
+	s.notRecorded(s.run, "no space left on device")
+	// Space again: all works.
+	if err := os.Remove(s.path("state/filler")); err != nil {
+		t.Fatal(err)
+	}
+	s.expect(0, "prestart")
+}
+
+// A file system that fills up while the hook runs is no success.
+func TestStateThatFillsUp(t *testing.T) {
+	s := newSandbox(t, `hooks:
+  prestart:
+    steps:
+    - exec: [sh, -c, 'head -c 1000000 /dev/zero >"$DIR/state/filler" 2>/dev/null; echo filled']
+    - exec: [sh, -c, 'echo next >>"$DIR/ran"']
+`)
+	s.mountState(0, "size=64k")
+	e := s.expect(1, "prestart")
+	contains(t, e.stderr, "all steps succeeded, but the state cannot be written", "no space left on device")
+	if got := s.read("ran"); got != "next\n" {
+		t.Errorf("ran %q: the steps have begun and go on", got)
+	}
+	if e := s.run("wait", "prestart", "--timeout", "0s"); e.code != 124 {
+		t.Errorf("a success that was not recorded counts: %v", e)
+	}
+}
+
+// mountState mounts a tmpfs where the state is.
+func (s *sandbox) mountState(flags uintptr, data string) {
+	s.t.Helper()
+	needsRoot(s.t)
+	if err := os.Mkdir(s.path("state"), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", s.path("state"), "tmpfs", flags, data); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = unix.Unmount(s.path("state"), unix.MNT_DETACH) })
+}
+
+// fillState leaves no byte free.
+func (s *sandbox) fillState() {
+	s.t.Helper()
+	f, err := os.Create(s.path("state/filler"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+}
+
+// A record that is not one is no reason not to run, and no success.
+func TestBrokenRecord(t *testing.T) {
+	s := newSandbox(t, countedHooks)
+	s.expect(0, "prestart")
+	record := s.path("state/hooks/prestart/run.json")
+	for _, text := range []string{"", "{", "null", `{"version":99}`, "\x00\x00\x00"} {
+		if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, s.expect(0, "status").stdout, "prestart", "unknown", "no usable record")
+		if e := s.run("wait", "prestart", "--timeout", "0s"); e.code != 124 {
+			t.Errorf("record %q counts: %v", text, e)
+		}
+		contains(t, s.expect(0, "prestart").stdout, "hook prestart succeeded (run")
+	}
+}
+
+// Nothing that others may read or write is made in the state, and no temporary
+// file is left.
+func TestStateFiles(t *testing.T) {
+	s := newSandbox(t, countedHooks)
+	s.expect(0, "prestart")
+	s.expect(0, "prestart", "--force")
+	err := filepath.Walk(s.path("state"), func(path string, info os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		if filepath.Ext(path) == ".tmp" {
+			t.Errorf("%s is left", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

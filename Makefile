@@ -3,6 +3,9 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 
+# Where binaries are built to.
+BIN := bin
+
 # The name of the image that `make image` builds.
 IMAGE := podhook
 
@@ -26,18 +29,18 @@ export GOARCH ?= $(shell go env GOARCH)
 ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
 .DEFAULT_GOAL := help
-.PHONY: help build bin/podhook bin/rehearse image e2e demo test lint size bench clean
+.PHONY: help build $(BIN)/podhook $(BIN)/rehearse image release e2e demo test lint size bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: bin/podhook bin/rehearse ## build bin/podhook and bin/rehearse, static for linux
+build: $(BIN)/podhook $(BIN)/rehearse ## build bin/podhook and bin/rehearse, static for linux
 
 # Go knows better than make what has changed.
-bin/podhook:
+$(BIN)/podhook:
 	$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
 
-bin/rehearse:
+$(BIN)/rehearse:
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
 
 image: ## build the image $(IMAGE) by the Dockerfile
@@ -45,6 +48,9 @@ image: ## build the image $(IMAGE) by the Dockerfile
 
 demo: build ## rehearse the whole life of a container: no root, no Docker
 	deploy/demo/run
+
+release: ## archives for every platform, SBOMs and SHA256SUMS, into dist/
+	deploy/release/build $(VERSION)
 
 e2e: ## prove the image on the container engine
 	deploy/docker/base-image

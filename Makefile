@@ -28,6 +28,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOARCH ?= $(shell go env GOARCH)
 ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
+# Modules of tests alone: what they need podhook itself does not.
+NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/prove/go.mod))
+
 .DEFAULT_GOAL := help
 .PHONY: help build $(BIN)/podhook $(BIN)/rehearse image release e2e demo test lint size bench clean
 
@@ -58,11 +61,14 @@ e2e: ## prove the image on the container engine
 
 test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
+	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
+		(cd $$dir && go test -shuffle=on ./...) || exit; done
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	@for dir in $(NESTED); do echo "cd $$dir && go vet ./..."; (cd $$dir && go vet ./...) || exit; done
 	go run $(STATICCHECK) ./...
 	.ci/vulncheck ./...
 	.ci/shellcheck

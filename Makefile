@@ -58,6 +58,7 @@ release: ## archives for every platform, SBOMs and SHA256SUMS, into dist/
 e2e: ## prove the image on the container engine
 	deploy/docker/base-image
 	deploy/docker/prove-image
+	go test -tags e2e -timeout 20m -parallel 6 -count=1 ./deploy/e2e
 
 test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
@@ -68,6 +69,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	go vet -tags e2e ./deploy/e2e
 	@for dir in $(NESTED); do echo "cd $$dir && go vet ./..."; (cd $$dir && go vet ./...) || exit; done
 	go run $(STATICCHECK) ./...
 	.ci/vulncheck ./...

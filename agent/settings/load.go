@@ -36,41 +36,40 @@ func Load(environ []string) (*Settings, error) {
 	return s, nil
 }
 
-// decode hands envconfig one field at a time, because it stops at the first
-// value that it cannot read and a person wants to see all of them.
+// decode fills in the defaults and then hands envconfig the variables that are
+// set one at a time, because it stops at the first value that it cannot read and
+// a person wants to see all of them.
 func decode(s *Settings) []string {
+	if err := envconfig.Process(unset, s); err != nil {
+		return []string{err.Error()}
+	}
 	var problems []string
 	all := reflect.ValueOf(s).Elem()
 	for i := range all.NumField() {
 		field := all.Type().Field(i)
-		value := all.Field(i)
-		prefix := strings.TrimSuffix(Prefix, "_")
 		if os.Getenv(Name(field.Name)) == "" {
-			prefix = unset
+			continue
 		}
-		err := decodeField(prefix, field, value)
+		err := decodeField(field, all.Field(i))
 		var parse *envconfig.ParseError
 		switch {
 		case err == nil:
-			continue
 		case errors.As(err, &parse):
 			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse.Err)))
 		default:
 			problems = append(problems, fmt.Sprintf("%s: %v", Name(field.Name), err))
 		}
-		// The default keeps one bad value from looking like a contradiction too.
-		_ = decodeField(unset, field, value)
 	}
 	return problems
 }
 
 // unset is a prefix that no variable can have: what is looked up with it is
-// never found, so a field gets its default.
+// never found, so every field gets its default.
 const unset = "="
 
-func decodeField(prefix string, field reflect.StructField, value reflect.Value) error {
+func decodeField(field reflect.StructField, value reflect.Value) error {
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
-	if err := envconfig.Process(prefix, one.Interface()); err != nil {
+	if err := envconfig.Process(strings.TrimSuffix(Prefix, "_"), one.Interface()); err != nil {
 		return err
 	}
 	value.Set(one.Elem().Field(0))

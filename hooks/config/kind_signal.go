@@ -49,12 +49,12 @@ func checkTarget(text string) error {
 		if path.IsAbs(rest) {
 			return nil
 		}
-		return fmt.Errorf("an absolute path is needed after %s:", kind)
+		return fmt.Errorf("%s: needs an absolute path after it", kind)
 	case "name":
 		if rest != "" && !strings.Contains(rest, "/") {
 			return nil
 		}
-		return fmt.Errorf("a program's name without a / is needed after name:")
+		return fmt.Errorf("name: needs a program's name without a / after it")
 	}
 	return fmt.Errorf("%s", targetRule)
 }

@@ -138,8 +138,8 @@ func TestParseRefusesKinds(t *testing.T) {
 		{"wait: {metric: {name: b, atMost: 1}}", []string{"4: " + step + ".wait.metric: has no url; " + urlRule}},
 		{"signal: {to: main}", []string{"4: " + step + ".signal: has no signal; " + signalRule}},
 		{"signal: {signal: HUP, to: \"pid:7\"}", []string{`4: ` + step + `.signal.to: "pid:7": ` + targetRule}},
-		{"signal: {signal: HUP, to: \"pidfile:x\"}", []string{`4: ` + step + `.signal.to: "pidfile:x": an absolute path is needed after pidfile:`}},
-		{"signal: {signal: HUP, to: \"name:a/b\"}", []string{`4: ` + step + `.signal.to: "name:a/b": a program's name without a / is needed after name:`}},
+		{"signal: {signal: HUP, to: \"pidfile:x\"}", []string{`4: ` + step + `.signal.to: "pidfile:x": pidfile: needs an absolute path after it`}},
+		{"signal: {signal: HUP, to: \"name:a/b\"}", []string{`4: ` + step + `.signal.to: "name:a/b": name: needs a program's name without a / after it`}},
 		{"write: {content: a}", []string{"4: " + step + ".write: has no file; an absolute path is needed"}},
 		{"write: {file: /a/, mode: 9}", []string{
 			`4: ` + step + `.write.file: "/a/": the path of a file, which does not end in /`,

@@ -1,0 +1,142 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// newRunner has one configuration and no state, without which shutdown runs.
+func newRunner(t *testing.T, life context.Context, shutdown string, o Options) *Runner {
+	t.Helper()
+	cfg := &config.Config{Hooks: map[string]*config.Hook{"shutdown": hookOf(t, "shutdown", shutdown)}}
+	o.Config = func() (*config.Config, error) { return cfg, nil }
+	return New(life, o)
+}
+
+func TestCallersOfOneProcessShareARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRunner(t, t.Context(), "{steps: [{sleep: 3s}]}", Options{})
+		began := time.Now()
+		var callers sync.WaitGroup
+		runs := make(chan Result, 1000)
+		for range cap(runs) {
+			callers.Go(func() {
+				result, err := r.Call(t.Context(), "shutdown", Request{Trigger: state.TriggerHTTP})
+				if err != nil || result.Record.Outcome != state.Succeeded {
+					t.Errorf("%+v, %v", result, err)
+				}
+				runs <- result
+			})
+		}
+		callers.Wait()
+		close(runs)
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("took %v, want the 3s of one run", took)
+		}
+		ids, first := map[string]bool{}, 0
+		for result := range runs {
+			ids[result.Record.RunID] = true
+			if !result.Joined {
+				first++
+			}
+		}
+		if len(ids) != 1 || first != 1 {
+			t.Errorf("%d runs, %d callers say that they have begun one", len(ids), first)
+		}
+	})
+}
+
+func TestACallerThatGoesAwayDoesNotStopTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRunner(t, t.Context(), "{steps: [{sleep: 3s}]}", Options{})
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := r.Call(ctx, "shutdown", Request{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the caller got %v", err)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the caller was held for %v", took)
+		}
+		result, err := r.Call(t.Context(), "shutdown", Request{})
+		if err != nil || !result.Joined || result.Record.Outcome != state.Succeeded || time.Since(began) != 3*time.Second {
+			t.Errorf("after %v: %+v, %v", time.Since(began), result, err)
+		}
+	})
+}
+
+func TestTimeIsABudget(t *testing.T) {
+	for name, c := range map[string]struct {
+		text    string
+		grace   Grace
+		stopped time.Duration // how long ago
+		want    time.Duration
+		outcome state.Outcome
+	}{
+		"enough":          {"{timeout: 25s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{30 * time.Second, 2 * time.Second}, 0, 18 * time.Second, state.Succeeded},
+		"second is cut":   {"{timeout: 12s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{}, 0, 12 * time.Second, state.TimedOut},
+		"grace period":    {"{timeout: 25s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{15 * time.Second, 2 * time.Second}, 0, 13 * time.Second, state.TimedOut},
+		"begun before":    {"{timeout: 25s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{30 * time.Second, 2 * time.Second}, 20 * time.Second, 8 * time.Second, state.TimedOut},
+		"nothing is left": {"{timeout: 25s, steps: [{sleep: 9s}]}", Grace{30 * time.Second, 2 * time.Second}, time.Minute, 0, state.TimedOut},
+		// The hook's time is over: no policy lets a step begin.
+		"continue": {"{timeout: 5s, steps: [{sleep: 9s, onFailure: continue}, {sleep: 1s}]}", Grace{}, 0, 5 * time.Second, state.TimedOut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRunner(t, t.Context(), c.text, Options{Grace: c.grace})
+				began := time.Now()
+				if c.stopped > 0 {
+					r.BeginGrace(began.Add(-c.stopped))
+				}
+				result, err := r.Call(t.Context(), "shutdown", Request{})
+				if err != nil || result.Record.Outcome != c.outcome || time.Since(began) != c.want {
+					t.Errorf("%s after %v (%s), %v; want %s after %v", result.Record.Outcome, time.Since(began), result.Record.Reason, err, c.outcome, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestTheEndOfLifeInterrupts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancelCause(t.Context())
+		r := newRunner(t, life, "{steps: [{name: pause, sleep: 9s}, {sleep: 9s}]}", Options{})
+		began := time.Now()
+		time.AfterFunc(2*time.Second, func() { end(errors.New("the agent leaves")) })
+		result, err := r.Call(t.Context(), "shutdown", Request{})
+		rec := result.Record
+		if err != nil || rec.Outcome != state.Interrupted || time.Since(began) != 2*time.Second {
+			t.Errorf("after %v: %+v, %v", time.Since(began), rec, err)
+		}
+		if rec.Reason != "step pause: interrupted: the agent leaves" || rec.Steps[1].Outcome != state.Skipped {
+			t.Errorf("reason %q, steps %+v", rec.Reason, rec.Steps)
+		}
+	})
+}
+
+// Only shutdown is run where nothing can be recorded, and it is no success.
+func TestWithoutAState(t *testing.T) {
+	broken := errors.New("no place")
+	r := newRunner(t, t.Context(), "{steps: []}", Options{StoreErr: broken})
+	result, err := r.Call(t.Context(), "shutdown", Request{})
+	if err != nil || result.Record.Outcome != state.Failed {
+		t.Errorf("%+v, %v", result.Record, err)
+	}
+	cfg := &config.Config{Hooks: map[string]*config.Hook{"prestart": hookOf(t, "prestart", "{steps: []}")}}
+	r = New(t.Context(), Options{StoreErr: broken, Config: func() (*config.Config, error) { return cfg, nil }})
+	var lost *NotRecordedError
+	if _, err := r.Call(t.Context(), "prestart", Request{}); !errors.As(err, &lost) || !errors.Is(err, broken) {
+		t.Errorf("prestart: %v", err)
+	}
+	var unknown *UnknownHookError
+	if _, err := r.Call(t.Context(), "nosuch", Request{}); !errors.As(err, &unknown) || unknown.Name != "nosuch" {
+		t.Errorf("nosuch: %v", err)
+	}
+}

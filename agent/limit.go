@@ -3,7 +3,18 @@ package agent
 import (
 	"net"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
+
+// affordable cuts a number of connections to half of RLIMIT_NOFILE.
+func affordable(connections int) int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || uint64(connections) <= limit.Cur/2 {
+		return connections
+	}
+	return max(int(limit.Cur/2), 1)
+}
 
 // limitedListener accepts a connection only when one of its slots is free.
 type limitedListener struct {

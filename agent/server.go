@@ -55,12 +55,13 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-// Listen opens the TCP listener with at most limit connections at once; the
-// kernel's queue holds more.
+// Listen opens the TCP listener with at most limit connections at once, and no more
+// than half of the descriptors that the process may have: a flood of callers must
+// leave some for the hooks. The kernel's queue holds more.
 func Listen(address string, limit int) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return &limitedListener{Listener: l, slots: make(chan struct{}, limit), closed: make(chan struct{})}, nil
+	return &limitedListener{Listener: l, slots: make(chan struct{}, affordable(limit)), closed: make(chan struct{})}, nil
 }

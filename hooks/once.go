@@ -37,7 +37,7 @@ func (e *StuckError) Error() string {
 // outcome that is there.
 func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, req Request) (Result, error) {
 	if r.Store == nil {
-		if hook.Name != config.Shutdown {
+		if !unrecorded(hook) {
 			return Result{}, &NotRecordedError{Err: r.StoreErr}
 		}
 		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
@@ -46,7 +46,7 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 	lock, waited, err := r.lock(ctx, hook)
 	if err != nil {
 		var stuck *StuckError
-		if errors.As(err, &stuck) || ctx.Err() != nil || hook.Name != config.Shutdown {
+		if errors.As(err, &stuck) || ctx.Err() != nil || !unrecorded(hook) {
 			return Result{}, err
 		}
 		return r.run(ctx, hook, source, req, &journal{err: err})
@@ -132,4 +132,10 @@ func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
 		}
 		_ = os.Remove(hook.Marker) // a run reports it if it cannot be removed
 	}
+}
+
+// unrecorded says whether a hook does its work even where that cannot be written
+// down: what comes at the end of a container cannot be made up for later.
+func unrecorded(hook *config.Hook) bool {
+	return hook.Name == config.Shutdown || hook.Name == config.Poststop
 }

@@ -32,14 +32,14 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 	x.rec.Steps = records(units, j.previous)
 	x.startFirst()
 	j.begin(&x.rec)
-	if j.err != nil && hook.Name != config.Shutdown {
+	if j.err != nil && !unrecorded(hook) {
 		return Result{}, &NotRecordedError{Err: j.err}
 	}
 	if hook.Marker != "" {
 		// A marker of an earlier run would let another container go on too soon.
 		if err := os.Remove(hook.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
 			x.fail(state.Failed, fmt.Sprintf("marker: %v", err))
-			x.halted = hook.Name != config.Shutdown
+			x.halted = !unrecorded(hook)
 		}
 	}
 	r.Observer.Started(x.rec)

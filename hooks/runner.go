@@ -20,7 +20,7 @@ type Options struct {
 	// Config returns the configuration in force; a run keeps the one it began with.
 	Config func() (*config.Config, error)
 	// Store is nil where no directory could be had; StoreErr says why. Only
-	// shutdown runs without one.
+	// shutdown and poststop run without one.
 	Store    *state.Store
 	StoreErr error
 	Reaper   *process.Reaper

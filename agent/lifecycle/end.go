@@ -63,7 +63,7 @@ func (l *Life) boundRest(asked bool) {
 func (l *Life) endRestIn(began time.Time) {
 	l.grace = began
 	l.Runner.BeginGrace(began)
-	l.timer = time.AfterFunc(time.Until(began.Add(l.Grace.Period-endReserve)), func() {
+	l.timer = time.AfterFunc(time.Until(began.Add(l.Grace.Period-endReserve-quickEnd)), func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.endNow(errGraceEnds)
@@ -127,13 +127,17 @@ func (l *Life) hurry(sig syscall.Signal, isStop, impatient bool) {
 	}
 }
 
-// endReserve is what is left of the grace period for podhook's own end. A poststop
-// has used up its budget by then.
-const endReserve = 250 * time.Millisecond
+const (
+	// endReserve is what is left of the grace period for podhook's own end.
+	endReserve = 200 * time.Millisecond
+	// quickEnd is what the hooks then have to end in; a poststop that began within
+	// the grace period has used up its budget by then.
+	quickEnd = 250 * time.Millisecond
+)
 
 // endNow ends everything but podhook's own end. The caller holds the lock.
 func (l *Life) endNow(cause error) {
 	l.callOff(config.Shutdown, cause)
 	l.callOff(config.Poststop, cause)
-	l.endRest()
+	time.AfterFunc(quickEnd, l.endRest)
 }

@@ -54,7 +54,6 @@ type supervised interface {
 // Life is one run of podhook run. Hold may be called from any goroutine.
 type Life struct {
 	Options
-	ctx context.Context
 	// rest ends when nothing that follows the main process is waited for any more.
 	rest    context.Context
 	endRest context.CancelFunc
@@ -84,7 +83,7 @@ const (
 
 // New returns a Life whose hooks end with ctx.
 func New(ctx context.Context, o Options) *Life {
-	l := &Life{Options: o, ctx: ctx, calledOff: map[string]error{}, stopped: make(chan struct{})}
+	l := &Life{Options: o, calledOff: map[string]error{}, stopped: make(chan struct{})}
 	l.rest, l.endRest = context.WithCancel(ctx)
 	return l
 }
@@ -179,7 +178,7 @@ func (l *Life) call(name string, request hooks.Request) (hooks.Result, error) {
 		l.interrupt(name, cause)
 	}
 	l.mu.Unlock()
-	return flight.Wait(l.ctx)
+	return flight.Wait(l.rest)
 }
 
 // callOff ends the run of a hook, or the waiting for it, now or when it begins.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -34,6 +35,13 @@ func Load(environ []string) (*Settings, error) {
 		return nil, &Error{Problems: problems}
 	}
 	return s, nil
+}
+
+// Bypassed reads PODHOOK_DISABLED alone: an operator in an incident turns podhook
+// off whatever is wrong with the other variables.
+func Bypassed() bool {
+	disabled, err := strconv.ParseBool(os.Getenv(Name("Disabled")))
+	return err == nil && disabled
 }
 
 // decode fills in the defaults and then hands envconfig the variables that are

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,9 +10,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/hooks/state"
 )
 
 // The tests of the files life_*_test.go start podhook run as PID 1 of a container
@@ -31,19 +36,36 @@ func (s *sandbox) live(flags ...string) life {
 
 func (s *sandbox) liveWith(flags []string, cmd ...string) life {
 	s.t.Helper()
+	argv := append(append([]string{s.binary, "run"}, flags...), "--")
+	return s.contained(append(argv, cmd...))
+}
+
+// contained starts argv as PID 1, which by prefixes comes to be podhook run.
+func (s *sandbox) contained(argv []string, prefixes ...string) life {
+	s.t.Helper()
+	needsRoot(s.t)
 	log, err := os.OpenFile(s.path("log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
-	argv := append(append([]string{s.binary, "run"}, flags...), "--")
-	return life{s.container(log, append(argv, cmd...)...)}
+	words := []string{"--pid", "--mount", "--mount-proc", "--fork", "--kill-child", "--"}
+	cmd := exec.Command("unshare", append(append(words, prefixes...), argv...)...)
+	return life{s.contain(cmd, log, argv)}
 }
 
 // served is live when CMD serves.
 func (s *sandbox) served(flags ...string) life {
 	s.t.Helper()
 	l := s.live(flags...)
+	eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
+	return l
+}
+
+// servedBy is served by a program that executes podhook run in its place.
+func (s *sandbox) servedBy(prefixes ...string) life {
+	s.t.Helper()
+	l := s.contained([]string{s.binary, "run", "--", "env", childEnv + "=1", os.Args[0], "server"}, prefixes...)
 	eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
 	return l
 }
@@ -164,4 +186,38 @@ func (s *sandbox) waiters(name string) int {
 		}
 	}
 	return n
+}
+
+// inside is the record of a hook as a process of the container sees it.
+func (s *sandbox) inside(l life, hook string) state.Record {
+	s.t.Helper()
+	e := l.exec("status", "-o", "json")
+	var st agent.Status
+	if err := json.Unmarshal([]byte(e.stdout), &st); err != nil {
+		s.t.Fatalf("%v in %v", err, e)
+	}
+	for _, h := range st.Hooks {
+		if h.Name == hook && h.LastRun != nil {
+			return *h.LastRun
+		}
+	}
+	s.t.Fatalf("hook %s has no run", hook)
+	return state.Record{}
+}
+
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) add(text []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(text)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"syscall"
 
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -24,6 +26,28 @@ func (m Main) Signal(sig syscall.Signal) (gone bool, err error) {
 		return false, err
 	}
 	return p.Signal(sig)
+}
+
+// WaitExit waits for the end of the main process as it is now. One that is gone,
+// or never was there, has exited; so has one whose pidfile is gone.
+func (m Main) WaitExit(ctx context.Context) error {
+	p, err := m.Finder.Current()
+	if errors.Is(err, mainprocess.ErrNone) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.WaitExit(ctx)
+}
+
+// Target is another process than the main one, by a target as for PODHOOK_MAIN.
+func Target(target string) (hooks.MainProcess, error) {
+	t, err := mainprocess.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	return Main{Finder: mainprocess.NewFinder(t)}, nil
 }
 
 // Identity is nil where there is no main process now.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,115 +16,130 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// perform does what a unit's action says and fills in its record's outcome.
-func (x *run) perform(ctx context.Context, u unit, rec *state.StepRecord) {
-	if ctx.Err() != nil {
-		x.stopped(ctx, u.step, rec)
-		return
-	}
-	if u.err != nil {
-		rec.Outcome, rec.Error = state.Failed, u.err.Error()
-		return
-	}
-	switch action := u.step.Action.(type) {
-	case config.Exec, config.Scripts:
-		x.program(ctx, u, rec)
-	case config.Sleep:
-		x.sleep(ctx, action, u.step, rec)
-	case config.Signal:
-		x.signal(action, rec)
-	default:
-		rec.Outcome, rec.Error = state.Failed, "this build cannot do "+action.Kind()
-	}
-}
-
-// stopped records a step that the end of ctx has stopped and says whose time it
-// was that ended.
-func (x *run) stopped(ctx context.Context, step *config.Step, rec *state.StepRecord) {
-	rec.Outcome = ended(ctx)
-	deadline, _ := ctx.Deadline()
-	switch {
-	case rec.Outcome == state.Interrupted:
-		rec.Error = "interrupted: " + context.Cause(ctx).Error()
-	case deadline.Before(x.deadline):
-		rec.Error = fmt.Sprintf("timed out after its timeout of %v", step.Timeout)
-	case x.cut:
-		rec.Error = fmt.Sprintf("timed out: the grace period of %v leaves hook %s no more time", x.Grace.Period, x.hook.Name)
-	default:
-		rec.Error = fmt.Sprintf("timed out after the timeout of %v of hook %s", x.hook.Timeout, x.hook.Name)
-	}
-}
-
-func (x *run) sleep(ctx context.Context, action config.Sleep, step *config.Step, rec *state.StepRecord) {
-	timer := time.NewTimer(action.Duration)
+func (a *action) sleep(ctx context.Context, do config.Sleep) {
+	timer := time.NewTimer(do.Duration)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		rec.Outcome = state.Succeeded
+		a.succeed()
 	case <-ctx.Done():
-		x.stopped(ctx, step, rec)
+		a.stopped(ctx)
 	}
 }
 
-// signal succeeds where the main process is gone: to be gone is what a stop
+// sendSignal succeeds where the process is gone: to be gone is what a stop
 // signal is for, and nothing to retry until the grace period ends.
-func (x *run) signal(action config.Signal, rec *state.StepRecord) {
-	name := unix.SignalName(action.Signal)
-	if x.Main == nil {
-		rec.Outcome, rec.Error = state.Failed, "no main process is configured: set PODHOOK_MAIN"
+func (a *action) sendSignal(do config.Signal) {
+	name, whom := signalName(do.Signal), "the main process"
+	target := a.Main
+	if do.To != "" {
+		whom = do.To
+		var err error
+		if target, err = a.Target(do.To); err != nil {
+			a.fail(err.Error())
+			return
+		}
+	} else if target == nil {
+		a.fail("no main process is configured: set PODHOOK_MAIN")
 		return
 	}
-	gone, err := x.Main.Signal(action.Signal)
+	gone, err := target.Signal(do.Signal)
 	if err != nil {
-		rec.Outcome, rec.Error = state.Failed, fmt.Sprintf("cannot send %s to the main process: %v", name, err)
+		a.fail(fmt.Sprintf("cannot send %s to %s: %v", name, whom, err))
 		return
 	}
-	rec.Outcome = state.Succeeded
+	a.succeed()
 	if gone {
-		x.say(rec, "the main process has exited already")
+		a.say(whom + " has exited already")
 		return
 	}
-	x.rec.Totals.AddSignal(name)
-	x.say(rec, name+" sent to the main process")
+	if do.To == "" {
+		a.count(func(t *state.Totals) { t.AddSignal(name) })
+	}
+	a.say(name + " sent to " + whom)
 }
 
-// say puts a line of podhook's own into a step's output.
-func (x *run) say(rec *state.StepRecord, text string) {
-	x.line(rec, newTail(), process.Line{Stream: process.Stdout, Text: []byte(text)})
+// signalName is such as SIGTERM; real-time signals have a number alone.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig))
+}
+
+func (a *action) writeFile(do config.Write) {
+	if err := state.WriteFileAtomic(do.File, []byte(do.Content), do.Mode); err != nil {
+		a.fail(err.Error())
+		return
+	}
+	a.succeed()
+}
+
+func (a *action) removeFile(do config.Remove) {
+	err := os.Remove(do.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.fail(err.Error())
+		return
+	}
+	a.succeed()
+	if err != nil {
+		a.say(do.Path + " was not there")
+	}
 }
 
 // program runs a unit's argv.
-func (x *run) program(ctx context.Context, u unit, rec *state.StepRecord) {
+func (a *action) program(ctx context.Context) {
 	deadline, _ := ctx.Deadline()
-	env, marks := x.environment(u, rec, deadline)
-	t := newTail()
-	result, err := x.Reaper.Run(ctx, process.Spec{
-		Argv:      u.argv,
+	env, marks := a.environment(a.unit, &a.rec, deadline)
+	user, err := userOf(a.step)
+	if err != nil {
+		a.fail(err.Error())
+		return
+	}
+	name, tail := a.name, a.tail
+	result, err := a.Reaper.Run(ctx, process.Spec{
+		Argv:      a.argv,
 		Env:       env,
-		Dir:       u.step.WorkingDir,
+		Dir:       a.step.WorkingDir,
+		User:      user,
 		Marks:     marks,
-		KillAfter: min(u.step.KillAfter, x.killAfter),
-		OnLine:    func(l process.Line) { x.line(rec, t, l) },
+		KillAfter: min(a.step.KillAfter, a.killAfter),
+		OnLine:    func(l process.Line) { a.line(name, tail, l) },
 	})
-	rec.Tail = t.lines()
-	x.rec.Totals.AddKills("SIGTERM", result.Sent.Term)
-	x.rec.Totals.AddKills("SIGKILL", result.Sent.Kill)
+	a.count(func(t *state.Totals) {
+		t.AddKills("SIGTERM", result.Sent.Term)
+		t.AddKills("SIGKILL", result.Sent.Kill)
+	})
+	a.ended(ctx, result, err)
+}
+
+func userOf(step *config.Step) (*process.User, error) {
+	if step.User == nil {
+		return nil, nil
+	}
+	uid, gid, err := step.User.IDs()
+	return &process.User{UID: uid, GID: gid}, err
+}
+
+// ended records how a program ended.
+func (a *action) ended(ctx context.Context, result process.Result, err error) {
 	var start *process.StartError
 	switch {
 	case errors.As(err, &start):
-		rec.Outcome, rec.Error = state.Failed, err.Error()
+		a.fail(err.Error())
 	case result.Stopped != "":
-		x.stopped(ctx, u.step, rec)
+		a.stopped(ctx)
 		if result.Survivors > 0 {
-			rec.Error += fmt.Sprintf("; %d processes of it cannot be killed", result.Survivors)
+			a.rec.Error += fmt.Sprintf("; %d processes of it cannot be killed", result.Survivors)
 		}
 	case result.Signal != 0:
-		rec.Outcome, rec.Signal = state.Failed, unix.SignalName(result.Signal)
-		rec.Error = "was killed by " + rec.Signal
+		a.signal, a.rec.Signal = result.Signal, unix.SignalName(result.Signal)
+		a.fail("was killed by " + a.rec.Signal)
 	case result.ExitCode != 0:
-		rec.Outcome, rec.ExitCode = state.Failed, &result.ExitCode
-		rec.Error = fmt.Sprintf("exited with code %d", result.ExitCode)
+		a.rec.ExitCode = &result.ExitCode
+		a.fail(fmt.Sprintf("exited with code %d", result.ExitCode))
 	default:
-		rec.Outcome, rec.ExitCode = state.Succeeded, &result.ExitCode
+		a.rec.ExitCode = &result.ExitCode
+		a.succeed()
 	}
 }

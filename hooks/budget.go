@@ -24,6 +24,13 @@ func (r *Runner) BeginGrace(at time.Time) {
 	}
 }
 
+// podEnds says whether it is known that the whole pod ends.
+func (r *Runner) podEnds() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.OwnContainer && !r.grace.IsZero()
+}
+
 const (
 	// endReserve is what poststop leaves of the grace period for podhook's own end.
 	endReserve = 250 * time.Millisecond

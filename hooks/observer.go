@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"syscall"
 
 	"github.com/podhook/podhook/hooks/process"
@@ -32,6 +33,9 @@ func (nobody) Ended(state.Record)   {}
 type MainProcess interface {
 	// Signal reports gone, and no error, where the main process has exited.
 	Signal(syscall.Signal) (gone bool, err error)
+	// WaitExit returns nil when the main process has exited, or where there is
+	// none, and the context's error when that comes first.
+	WaitExit(context.Context) error
 	// Identity is nil where there is no main process now.
 	Identity() *state.MainIdentity
 }

@@ -61,9 +61,11 @@ func boundTails(steps []state.StepRecord) {
 }
 
 // line shows a line and writes it down.
-func (x *run) line(rec *state.StepRecord, t *tail, l process.Line) {
+func (x *run) line(step string, t *tail, l process.Line) {
 	t.add(l.Text)
-	line := Line{Hook: x.hook.Name, Step: rec.Name, RunID: x.rec.RunID, Line: l}
+	line := Line{Hook: x.hook.Name, Step: step, RunID: x.rec.RunID, Line: l}
+	x.lines.Lock()
+	defer x.lines.Unlock()
 	x.journal.line(line)
 	x.Observer.Line(line)
 }

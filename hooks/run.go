@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -15,22 +16,29 @@ import (
 // run is one execution of a hook while it goes on.
 type run struct {
 	*Runner
-	hook    *config.Hook
-	rec     state.Record
-	journal *journal
+	hook *config.Hook
 	budget
 	environ []string // of the request
-	// halted: a step's failure means that the rest is skipped.
-	halted bool
+
+	// mu guards what the steps of a group share: the record, its journal and
+	// what their failures count for.
+	mu      sync.Mutex
+	rec     state.Record
+	journal *journal
+	scope
+
+	lines sync.Mutex // held by whoever writes a line of output
 }
 
 // run executes the hook's steps and records them. It returns an error only
 // where nothing was run; a failed step is a Result.
 func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
 	x := r.newRun(hook, source, req, j)
-	units := plan(hook)
-	x.rec.Steps = records(units, j.previous)
-	x.startFirst()
+	list := plan(hook)
+	x.rec.Steps = records(list, j.previous)
+	if len(list) > 0 && x.skip(list[0].step) == "" {
+		x.mark(&list[0])
+	}
 	j.begin(&x.rec)
 	if j.err != nil && !unrecorded(hook) {
 		return Result{}, &NotRecordedError{Err: j.err}
@@ -43,9 +51,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 		}
 	}
 	r.Observer.Started(x.rec)
-	ctx, cancel := context.WithDeadline(ctx, x.deadline)
-	defer cancel()
-	x.steps(ctx, units)
+	x.steps(ctx, list)
 	x.end()
 	r.Observer.Ended(x.rec)
 	return Result{Record: x.rec}, nil
@@ -74,18 +80,12 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 	return x
 }
 
-// fail keeps the first failure: what comes after it is often its consequence.
-func (x *run) fail(outcome state.Outcome, reason string) {
-	if x.rec.Outcome == state.Running {
-		x.rec.Outcome, x.rec.Reason = outcome, reason
-	}
-}
-
 // end settles the outcome, writes the markers and the record. A hook never
 // reports a success that it could not record, but shutdown has done its work by
 // then all the same.
 func (x *run) end() {
-	if x.rec.Outcome == state.Running {
+	x.rec.Outcome, x.rec.Reason = x.failed, x.reason
+	if x.failed == "" {
 		x.rec.Outcome = state.Succeeded
 		if err := x.writeMarker(); err != nil {
 			x.rec.Outcome, x.rec.Reason = state.Failed, fmt.Sprintf("marker: %v", err)

@@ -14,8 +14,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Options is what a Runner works with. All fields but Store, Main and Observer
-// are needed.
+// Options is what a Runner works with. All fields but Store, Main, Target
+// and Observer are needed.
 type Options struct {
 	// Config returns the configuration in force; a run keeps the one it began with.
 	Config func() (*config.Config, error)
@@ -26,6 +26,12 @@ type Options struct {
 	Reaper   *process.Reaper
 	// Main is nil where no main process is configured.
 	Main MainProcess
+	// Target finds a process by what a signal step is sent to: pidfile:PATH,
+	// exe:PATH or name:NAME.
+	Target func(target string) (MainProcess, error)
+	// OwnContainer: podhook is a container of its own, so that its own stop
+	// signal, and no other sign, says that the whole pod ends (config.When).
+	OwnContainer bool
 	// Environ is the container's environment without podhook's secrets.
 	Environ []string
 	Grace   Grace

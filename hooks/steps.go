@@ -3,158 +3,163 @@ package hooks
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// unit is what is run and recorded as one: a step, or one script of a step.
-type unit struct {
-	step *config.Step
-	name string
-	argv []string
-	err  error // why it cannot be run
-}
-
-// plan lists the units of a hook in their order. Scripts are listed when the run
-// begins, so that a directory that changes meanwhile changes the next run.
-func plan(hook *config.Hook) []unit {
-	var units []unit
-	for _, step := range hook.Steps {
-		switch action := step.Action.(type) {
-		case config.Scripts:
-			units = append(units, scripts(step, action)...)
-		case config.Exec:
-			units = append(units, unit{step: step, name: step.Name, argv: action.Argv})
-		default:
-			units = append(units, unit{step: step, name: step.Name})
-		}
-	}
-	return units
-}
-
-func scripts(step *config.Step, action config.Scripts) []unit {
-	list, _, err := config.ListScripts(action.Dir, action.Match)
-	if err != nil {
-		return []unit{{step: step, name: step.Name, err: err}}
-	}
-	units := make([]unit, len(list))
-	for i, s := range list {
-		units[i] = unit{step: step, name: step.Name + "/" + filepath.Base(s.Path), argv: s.Argv}
-	}
-	return units
-}
-
-// records makes the units' records. A step marked once that has succeeded in an
-// earlier run of this instance says so from the beginning, so that a crash does
-// not lose it.
-func records(units []unit, previous state.Record) []state.StepRecord {
-	recs := make([]state.StepRecord, len(units))
-	for i, u := range units {
-		recs[i] = state.StepRecord{Name: u.name, Kind: u.step.Action.Kind(), Once: u.step.Once}
-		if u.step.Once {
-			recs[i].DoneIn = doneIn(previous, u.name)
-		}
-	}
-	return recs
-}
-
-// doneIn is the run in which the step has succeeded, or nothing.
-func doneIn(previous state.Record, name string) string {
-	for _, s := range previous.Steps {
-		if s.Name == name && s.DoneIn != "" {
-			return s.DoneIn
-		}
-		if s.Name == name && s.Once && s.Outcome == state.Succeeded {
-			return previous.RunID
-		}
-	}
-	return ""
-}
-
-// startFirst marks the first step as running in the record that begins the run:
-// that saves writing the record again at once.
-func (x *run) startFirst() {
-	if len(x.rec.Steps) > 0 && x.skip(&x.rec.Steps[0]) == "" {
-		start(&x.rec.Steps[0])
-	}
-}
-
-func start(rec *state.StepRecord) {
-	now := time.Now()
-	rec.Outcome, rec.Start, rec.Attempt = state.Running, &now, 1
-}
-
-// steps runs the units in order until one of them halts the run.
-func (x *run) steps(ctx context.Context, units []unit) {
-	var stepCtx context.Context
-	cancel := func() {}
-	defer func() { cancel() }()
-	var current *config.Step
-	for i, u := range units {
-		rec := &x.rec.Steps[i]
-		if reason := x.skip(rec); reason != "" {
-			*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: reason}
-			x.rec.Totals.AddStep(rec.Name, rec.Outcome, 0)
+// steps runs the work in order until one of them halts the run; what is always
+// run is run then too.
+func (x *run) steps(life context.Context, list []work) {
+	for i := range list {
+		w := &list[i]
+		if reason := x.skip(w.step); reason != "" {
+			x.skipAll(w.all(), reason)
 			continue
 		}
-		if u.step != current { // the scripts of a directory share their step's timeout
-			cancel()
-			current = u.step
-			stepCtx, cancel = withTimeout(ctx, u.step.Timeout)
+		ctx, cancel := x.time(life, i)
+		if i > 0 { // the first is in the record that began the run
+			x.mark(w)
+			x.write()
 		}
-		if rec.Outcome != state.Running {
-			start(rec)
-			x.journal.write(&x.rec)
+		if w.members == nil {
+			x.work(ctx, w, &x.scope)
+		} else {
+			x.group(ctx, w)
 		}
-		x.perform(stepCtx, u, rec)
-		end := time.Now()
-		rec.End = &end
-		x.rec.Totals.AddStep(rec.Name, rec.Outcome, end.Sub(*rec.Start).Seconds())
-		boundTails(x.rec.Steps)
-		x.judge(ctx, u.step, rec)
+		cancel()
 	}
 }
 
-func withTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if timeout == 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, timeout)
-}
-
-// skip says why a step is not run, or nothing.
-func (x *run) skip(rec *state.StepRecord) string {
+// skip says why a step of the hook is not run, or nothing.
+func (x *run) skip(step *config.Step) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	when := step.When
 	switch {
-	case rec.DoneIn != "":
-		return "once: succeeded in run " + rec.DoneIn
-	case x.halted:
+	case x.halted && !step.Always:
 		return "an earlier step did not succeed"
+	case len(when.Triggers) > 0 && !slices.Contains(when.Triggers, string(x.rec.Trigger)):
+		return fmt.Sprintf("when: the run was begun by %s, not by %s", x.rec.Trigger, strings.Join(when.Triggers, " or "))
+	case when.PodEnds && !x.podEnds():
+		return "when: that the pod ends is not known here"
 	}
 	return ""
 }
 
-// judge decides what a step's outcome means for the run. The end of the hook's
-// own time halts it whatever the step's policy says.
-func (x *run) judge(ctx context.Context, step *config.Step, rec *state.StepRecord) {
-	if rec.Outcome == state.Succeeded {
-		return
-	}
-	x.fail(rec.Outcome, fmt.Sprintf("step %s: %s", rec.Name, rec.Error))
-	if ctx.Err() != nil {
-		x.rec.Outcome = ended(ctx)
-	}
-	if ctx.Err() != nil || step.OnFailure != config.Continue {
-		x.halted = true
+func (x *run) skipAll(units []unit, reason string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, u := range units {
+		rec := &x.rec.Steps[u.at]
+		why := reason
+		if rec.DoneIn != "" {
+			why = onceReason(rec)
+		}
+		*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: why}
+		x.rec.Totals.AddStep(rec.Name, rec.Outcome, 0)
 	}
 }
 
-// ended is the outcome of what the end of ctx has stopped.
-func ended(ctx context.Context) state.Outcome {
-	if ctx.Err() == context.DeadlineExceeded {
-		return state.TimedOut
+func onceReason(rec *state.StepRecord) string { return "once: succeeded in run " + rec.DoneIn }
+
+// mark makes running, in the record, what begins now: the first unit of a step
+// that is not done yet, or of each step of a group.
+func (x *run) mark(w *work) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := time.Now()
+	for i := range w.members {
+		x.markFirst(w.members[i].units, now)
 	}
-	return state.Interrupted
+	x.markFirst(w.units, now)
+}
+
+func (x *run) markFirst(units []unit, now time.Time) {
+	for _, u := range units {
+		if rec := &x.rec.Steps[u.at]; rec.DoneIn == "" {
+			rec.Outcome, rec.Start, rec.Attempt, rec.Waiting = state.Running, &now, 1, waitsFor(u.step)
+			return
+		}
+	}
+}
+
+// group runs the steps of a group at the same time and judges them as one.
+func (x *run) group(ctx context.Context, w *work) {
+	members, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	members, cancel := withTimeout(members, w.step)
+	defer cancel()
+	sc := &scope{halt: stop}
+	var all sync.WaitGroup
+	for i := range w.members {
+		member := &w.members[i]
+		all.Go(func() {
+			x.work(members, member, sc)
+			x.write()
+		})
+	}
+	all.Wait()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if sc.failed != "" {
+		x.judge(ctx, w.step.OnFailure, sc.failed, sc.reason)
+	}
+}
+
+// work runs the units of a step in order. They share its time and its retries.
+func (x *run) work(ctx context.Context, w *work, sc *scope) {
+	budget := &attempts{step: w.step, left: w.step.Retry.Times}
+	defer budget.end()
+	for i, u := range w.units {
+		a := &action{run: x, unit: u, rec: x.record(u), tail: newTail(), shown: time.Now()}
+		switch {
+		case a.rec.DoneIn != "":
+			x.skipAll([]unit{u}, "")
+			continue
+		case i > 0 && x.isHalted(sc, w.step):
+			x.skipAll([]unit{u}, "an earlier step did not succeed")
+			continue
+		case a.rec.Outcome != state.Running:
+			now := time.Now()
+			a.rec.Outcome, a.rec.Start, a.rec.Attempt = state.Running, &now, 1
+			a.show()
+		}
+		a.try(ctx, budget)
+		a.end(ctx, sc)
+	}
+}
+
+// record copies a unit's record, which its action changes.
+func (x *run) record(u unit) state.StepRecord {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.rec.Steps[u.at]
+}
+
+// isHalted is true where an earlier script of the same step, or another step of
+// the group, has halted what it counts for. Of a step that is always run all
+// scripts are.
+func (x *run) isHalted(sc *scope, step *config.Step) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return sc.halted && !step.Always
+}
+
+// write puts the record, as it is now, into the state.
+func (x *run) write() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.journal.write(&x.rec)
+}
+
+// count changes the totals.
+func (x *run) count(change func(*state.Totals)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	change(&x.rec.Totals)
 }

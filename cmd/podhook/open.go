@@ -79,6 +79,7 @@ func (p *parts) options(c *call) hooks.Options {
 		Store:    p.store,
 		StoreErr: p.storeErr,
 		Environ:  childEnviron(c.env, p.settings),
+		Target:   agent.Target,
 		Main:     p.finderMain(),
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},
 		Disabled: p.settings.Disabled,

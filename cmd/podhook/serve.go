@@ -75,6 +75,7 @@ func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err err
 		end()
 		return nil, nil, err
 	}
+	a.Runner.OwnContainer = true
 	return a, end, nil
 }
 

@@ -22,9 +22,6 @@ const (
 	defaultShutdownTimeout = 25 * time.Second
 	defaultTimeout         = 30 * time.Second
 	defaultKillAfter       = 2 * time.Second
-	// defaultAlwaysTimeout is that of a step that is always run and says none:
-	// the hook's time is kept for it.
-	defaultAlwaysTimeout = 5 * time.Second
 )
 
 // Config is one consistent set of hooks. It is never changed after Load, so it

@@ -112,7 +112,7 @@ func (d *decoder) url(v value) URL {
 	}
 	u, err := ParseURL(text)
 	if err != nil && strings.Contains(text, "@") {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: err.Error()}) // it may hold a password
+		d.wrong(v, err.Error()) // it may hold a password
 	} else if err != nil {
 		d.refuse(v, "%s", err)
 	}
@@ -149,7 +149,7 @@ func (d *decoder) headerFile(v value) (h Header) {
 		{"file", func(v value) { h.File = d.absPath(v) }},
 	})
 	if lacks(v, "file") {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no file"})
+		d.wrong(v, "has no file")
 	}
 	return h
 }
@@ -157,7 +157,7 @@ func (d *decoder) headerFile(v value) (h Header) {
 // checkEndpoint holds the rules between the fields of an endpoint.
 func (d *decoder) checkEndpoint(v value, e Endpoint) {
 	if lacks(v, "url") {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no url; " + urlRule})
+		d.wrong(v, "has no url; "+urlRule)
 	}
 	plain := e.URL.Text != "" && !strings.HasPrefix(e.URL.Request, "https:")
 	for _, name := range []string{"caFile", "insecureSkipVerify"} {
@@ -166,6 +166,6 @@ func (d *decoder) checkEndpoint(v value, e Endpoint) {
 		}
 	}
 	if e.InsecureSkipVerify && e.CAFile != "" {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has caFile and insecureSkipVerify; the certificate is either checked or not"})
+		d.wrong(v, "has caFile and insecureSkipVerify; the certificate is either checked or not")
 	}
 }

@@ -17,7 +17,7 @@ func readExec(d *decoder, v value) Action {
 	items := d.items(v, allowed)
 	if len(items) == 0 {
 		if v.isNull() || v.node.Kind == yaml.SequenceNode {
-			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "empty; " + allowed})
+			d.wrong(v, "empty; "+allowed)
 		}
 		return nil
 	}

@@ -18,7 +18,7 @@ func readWrite(d *decoder, v value) Action {
 		{"mode", func(v value) { w.Mode = d.mode(v) }},
 	})
 	if lacks(v, "file") {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no file; an absolute path is needed"})
+		d.wrong(v, "has no file; an absolute path is needed")
 	}
 	if d.found() > before {
 		return nil

@@ -37,6 +37,16 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 	return h, d.found() == before
 }
 
+// String is such as "POST http://127.0.0.1:9901/quit". A query is left out: it may
+// hold a token.
+func (h HTTP) String() string {
+	text, _, query := strings.Cut(h.URL.Text, "?")
+	if query {
+		text += "?..."
+	}
+	return h.Method + " " + text
+}
+
 // DefaultMethod is that of a request for which none is given.
 func DefaultMethod(body string) string {
 	if body != "" {

@@ -15,7 +15,7 @@ func readScripts(d *decoder, v value) Action {
 			{"match", func(v value) { s.Match = d.pattern(v) }},
 		})
 		if lacks(v, "dir") {
-			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no dir; an absolute path is needed"})
+			d.wrong(v, "has no dir; an absolute path is needed")
 		}
 	}
 	if d.found() > before {

@@ -20,7 +20,7 @@ func readSignal(d *decoder, v value) Action {
 			{"to", func(v value) { s.To = d.target(v) }},
 		})
 		if lacks(v, "signal") {
-			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "has no signal; " + signalRule})
+			d.wrong(v, "has no signal; "+signalRule)
 		}
 	}
 	if d.found() > before {

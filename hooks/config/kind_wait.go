@@ -26,7 +26,7 @@ type File struct {
 type MainExit struct{}
 
 func (c TCP) String() string        { return "tcp " + c.Address }
-func (c HTTPAnswer) String() string { return "http " + c.Method + " " + c.URL.Text }
+func (c HTTPAnswer) String() string { return "http " + c.HTTP.String() }
 func (MainExit) String() string     { return "exit of the main process" }
 func (c File) String() string {
 	if c.Gone {
@@ -41,7 +41,7 @@ func readWait(d *decoder, v value) Action {
 	var w Wait
 	chosen := func(c Condition) {
 		if w.For != nil {
-			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "waits for two things; a step waits for one of " + conditions})
+			d.wrong(v, "waits for two things; a step waits for one of "+conditions)
 		}
 		w.For = c
 	}
@@ -63,7 +63,7 @@ func readWait(d *decoder, v value) Action {
 		{"interval", func(v value) { w.Interval = d.duration(v) }},
 	})
 	if w.For == nil && d.found() == before {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "waits for nothing; a step waits for one of " + conditions})
+		d.wrong(v, "waits for nothing; a step waits for one of "+conditions)
 	}
 	if d.found() > before {
 		return nil

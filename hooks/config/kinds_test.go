@@ -96,7 +96,7 @@ always: true`)), nil)
 	if got, want := strings.Join(names, ", "), "parallel/wait-tcp wait, parallel/wait-tcp-2 wait, parallel/own sleep"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if s := c.Hooks["demo"].Steps[0]; !s.Always || s.Timeout != defaultAlwaysTimeout {
+	if s := c.Hooks["demo"].Steps[0]; !s.Always || s.Timeout != 5*time.Second {
 		t.Errorf("the group is %+v", s)
 	}
 }

@@ -110,6 +110,11 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	d.add(p)
 }
 
+// wrong adds a problem with a value that is not to be shown.
+func (d *decoder) wrong(v value, msg string) {
+	d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: msg})
+}
+
 // pathPart keeps a path to one readable line, whatever the key is.
 func pathPart(key string) string {
 	if len(key) > maxShown || strings.ContainsFunc(key, unicode.IsControl) {

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode"
@@ -101,7 +101,7 @@ func (ps *problems) err() error {
 	if len(ps.list) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(ps.list, func(a, b Problem) int { return a.Pos.Line - b.Pos.Line })
+	sort.SliceStable(ps.list, func(i, j int) bool { return ps.list[i].Pos.Line < ps.list[j].Pos.Line })
 	return &Errors{Problems: ps.list, More: ps.more}
 }
 

@@ -97,7 +97,7 @@ func (d *decoder) retryOn(v value, s *stepDraft) {
 		s.idle = append(s.idle, item)
 	}
 	if len(items) == 0 && (v.isNull() || v.node.Kind != scalarNode) {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "empty; " + allowed})
+		d.wrong(v, "empty; "+allowed)
 	}
 }
 
@@ -111,7 +111,7 @@ func (d *decoder) checkRetry(s *stepDraft) {
 	}
 	for _, v := range s.needRetries {
 		if !s.retriesGiven {
-			d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "means nothing without retries"})
+			d.wrong(v, "means nothing without retries")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -138,13 +139,12 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 	}
 	if !s.chosen[0].starts {
 		for _, idle := range s.idle {
-			d.add(Problem{Pos: d.pos(idle), Field: idle.path,
-				Msg: fmt.Sprintf("means nothing here; the action %s starts no program", s.chosen[0].name)})
+			d.wrong(idle, fmt.Sprintf("means nothing here; the action %s starts no program", s.chosen[0].name))
 		}
 	}
 	if s.chosen[0].name == "parallel" {
 		for _, own := range s.own {
-			d.add(Problem{Pos: d.pos(own), Field: own.path, Msg: "means nothing for a group; give it to its steps"})
+			d.wrong(own, "means nothing for a group; give it to its steps")
 		}
 	}
 	d.checkRetry(s)
@@ -153,9 +153,21 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 		p.Msg = fmt.Sprintf("not longer than the sleep of %s; the step would always time out", sleep.Duration)
 		d.add(p)
 	}
-	if _, isSleep := s.Action.(Sleep); s.Always && s.Timeout == 0 && !isSleep {
-		s.Timeout = defaultAlwaysTimeout
+	if s.Always && s.Timeout == 0 {
+		s.Timeout = alwaysTimeout(s.Action)
 	}
+}
+
+// alwaysTimeout is that of a step that is always run and says none: the hook's
+// time is kept for it.
+func alwaysTimeout(a Action) time.Duration {
+	switch a.(type) {
+	case Sleep:
+		return 0 // it has its duration
+	case Signal, Write, Remove:
+		return 500 * time.Millisecond // they wait for nothing but the disk
+	}
+	return 5 * time.Second
 }
 
 func (d *decoder) policy(v value) Policy {

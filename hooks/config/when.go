@@ -48,7 +48,7 @@ func (d *decoder) when(v value) (w When) {
 		}},
 	})
 	if len(w.Triggers) == 0 && !w.PodEnds && d.found() == before {
-		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "says nothing; trigger or podEnds is needed"})
+		d.wrong(v, "says nothing; trigger or podEnds is needed")
 	}
 	return w
 }

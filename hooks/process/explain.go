@@ -21,6 +21,13 @@ func explain(spec *Spec, path string, err error) *StartError {
 		e.Op, e.Reason = "fork", err.Error()
 		return e
 	}
+	// exec gives EPERM too, but not for what a container has.
+	if u := spec.User; u != nil && err == syscall.EPERM {
+		e.Op = "setuid"
+		e.Reason = fmt.Sprintf("podhook (user %d) may not become user %d, group %d: it takes root with the capabilities SETUID and SETGID",
+			os.Geteuid(), u.UID, u.GID)
+		return e
+	}
 	if reason := wrongDir(spec.Dir); reason != "" {
 		e.Op, e.Reason = "chdir", reason
 		return e

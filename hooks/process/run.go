@@ -16,6 +16,9 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory; empty is podhook's own.
 	Dir string
+	// User is whom the program runs as, without supplementary groups; nil is
+	// podhook's own user. Only root can.
+	User *User
 	// Marks are entries of Env that no other run has. They attribute processes
 	// that left the program's group and session to it, by /proc/PID/environ.
 	Marks []string
@@ -28,6 +31,9 @@ type Spec struct {
 	// returned, also from one goroutine at a time; nil: OnLine gets them too.
 	OnLate func(Line)
 }
+
+// User is a user and a group by their numbers.
+type User struct{ UID, GID uint32 }
 
 // Cause is why podhook ended a program.
 type Cause string

@@ -54,6 +54,9 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 		Files: []uintptr{0, uintptr(stdout), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
+	if u := spec.User; u != nil {
+		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID}
+	}
 	if r.hasPidfd {
 		attr.Sys.PidFD = &c.pidfd
 	}

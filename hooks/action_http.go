@@ -1,0 +1,72 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/httpcall"
+	"github.com/podhook/podhook/hooks/process"
+)
+
+const (
+	// maxAnswer bounds what is read of an answer, in bytes.
+	maxAnswer = 1 << 20
+	// shownAnswer is how much of a failing answer is in the run's output.
+	shownAnswer = 2 << 10
+)
+
+// http sends a request. The answer is read to its end, or to 1 MiB: a server may
+// do its work while it answers.
+func (a *action) http(ctx context.Context, do config.HTTP) {
+	res, err := httpcall.Send(ctx, do, maxAnswer)
+	if err != nil {
+		a.failed(ctx, err)
+		return
+	}
+	defer res.Body.Close()
+	good := config.StatusIn(res.StatusCode, do.Status)
+	if !good {
+		a.answer(res.Body)
+	}
+	var long *httpcall.LongError
+	if _, err = io.Copy(io.Discard, res.Body); err != nil && !errors.As(err, &long) && ctx.Err() != nil {
+		a.failed(ctx, err)
+		return
+	}
+	if !good {
+		a.fail(fmt.Sprintf("%s was answered with status %s; expected is %s", do, res.Status, statuses(do.Status)))
+		return
+	}
+	a.succeed()
+	a.say("status " + res.Status)
+}
+
+// failed records an error, unless it is only that the time is up.
+func (a *action) failed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		a.stopped(ctx)
+		return
+	}
+	a.fail(err.Error())
+}
+
+// answer puts the first bytes of a failing answer into the output.
+func (a *action) answer(body io.Reader) {
+	text, _ := io.ReadAll(io.LimitReader(body, shownAnswer)) // what came before an error is of use too
+	for line := range bytes.Lines(text) {
+		a.print(bytes.TrimRight(line[:min(len(line), process.MaxLine)], "\r\n"))
+	}
+}
+
+func statuses(list []config.StatusRange) string {
+	var texts []string
+	for _, r := range list {
+		texts = append(texts, r.String())
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,95 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// attempts are what a step has left of its retries, and the time of the attempt
+// that goes on. The scripts of a directory share both.
+type attempts struct {
+	step   *config.Step
+	left   int
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (b *attempts) begin(ctx context.Context) {
+	b.end()
+	b.ctx, b.cancel = withTimeout(ctx, b.step)
+}
+
+func (b *attempts) end() {
+	if b.cancel != nil {
+		b.cancel()
+	}
+}
+
+// try does a unit's action until it succeeds or nothing speaks for another
+// attempt.
+func (a *action) try(ctx context.Context, budget *attempts) {
+	if budget.ctx == nil {
+		budget.begin(ctx)
+	}
+	for {
+		a.perform(budget.ctx)
+		retry := budget.step.Retry
+		if a.rec.Outcome == state.Succeeded || budget.left == 0 || ctx.Err() != nil ||
+			!retry.Worth(a.rec.Outcome == state.TimedOut, a.exitCode()) {
+			return
+		}
+		if !a.pause(ctx, retry) {
+			return
+		}
+		budget.left--
+		budget.begin(ctx)
+	}
+}
+
+// exitCode is 128+n where signal n ended the program.
+func (a *action) exitCode() *int {
+	if a.rec.ExitCode != nil {
+		return a.rec.ExitCode
+	}
+	if a.signal == 0 {
+		return nil
+	}
+	code := 128 + int(a.signal)
+	return &code
+}
+
+// pause waits before the next attempt, a random part of the back-off (full
+// jitter, so that many containers that failed together do not come back
+// together), and makes the record that attempt's. It returns false, and leaves
+// the record as it is, where no time is left for another attempt.
+func (a *action) pause(ctx context.Context, retry config.Retry) bool {
+	next := a.rec.Attempt + 1
+	pause := rand.N(retry.Pause(next) + 1)
+	if deadline, ok := ctx.Deadline(); ok && pause >= time.Until(deadline) {
+		a.say(fmt.Sprintf("attempt %d failed: %s; no time is left for another one", a.rec.Attempt, a.rec.Error))
+		return false
+	}
+	what := fmt.Sprintf("attempt %d failed: %s; the next one in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
+	a.say(what)
+	failed := a.rec
+	a.rec = state.StepRecord{Name: failed.Name, Kind: failed.Kind, Once: failed.Once, Start: failed.Start,
+		Outcome: state.Running, Attempt: failed.Attempt, Waiting: what}
+	a.show()
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		a.rec = failed
+		a.stopped(ctx)
+		return false
+	}
+	a.rec.Attempt, a.rec.Waiting, a.signal = next, waitsFor(a.step), 0
+	a.show()
+	return true
+}

@@ -1,0 +1,174 @@
+// Package exposition reads Prometheus' text format
+// (prometheus.io/docs/instrumenting/exposition_formats), as much of it as it takes
+// to add up the series of one metric. Memory is bounded by a line.
+package exposition
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// maxLine bounds one line, in bytes.
+const maxLine = 64 << 10
+
+// Label is one label of a series.
+type Label struct{ Name, Value string }
+
+// Sum is what the matching series come to.
+type Sum struct {
+	// Value is their sum; NaN where one of them is.
+	Value float64
+	// Matched counts them, and Series those of every metric.
+	Matched, Series int
+}
+
+// LineError is a line that is not of the format.
+type LineError struct {
+	Line int
+	Msg  string
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
+
+// Add adds up the series of a metric that have all the given labels, whatever
+// others they have. Of lines of other metrics only the name is looked at.
+//
+// A last line without newline is an error, because the text may have been cut
+// there, and then the sum would be too small. Errors are *LineError or r's.
+func Add(r io.Reader, metric string, labels []Label) (Sum, error) {
+	reader := bufio.NewReaderSize(r, maxLine)
+	var sum Sum
+	for n := 1; ; n++ {
+		line, err := reader.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return Sum{}, &LineError{n, fmt.Sprintf("longer than %d bytes", maxLine)}
+		case errors.Is(err, io.EOF) && len(bytes.TrimSpace(line)) == 0:
+			return sum, nil
+		case errors.Is(err, io.EOF):
+			return Sum{}, &LineError{n, "the text ends within a line"}
+		case err != nil:
+			return Sum{}, err
+		}
+		value, is, err := series(line, metric, labels)
+		switch {
+		case err != nil:
+			return Sum{}, &LineError{n, err.Error()}
+		case is == matches:
+			sum.Value += value
+			sum.Matched++
+			sum.Series++
+		case is == other:
+			sum.Series++
+		}
+	}
+}
+
+// verdict is what a line is for a search.
+type verdict int
+
+const (
+	noSeries verdict = iota // a comment or nothing
+	other                   // a series that is not meant
+	matches
+)
+
+// series reads one line.
+func series(line []byte, metric string, labels []Label) (float64, verdict, error) {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || line[0] == '#' {
+		return 0, noSeries, nil
+	}
+	rest, ok := bytes.CutPrefix(line, []byte(metric))
+	if !ok || len(rest) > 0 && !bytes.ContainsRune([]byte(" \t{"), rune(rest[0])) {
+		return 0, other, nil
+	}
+	rest = bytes.TrimLeft(rest, " \t")
+	missing := len(labels)
+	if len(rest) > 0 && rest[0] == '{' {
+		var err error
+		if rest, missing, err = readLabels(rest[1:], labels); err != nil {
+			return 0, noSeries, err
+		}
+	}
+	text, rest, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" "))
+	text, _, _ = bytes.Cut(text, []byte("\t"))
+	value, err := strconv.ParseFloat(string(text), 64)
+	// What is too large for a float64 comes as an infinity, and is one.
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, noSeries, fmt.Errorf("%.40q is not a value", text)
+	}
+	if rest = bytes.TrimSpace(rest); len(rest) > 0 && rest[0] != '#' {
+		if _, err := strconv.ParseFloat(string(rest), 64); err != nil {
+			return 0, noSeries, fmt.Errorf("%.40q is not a timestamp", rest)
+		}
+	}
+	if missing > 0 {
+		return 0, other, nil
+	}
+	return value, matches, nil
+}
+
+// readLabels reads what stands between { and } and returns what follows, and how
+// many of the wanted labels are missing.
+func readLabels(rest []byte, wanted []Label) (after []byte, missing int, err error) {
+	missing = len(wanted)
+	for {
+		rest = bytes.TrimLeft(rest, " \t")
+		if len(rest) > 0 && rest[0] == '}' {
+			return rest[1:], missing, nil
+		}
+		name, quoted, found := bytes.Cut(rest, []byte("="))
+		quoted = bytes.TrimLeft(quoted, " \t")
+		if name = bytes.TrimSpace(name); !found || len(name) == 0 || len(quoted) == 0 || quoted[0] != '"' {
+			return nil, 0, errors.New("a label without a quoted value")
+		}
+		value, tail, err := unquote(quoted[1:])
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, l := range wanted {
+			if l.Name == string(name) && l.Value == value {
+				missing--
+			}
+		}
+		rest = bytes.TrimLeft(tail, " \t")
+		if len(rest) == 0 || rest[0] != ',' && rest[0] != '}' {
+			return nil, 0, errors.New("a label's value is followed by neither , nor }")
+		}
+		rest = bytes.TrimPrefix(rest, []byte(","))
+	}
+}
+
+// unquote reads up to the closing quote; \\, \" and \n are what the format
+// escapes.
+func unquote(rest []byte) (value string, after []byte, err error) {
+	end := bytes.IndexAny(rest, "\"\\")
+	if end >= 0 && rest[end] == '"' {
+		return string(rest[:end]), rest[end+1:], nil
+	}
+	var text []byte
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case c == '"':
+			return string(text), rest[i+1:], nil
+		case c == '\\' && i+1 < len(rest):
+			i++
+			switch rest[i] {
+			case 'n':
+				text = append(text, '\n')
+			case '\\', '"':
+				text = append(text, rest[i])
+			default:
+				text = append(text, '\\', rest[i]) // as Prometheus reads it
+			}
+		default:
+			text = append(text, c)
+		}
+	}
+	return "", nil, errors.New("a label's value has no closing quote")
+}

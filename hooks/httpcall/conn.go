@@ -1,0 +1,147 @@
+package httpcall
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+// maxHead bounds the head of an answer, in bytes.
+const maxHead = 64 << 10
+
+var errHead = errors.New("the head of the answer is longer than 64 KiB")
+
+// conn is a connection that ends with its context.
+type conn struct {
+	net.Conn
+	ctx   context.Context
+	unctx func() bool
+}
+
+// dial connects and shakes hands.
+func (r *Request) dial(ctx context.Context, u *url.URL) (*conn, error) {
+	network, address := "tcp", net.JoinHostPort(u.Hostname(), portOf(u))
+	if r.Socket != "" {
+		network, address = "unix", r.Socket
+	}
+	raw, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	c := &conn{Conn: raw, ctx: ctx}
+	c.unctx = context.AfterFunc(ctx, func() {
+		_ = raw.SetDeadline(time.Unix(1, 0)) // it fails only on a closed one
+	})
+	if u.Scheme != "https" {
+		return c, nil
+	}
+	secure, err := r.secure(ctx, raw, u.Hostname())
+	if err != nil {
+		_ = c.Close() // the first error says more
+		return nil, cause(ctx, err)
+	}
+	c.Conn = secure
+	return c, nil
+}
+
+func (r *Request) secure(ctx context.Context, raw net.Conn, host string) (net.Conn, error) {
+	cfg := &tls.Config{ServerName: host, InsecureSkipVerify: r.InsecureSkipVerify}
+	if r.CAFile != "" {
+		pem, err := os.ReadFile(r.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("CA file: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA file %s: there is no certificate in it", r.CAFile)
+		}
+	}
+	secure := tls.Client(raw, cfg)
+	return secure, secure.HandshakeContext(ctx)
+}
+
+// exchange sends the request and reads the head of the answer.
+func (c *conn) exchange(req *http.Request, limit int64) (*http.Response, error) {
+	written := make(chan error, 1)
+	go func() { written <- req.Write(c) }()
+	head := &bounded{Reader: c, left: maxHead, err: errHead}
+	reader := bufio.NewReader(head)
+	for {
+		res, err := http.ReadResponse(reader, req)
+		switch {
+		case head.over:
+			return nil, errHead
+		case err != nil:
+			return nil, c.writeError(written, err)
+		case res.StatusCode >= 200:
+			head.left, head.err = limit, &LongError{Limit: limit}
+			return res, nil
+		}
+	}
+}
+
+// LongError is a body that is longer than the caller takes.
+type LongError struct{ Limit int64 }
+
+func (e *LongError) Error() string {
+	return fmt.Sprintf("the answer is longer than %d bytes", e.Limit)
+}
+
+// bounded fails where io.LimitedReader ends: an answer that was cut must not
+// look like a whole one.
+type bounded struct {
+	io.Reader
+	left int64
+	err  error
+	over bool
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.over = true
+		return 0, b.err
+	}
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// writeError is why the request could not be sent, where that is why there is no
+// answer.
+func (c *conn) writeError(written <-chan error, err error) error {
+	select {
+	case sent := <-written:
+		if sent != nil && errors.Is(err, io.EOF) {
+			return sent
+		}
+	default:
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return errors.New("the connection was closed without an answer")
+	}
+	return err
+}
+
+func (c *conn) Close() error {
+	c.unctx()
+	return c.Conn.Close()
+}
+
+// explain puts the end of the context in the place of what it caused.
+func (c *conn) explain(err error) error { return cause(c.ctx, err) }
+
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

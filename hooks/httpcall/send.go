@@ -1,0 +1,69 @@
+package httpcall
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// maxHeaderFile bounds a file that a header is read from, in bytes.
+const maxHeaderFile = 64 << 10
+
+// Send sends what a configuration says, its headers read from their files now;
+// limit bounds the bytes of the body that can be read. Statuses that are
+// expected are not followed as redirects.
+func Send(ctx context.Context, h config.HTTP, limit int64) (*Response, error) {
+	header, err := headers(h.Headers)
+	if err != nil {
+		return nil, err
+	}
+	return Do(ctx, Request{
+		Method:             h.Method,
+		URL:                h.URL.Request,
+		Socket:             h.URL.Socket,
+		Header:             header,
+		Body:               h.Body,
+		CAFile:             h.CAFile,
+		InsecureSkipVerify: h.InsecureSkipVerify,
+		Final:              func(status int) bool { return config.StatusIn(status, h.Status) },
+	}, limit)
+}
+
+func headers(list []config.Header) (http.Header, error) {
+	header := http.Header{}
+	for _, h := range list {
+		value := h.Value
+		if h.File != "" {
+			text, err := readHeader(h.File)
+			if err != nil {
+				return nil, fmt.Errorf("header %s: %w", h.Name, err)
+			}
+			value += text
+			if _, err := config.ParseHeader(h.Name, value); err != nil {
+				return nil, fmt.Errorf("header %s from %s: %w", h.Name, h.File, err)
+			}
+		}
+		header.Add(h.Name, value)
+	}
+	return header, nil
+}
+
+// readHeader never shows what is in the file: it is a secret.
+func readHeader(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxHeaderFile {
+		return "", fmt.Errorf("%s: a regular file of at most %d bytes is needed", path, maxHeaderFile)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(text)), nil
+}

@@ -1,0 +1,116 @@
+package hooks
+
+import (
+	"path/filepath"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// unit is what is run and recorded as one: a step, or one script of a step.
+type unit struct {
+	step *config.Step
+	name string
+	at   int // its place among the records
+	argv []string
+	err  error // why it cannot be run
+}
+
+// work is one step with its units, or a group with its steps.
+type work struct {
+	step    *config.Step
+	units   []unit
+	members []work
+}
+
+// all are the units, those of a group's steps too.
+func (w *work) all() []unit {
+	units := w.units
+	for i := range w.members {
+		units = append(units, w.members[i].units...)
+	}
+	return units
+}
+
+// planner numbers the units in the order of their records.
+type planner struct{ next int }
+
+// plan lists the work of a hook in its order. Scripts are listed when the run
+// begins, so that a directory that changes meanwhile changes the next run.
+func plan(hook *config.Hook) []work {
+	var p planner
+	list := make([]work, len(hook.Steps))
+	for i, step := range hook.Steps {
+		list[i] = p.work(step, "")
+	}
+	return list
+}
+
+func (p *planner) work(step *config.Step, prefix string) work {
+	w := work{step: step}
+	if group, ok := step.Action.(config.Parallel); ok {
+		for _, member := range group.Steps {
+			w.members = append(w.members, p.work(member, prefix+step.Name+"/"))
+		}
+		return w
+	}
+	w.units = unitsOf(step)
+	for i := range w.units {
+		u := &w.units[i]
+		u.step, u.name, u.at = step, prefix+u.name, p.next
+		p.next++
+	}
+	return w
+}
+
+func unitsOf(step *config.Step) []unit {
+	switch action := step.Action.(type) {
+	case config.Scripts:
+		return scripts(step, action)
+	case config.Exec:
+		return []unit{{name: step.Name, argv: action.Argv}}
+	}
+	return []unit{{name: step.Name}}
+}
+
+func scripts(step *config.Step, action config.Scripts) []unit {
+	list, _, err := config.ListScripts(action.Dir, action.Match)
+	if err != nil {
+		return []unit{{name: step.Name, err: err}}
+	}
+	units := make([]unit, len(list))
+	for i, s := range list {
+		units[i] = unit{name: step.Name + "/" + filepath.Base(s.Path), argv: s.Argv}
+	}
+	return units
+}
+
+// records makes the units' records. A step marked once that has succeeded in an
+// earlier run of this instance says so from the beginning, so that a crash does
+// not lose it.
+func records(list []work, previous state.Record) []state.StepRecord {
+	var recs []state.StepRecord
+	for i := range list {
+		for _, u := range list[i].all() {
+			rec := state.StepRecord{Name: u.name, Kind: u.step.Action.Kind(), Once: u.step.Once}
+			if u.step.Once {
+				rec.DoneIn = doneIn(previous, u.name)
+			}
+			recs = append(recs, rec)
+		}
+	}
+	return recs
+}
+
+// doneIn is the run in which the step has succeeded, or nothing.
+func doneIn(previous state.Record, name string) string {
+	for _, s := range previous.Steps {
+		if s.Name == name && s.DoneIn != "" {
+			return s.DoneIn
+		}
+		if s.Name == name && s.Once && s.Outcome == state.Succeeded {
+			return previous.RunID
+		}
+	}
+	return ""
+}

@@ -1,0 +1,130 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/exposition"
+	"github.com/podhook/podhook/hooks/httpcall"
+)
+
+const (
+	// maxBody bounds what is read of an answer of which only the status counts.
+	maxBody = 64 << 10
+	// maxMetrics bounds the text of all metrics, in bytes.
+	maxMetrics = 16 << 20
+)
+
+// For is the look at a condition. The exit of the main process has none: it is
+// not looked for but waited for, by its pidfd.
+func For(c config.Condition) Look {
+	switch c := c.(type) {
+	case config.TCP:
+		return tcp(c)
+	case config.HTTPAnswer:
+		return httpAnswer(c)
+	case config.File:
+		return file(c)
+	case config.Metric:
+		return metric(c)
+	}
+	return nil
+}
+
+func tcp(c config.TCP) Look {
+	return func(ctx context.Context) Seen {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address)
+		if err != nil {
+			return Seen{Text: err.Error()}
+		}
+		_ = conn.Close() // that it was made is all that counts
+		return Seen{Done: true, Text: "a connection was made"}
+	}
+}
+
+func file(c config.File) Look {
+	return func(context.Context) Seen {
+		_, err := os.Stat(c.Path)
+		missing := errors.Is(err, fs.ErrNotExist)
+		switch {
+		case err != nil && !missing:
+			return Seen{Text: err.Error()}
+		case missing:
+			return Seen{Done: c.Gone, Text: "it is not there"}
+		}
+		return Seen{Done: !c.Gone, Text: "it is there"}
+	}
+}
+
+func httpAnswer(c config.HTTPAnswer) Look {
+	return func(ctx context.Context) Seen {
+		res, err := httpcall.Send(ctx, c.HTTP, maxBody)
+		if err != nil {
+			return Seen{Text: err.Error()}
+		}
+		defer res.Body.Close()
+		// The server may do its work while it answers: let it.
+		_, _ = io.Copy(io.Discard, res.Body)
+		return Seen{Done: config.StatusIn(res.StatusCode, c.Status), Text: "status " + res.Status}
+	}
+}
+
+func metric(c config.Metric) Look {
+	call := config.HTTP{Endpoint: c.Endpoint, Method: http.MethodGet, Status: []config.StatusRange{{From: 200, To: 200}}}
+	labels := make([]exposition.Label, len(c.Labels))
+	for i, l := range c.Labels {
+		labels[i] = exposition.Label(l)
+	}
+	return func(ctx context.Context) Seen {
+		res, err := httpcall.Send(ctx, call, maxMetrics)
+		if err != nil {
+			if nobodyListens(err) {
+				return gone(c, err.Error())
+			}
+			return Seen{Text: err.Error()}
+		}
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return Seen{Text: "status " + res.Status}
+		}
+		sum, err := exposition.Add(res.Body, c.Name, labels)
+		switch {
+		case err != nil:
+			return Seen{Text: err.Error()}
+		case sum.Matched == 0:
+			return gone(c, fmt.Sprintf("none of %d series is %s", sum.Series, c.Series()))
+		}
+		return Seen{Done: holds(c, sum.Value), Text: fmt.Sprintf("%s = %s", c.Series(), config.FormatNumber(sum.Value))}
+	}
+}
+
+// gone goes by what the configuration says about a target that is not there.
+func gone(c config.Metric, text string) Seen {
+	switch c.Gone {
+	case config.GoneIsDone:
+		return Seen{Done: true, Text: "gone: " + text}
+	case config.GoneIsError:
+		return Seen{Text: text, Err: errors.New(text + "; goneIs: done takes that for drained, wait goes on looking")}
+	}
+	return Seen{Text: text}
+}
+
+// nobodyListens is true where the target is not there at all; one that is slow,
+// or cannot be reached for a while, may come back.
+func nobodyListens(err error) bool {
+	var dial *net.OpError // a missing file, of a header say, is no target that is gone
+	return errors.As(err, &dial) && (errors.Is(dial, syscall.ECONNREFUSED) || errors.Is(dial, syscall.ENOENT))
+}
+
+// holds is false for NaN, which is neither at most nor at least anything.
+func holds(c config.Metric, n float64) bool {
+	return (c.AtMost == nil || n <= *c.AtMost) && (c.AtLeast == nil || n >= *c.AtLeast)
+}

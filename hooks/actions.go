@@ -16,15 +16,36 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
+// sleep ends early where a shutdown sleeps for a main process that exits: then
+// there is nothing left to wait for.
 func (a *action) sleep(ctx context.Context, do config.Sleep) {
 	timer := time.NewTimer(do.Duration)
 	defer timer.Stop()
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
 	select {
 	case <-timer.C:
 		a.succeed()
+	case <-a.mainExit(waiting):
+		a.succeed()
+		a.say("not slept to the end: the main process has exited")
 	case <-ctx.Done():
 		a.stopped(ctx)
 	}
+}
+
+// mainExit is closed when the main process that was there at the begin of a
+// shutdown exits.
+func (a *action) mainExit(ctx context.Context) <-chan struct{} {
+	exited := make(chan struct{})
+	if a.hook.Name == config.Shutdown && a.run.rec.Main != nil {
+		go func() {
+			if a.Main.WaitExit(ctx) == nil && ctx.Err() == nil {
+				close(exited)
+			}
+		}()
+	}
+	return exited
 }
 
 // sendSignal succeeds where the process is gone: to be gone is what a stop

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -69,6 +70,77 @@ func TestCMDThatCannotBeExecuted(t *testing.T) {
 	}
 	contains(t, e.stderr, "/no/such/program")
 	s.happened("prestart")
+}
+
+// CMD that ends while a preStop goes on, by it or by itself: the preStop is
+// finished and answered, for kubelet to see no FailedPreStopHook.
+func TestCMDEndsDuringAPreStop(t *testing.T) {
+	t.Parallel()
+	const hooks = `hooks:
+  shutdown:
+    timeout: 50s
+    steps:
+    - signal: TERM
+    - wait: {exit: main}
+    - {name: deregister, %s}
+  poststop:
+    steps: [{%s}]
+`
+	yaml := fmt.Sprintf(hooks, script(`sleep 0.3; echo deregistered >>"$DIR/events"`), poststopNote)
+	t.Run("http", func(t *testing.T) {
+		s := newSandbox(t, yaml, "PODHOOK_LISTEN=127.0.0.1:0")
+		l := s.served()
+		began := time.Now()
+		if status := l.get("/shutdown"); status != 200 {
+			t.Errorf("preStop got %d", status)
+		}
+		l.ends(serverCode)
+		between(t, time.Since(began), 0, 20*time.Second)
+		s.happened("main starts", "main gets SIGTERM", "deregistered", "poststop 3 ")
+	})
+	t.Run("exec", func(t *testing.T) {
+		for range 5 {
+			s := newSandbox(t, yaml)
+			l := s.served()
+			began := time.Now()
+			if e := l.exec("shutdown"); e.code != 0 {
+				t.Errorf("preStop: %v", e)
+			}
+			l.ends(serverCode)
+			between(t, time.Since(began), 0, 20*time.Second)
+			s.happened("main starts", "main gets SIGTERM", "deregistered", "poststop 3 ")
+		}
+	})
+	t.Run("by itself", func(t *testing.T) {
+		s := newSandbox(t, strings.Replace(yaml, "signal: TERM", "sleep: 200ms", 1), "PODHOOK_LISTEN=127.0.0.1:0")
+		l := s.liveWith(nil, "sh", "-c", `until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
+		answered := make(chan int, 1)
+		l.agent()
+		go func() { answered <- l.get("/shutdown") }()
+		eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
+		s.write("go", "", 0o644)
+		if status := <-answered; status != 200 {
+			t.Errorf("preStop got %d", status)
+		}
+		l.ends(4)
+		s.happened("deregistered", "poststop 4 ")
+	})
+}
+
+// Nobody has to sit out what shutdown sleeps when CMD has gone.
+func TestCMDEndsWhileShutdownSleeps(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, "hooks: {shutdown: {timeout: 50s, steps: [{sleep: 40s}, {"+note("deregistered")+"}]}}\n", "PODHOOK_GRACE_PERIOD=60s")
+	l := s.liveWith(nil, "sh", "-c", `echo up >>"$DIR/events"; until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
+	s.happens("up")
+	began := time.Now()
+	l.send(syscall.SIGTERM)
+	eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
+	s.write("go", "", 0o644)
+	l.ends(4)
+	between(t, time.Since(began), 0, 20*time.Second)
+	s.happened("up", "deregistered")
+	contains(t, s.read("log"), "hook=shutdown", "outcome=succeeded")
 }
 
 // An exec'd shutdown that is stuck does not keep the container for ever.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,5 +114,29 @@ func TestDrainerLeavesTheCallersStreams(t *testing.T) {
 		if err != nil || target != "/dev/null" {
 			t.Errorf("descriptor %d of the worker is %s, %v", fd, target, err)
 		}
+	}
+}
+
+// A shutdown that runs again, because another main process has come, is guarded
+// by a worker as the first one was.
+func TestShutdownForANewMainProcess(t *testing.T) {
+	s := newSandbox(t, `hooks:
+  shutdown:
+    steps:
+    - exec: [sh, -c, '(until [ -e "$DIR/go" ]; do sleep 0.02; done; echo late; exec sleep 1000) & echo drained >>"$DIR/ran"']
+`)
+	s.env = append(s.env, "PODHOOK_MAIN=pidfile:"+s.path("pid"))
+	for range 2 {
+		main := s.begin(exec.Command("sleep", "1001"))
+		s.write("pid", strconv.Itoa(main.cmd.Process.Pid), 0o644)
+		contains(t, s.expect(0, "shutdown").stdout, "hook shutdown succeeded (run")
+		contains(t, s.expect(0, "shutdown").stdout, "hook shutdown succeeded already")
+		main.signal(t, syscall.SIGKILL)
+		main.wait(t)
+	}
+	s.open()
+	eventually(t, "both have printed and live on", func() bool { return s.count("sleep 1000") == 2 })
+	if got := s.read("ran"); got != "drained\ndrained\n" {
+		t.Errorf("ran %q", got)
 	}
 }

@@ -82,6 +82,9 @@ func (c *Configuration) Get() (*config.Config, error) {
 	c.refused = nil
 	c.accept(next)
 	c.logger.Info("configuration read again", "source", next.Source, "hooks", len(next.Hooks))
+	for _, w := range next.Warnings {
+		c.logger.Warn("configuration", "problem", w.Error())
+	}
 	return c.current, nil
 }
 

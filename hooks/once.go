@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
@@ -109,13 +111,31 @@ func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
 }
 
 // MainReplaced says whether another main process has come since the record's
-// run began.
+// run began, or one where there was none.
 func (r *Runner) MainReplaced(rec state.Record) bool {
-	if r.Main == nil || rec.Main == nil {
+	if r.Main == nil {
 		return false
 	}
 	now := r.Main.Identity()
-	return now != nil && *now != *rec.Main
+	switch {
+	case now == nil:
+		return false
+	case rec.Main == nil:
+		return startedAfter(*now, rec.Start)
+	}
+	return *now != *rec.Main
+}
+
+// startedAfter compares a process's start, which is in clock ticks since boot
+// (proc_pid_stat(5)), with a time.
+func startedAfter(main state.MainIdentity, t time.Time) bool {
+	var boot unix.Timespec
+	if main.StartTime == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
+		return false
+	}
+	const tick = 10 * time.Millisecond
+	age := time.Duration(boot.Nano()) - time.Duration(main.StartTime)*tick
+	return time.Now().Add(-age).After(t)
 }
 
 // RemoveStaleMarkers removes the markers that an earlier instance has left where

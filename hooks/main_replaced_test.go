@@ -1,0 +1,45 @@
+package hooks
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+type mainIs struct {
+	MainProcess
+	identity *state.MainIdentity
+}
+
+func (m mainIs) Identity() *state.MainIdentity { return m.identity }
+
+// A shutdown stands for the main process that it was run for, and where there was
+// none for as long as none has come since.
+func TestMainReplaced(t *testing.T) {
+	self, err := procstat.Read("/proc", os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := state.MainIdentity{PID: self.PID, StartTime: self.Start}
+	other := state.MainIdentity{PID: self.PID, StartTime: self.Start - 1}
+	for name, c := range map[string]struct {
+		main   MainProcess
+		record state.Record
+		want   bool
+	}{
+		"none is configured":       {nil, state.Record{Main: &now}, false},
+		"it has gone":              {mainIs{}, state.Record{Main: &now}, false},
+		"it is the same":           {mainIs{identity: &now}, state.Record{Main: &now}, false},
+		"its number was recycled":  {mainIs{identity: &now}, state.Record{Main: &other}, true},
+		"there was none, one came": {mainIs{identity: &now}, state.Record{Start: time.Now().Add(-time.Hour)}, true},
+		"it could not be told":     {mainIs{identity: &now}, state.Record{Start: time.Now()}, false},
+	} {
+		r := &Runner{Options: Options{Main: c.main}}
+		if got := r.MainReplaced(c.record); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

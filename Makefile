@@ -62,7 +62,6 @@ e2e: ## prove the image on the container engine
 
 test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
-	cd deploy/kubernetes/prove && go vet ./... && go test -shuffle=on ./...
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
 		(cd $$dir && go test -shuffle=on ./...) || exit; done
 

@@ -133,9 +133,9 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	if err != nil {
 		return nil, false, err
 	}
-	hook, ok := cfg.Hooks[name]
-	if !ok {
-		return nil, false, &UnknownHookError{Name: name, Known: slices.Sorted(maps.Keys(cfg.Hooks))}
+	hook, err := find(cfg, name)
+	if err != nil {
+		return nil, false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,6 +149,13 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	return f, false, nil
 }
 
+func find(cfg *config.Config, name string) (*config.Hook, error) {
+	if hook, ok := cfg.Hooks[name]; ok {
+		return hook, nil
+	}
+	return nil, &UnknownHookError{Name: name, Known: slices.Sorted(maps.Keys(cfg.Hooks))}
+}
+
 func (r *Runner) fly(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) {
 	defer f.cancel(nil)
 	f.result, f.err = r.resolve(ctx, hook, source, req)
@@ -158,12 +165,14 @@ func (r *Runner) fly(ctx context.Context, f *Flight, hook *config.Hook, source s
 	close(f.done)
 }
 
+const bypassReason = "bypassed: PODHOOK_DISABLED is true"
+
 func bypass(name string, req Request) *Flight {
 	f := &Flight{done: make(chan struct{})}
 	now := time.Now()
 	f.result = Result{Bypassed: true, Record: state.Record{
 		Hook: name, Trigger: req.Trigger, Outcome: state.Succeeded, Start: now, End: &now,
-		Reason: "bypassed: PODHOOK_DISABLED is true",
+		Reason: bypassReason,
 	}}
 	close(f.done)
 	return f

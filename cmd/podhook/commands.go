@@ -30,6 +30,7 @@ func commands() []command {
 		{"wait", "HOOK | --file PATH | --tcp ADDR [--timeout D]", "wait until a hook has succeeded, a file is there or a port answers", wait},
 		{"signal", "SIGNAL", "send a signal to the main process", signalMain},
 		{"sleep", "DURATION", "wait, for images without sleep", sleep},
+		{"plan", "HOOK [--trigger T] [--force] [-o table|json]", "show what a call of a hook would run now, and why not", plan},
 		{"check", "[--grace D] [-o table|json]", "check the settings and hooks without running anything", check},
 		{"install", "DIR [--check]", "copy this binary into a directory, such as an emptyDir", install},
 		{"version", "", "print the version", printVersion},

@@ -52,9 +52,7 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	if h.store != nil {
 		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
 	}
-	if _, refused := h.configuration.Refused(); refused != nil {
-		fmt.Fprintf(c.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
-	}
+	h.sayRefused()
 	if h.startsPrograms() {
 		if code, done := h.front(ctx); done {
 			return code
@@ -100,6 +98,15 @@ func (h *hookCall) mainIsKnown() error {
 	}
 	// Only of this hook: another one's mistake must not cost the drain.
 	return h.needsMain(cfg.Hooks[h.name].NeedMain())
+}
+
+func (h *hookCall) sayRefused() {
+	if h.configuration == nil { // where podhook is disabled
+		return
+	}
+	if _, refused := h.configuration.Refused(); refused != nil {
+		fmt.Fprintf(h.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
+	}
 }
 
 // startsPrograms says whether the call may start a program: it does not where

@@ -152,6 +152,7 @@ func TestPreflightRemove(t *testing.T) {
 	if err := os.Chmod(locked, 0o555); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(locked, 0o755) }) // else it cannot be removed
 	failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {name: r, remove: DIR/locked/x}\n", Preflight{}, asNobody)
 	if len(failed) != 1 || !strings.Contains(failed[0], `step r, remove: "DIR/locked/x": its directory cannot be written by user`) {
 		t.Errorf("got %q", failed)

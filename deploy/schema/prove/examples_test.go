@@ -29,7 +29,7 @@ func TestExamples(t *testing.T) {
 				if err := s.Validate(plain(t, yaml)); err != nil {
 					t.Errorf("the schema: %v\n%s", err, yaml)
 				}
-				if _, err := config.Parse(name, []byte(yaml), nil); err != nil {
+				if _, err := config.Parse(name, []byte(yaml), []string{"HOSTNAME=pod-1"}); err != nil {
 					t.Errorf("podhook: %v\n%s", err, yaml)
 				}
 			})

@@ -1,0 +1,165 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// Preview is what a call of a hook would do now.
+type Preview struct {
+	Hook    string        `json:"hook"`
+	Source  string        `json:"source,omitempty"`
+	Trigger state.Trigger `json:"trigger"`
+	// Runs is false where the call would run nothing; Reason says why.
+	Runs   bool   `json:"runs"`
+	Reason string `json:"reason,omitempty"`
+	// Seconds is how long the run may take; Cut says why that is less than the
+	// hook's timeout.
+	Seconds float64         `json:"seconds,omitempty"`
+	Cut     string          `json:"cut,omitempty"`
+	Steps   []PreviewedStep `json:"steps"`
+}
+
+// PreviewedStep is a step, or one script of a step, in the place of its record.
+type PreviewedStep struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// Group is the group whose steps run at the same time.
+	Group string `json:"group,omitempty"`
+	// Skipped says why it would not be run, and Error why it cannot be.
+	Skipped string `json:"skipped,omitempty"`
+	Error   string `json:"error,omitempty"`
+	// Argv is what would be started, with the interpreter of a script that
+	// cannot be started by itself; Does what a built-in step does.
+	Argv       []string `json:"argv,omitempty"`
+	Does       string   `json:"does,omitempty"`
+	User       string   `json:"user,omitempty"`
+	WorkingDir string   `json:"workingDir,omitempty"`
+	// TimeoutSeconds bounds each attempt, 0 where only the run's end does. Scripts
+	// of one directory share it, and the retries.
+	TimeoutSeconds float64 `json:"timeoutSeconds,omitempty"`
+	// EndSeconds is when it is stopped at the latest, counted from the run's begin.
+	EndSeconds     float64       `json:"endSeconds"`
+	Retries        int           `json:"retries,omitempty"`
+	BackoffSeconds float64       `json:"backoffSeconds,omitempty"`
+	OnFailure      config.Policy `json:"onFailure"`
+	Always         bool          `json:"always,omitempty"`
+}
+
+// Preview says what a call would run now, in which order and until when, and why
+// it would leave out what it would. It runs nothing and changes nothing. The
+// error is an *UnknownHookError, the configuration's or the state's.
+func (r *Runner) Preview(name string, req Request) (Preview, error) {
+	if r.Disabled {
+		return Preview{Hook: name, Trigger: req.Trigger, Reason: bypassReason, Steps: []PreviewedStep{}}, nil
+	}
+	cfg, err := r.Config()
+	if err != nil {
+		return Preview{}, err
+	}
+	hook, err := find(cfg, name)
+	if err != nil {
+		return Preview{}, err
+	}
+	p := Preview{Hook: name, Source: cfg.Source, Trigger: req.Trigger}
+	previous, err := r.before(&p, hook, req)
+	if err != nil {
+		return Preview{}, err
+	}
+	x := r.newRun(hook, cfg.Source, req, &journal{previous: previous})
+	p.Seconds = seconds(x.deadline.Sub(x.rec.Start))
+	if x.cut {
+		p.Cut = fmt.Sprintf("the grace period of %v leaves no more, with %v for the main process to stop in and %v to kill",
+			r.Grace.Period, r.Grace.Margin, x.killAfter)
+	}
+	list := plan(hook)
+	x.rec.Steps = records(list, previous)
+	p.Steps = make([]PreviewedStep, 0, len(x.rec.Steps))
+	for i := range list {
+		p.Steps = x.preview(p.Steps, &list[i], i)
+	}
+	return p, nil
+}
+
+// before says whether the call would run the hook, as resolve decides it.
+func (r *Runner) before(p *Preview, hook *config.Hook, req Request) (previous state.Record, err error) {
+	p.Runs = true
+	no := func(reason string) { p.Runs, p.Reason = false, reason }
+	if r.Store == nil { // shutdown does its work without
+		p.Runs, p.Reason = hook.Name == config.Shutdown, r.StoreErr.Error()
+	} else if previous, _, err = r.Store.Hook(hook.Name).Read(); err != nil {
+		return previous, err
+	}
+	switch {
+	case previous.Outcome == state.Running:
+		no("run " + previous.RunID + " is going on: the call joins it")
+	case !req.Force && r.counts(hook, previous):
+		no("succeeded in this instance, in run " + previous.RunID + "; --force runs it again")
+	case previous.RunID != "" && p.Reason == "":
+		p.Reason = "run " + previous.RunID + " of this instance has ended: " + string(previous.Outcome)
+	}
+	return previous, nil
+}
+
+// preview adds the units of the hook's n-th step.
+func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
+	reason := x.skip(w.step)
+	ctx, cancel := x.time(context.Background(), n)
+	end, _ := ctx.Deadline()
+	cancel()
+	for _, u := range w.all() {
+		timeout, own := u.step.Timeout, w.step.Timeout // the step's, and its group's
+		if timeout == 0 || own > 0 && own < timeout {
+			timeout = own
+		}
+		s := PreviewedStep{
+			Name: u.name, Kind: u.step.Action.Kind(), Skipped: reason,
+			Argv: u.argv, Does: does(u.step), WorkingDir: u.step.WorkingDir,
+			TimeoutSeconds: seconds(timeout), EndSeconds: seconds(end.Sub(x.rec.Start)),
+			Retries: u.step.Retry.Times, BackoffSeconds: seconds(u.step.Retry.Backoff),
+			OnFailure: u.step.OnFailure, Always: w.step.Always,
+		}
+		if rec := &x.rec.Steps[u.at]; rec.DoneIn != "" {
+			s.Skipped = onceReason(rec)
+		}
+		if u.err != nil {
+			s.Error = u.err.Error()
+		}
+		if u.step.User != nil {
+			s.User = u.step.User.String()
+		}
+		if w.members != nil {
+			s.Group = w.step.Name
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// does says what a built-in step does, as far as its kind does not.
+func does(step *config.Step) string {
+	switch do := step.Action.(type) {
+	case config.HTTP:
+		return do.String()
+	case config.Wait:
+		return do.For.String()
+	case config.Sleep:
+		return do.Duration.String()
+	case config.Signal:
+		if do.To == "" {
+			return signalName(do.Signal) + " to the main process"
+		}
+		return signalName(do.Signal) + " to " + do.To
+	case config.Write:
+		return do.File
+	case config.Remove:
+		return do.Path
+	}
+	return ""
+}

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -176,7 +175,7 @@ func TestAgentKilledInTheMiddleOfARun(t *testing.T) {
 	if code, output := run(t, p, "/podhook", "shutdown"); code != 0 {
 		t.Errorf("the next call: exit code %d: %s", code, output)
 	}
-	if got, want := read(t, out, "steps"), fmt.Sprint("first\nsecond\nsecond\n"); got != want {
+	if got, want := read(t, out, "steps"), "first\nsecond\nsecond\n"; got != want {
 		t.Errorf("steps %q, want %q", got, want)
 	}
 }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/podhook/podhook/deploy/e2e/images"
+)
+
+//go:embed nginx.conf
+var nginxConf string
+
+//go:embed haproxy.cfg
+var haproxyCfg string
+
+func servers() []server {
+	return []server{
+		{"nginx", []string{"nginx"}, "nginx", "QUIT", "/etc/nginx/nginx.conf", nginxConf},
+		{"haproxy", []string{"haproxy", "-W", "-db", "-f", "/etc/haproxy.cfg"}, "haproxy", "USR1", "/etc/haproxy.cfg", haproxyCfg},
+	}
+}
+
+// bench is what all cycles share.
+type bench struct {
+	images   images.Set
+	dir      string
+	bin      string            // a volume with podhook installed
+	configs  map[string]string // files by the name of the server
+	upstream *http.Server
+}
+
+func newBench(ctx context.Context, set images.Set) (*bench, error) {
+	dir, err := os.MkdirTemp("", "lostrequests-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{images: set, dir: dir, bin: filepath.Join(dir, "bin"), configs: map[string]string{}}
+	if err := b.setUp(ctx); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) setUp(ctx context.Context) error {
+	gateway, err := engine(ctx, "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+	if err != nil {
+		return err
+	}
+	// The engine may keep the bridge's own address to itself.
+	listener, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(gateway, "172.17.0.1"), "0"))
+	if err != nil {
+		return err
+	}
+	b.upstream = &http.Server{Handler: upstream()}
+	go func() { _ = b.upstream.Serve(listener) }() // until close
+	for _, s := range servers() {
+		path := filepath.Join(b.dir, s.name)
+		text := strings.ReplaceAll(s.template, "UPSTREAM", listener.Addr().String())
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		b.configs[s.name] = path
+	}
+	if err := os.Mkdir(b.bin, 0o755); err != nil {
+		return err
+	}
+	if err := os.Chmod(b.bin, 0o777); err != nil {
+		return err
+	}
+	if err := os.Chmod(b.dir, 0o755); err != nil {
+		return err
+	}
+	_, err = engine(ctx, "run", "--rm", "--volume", b.bin+":/podhook-bin", b.images.Podhook, "install", "/podhook-bin")
+	return err
+}
+
+func (b *bench) close() {
+	if b.upstream != nil {
+		_ = b.upstream.Close()
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
+func engine(ctx context.Context, args ...string) (string, error) {
+	output, err := exec.CommandContext(ctx, "docker", args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("docker %s: %s", args[0], exit.Stderr)
+	}
+	return strings.TrimSpace(string(output)), err
+}
+
+// job is one cycle to do.
+type job struct {
+	server  server
+	variant variant
+}
+
+// measure plays all cycles, the variants taking turns, so that what else happens
+// on this machine hits all of them alike.
+func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := make(chan job)
+	sums := newSums()
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for j := range jobs {
+				c, err := b.cycle(ctx, j)
+				if err != nil {
+					cancel(fmt.Errorf("%s, %s: %w", j.server.name, j.variant.name, err))
+					continue
+				}
+				sums.add(j, c)
+			}
+		})
+	}
+	for range cycles {
+		for _, s := range servers() {
+			for _, v := range variants() {
+				select {
+				case jobs <- job{s, v}:
+				case <-ctx.Done():
+				}
+			}
+		}
+	}
+	close(jobs)
+	workers.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return sums.results(), nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/podhook/podhook/cmd/rehearse/docker"
+	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/deploy/e2e/lostrequests/load"
+)
+
+const (
+	// warmUp is how long the server is under load before the stop begins.
+	warmUp = 3 * time.Second
+	// withdrawal is how long after the beginning of the stop the load balancers
+	// still send: an endpoint's removal takes its time.
+	withdrawal = time.Second
+	// cycleLimit bounds one cycle.
+	cycleLimit = 2 * time.Minute
+	// requestLimit bounds one request; a pod is gone long before.
+	requestLimit = 45 * time.Second
+)
+
+func kinds() []load.Kind {
+	return []load.Kind{
+		{Name: "fast", Path: "/fast", Every: 50 * time.Millisecond},
+		{Name: "fast, kept connection", Path: "/fast", Every: 50 * time.Millisecond, KeepAlive: true},
+		{Name: "proxied for 3 s", Path: "/proxied", Every: 250 * time.Millisecond},
+		{Name: "download of 6 s", Path: "/download", Every: 500 * time.Millisecond},
+	}
+}
+
+// cycle is what one stop has shown.
+type cycle struct {
+	counts map[string]load.Count
+	why    map[string]int
+	// stop is the time from the DELETE to the server's end, in seconds.
+	stop float64
+	exit int
+	// failedHooks is how many of kubelet's hook calls it counts as failed.
+	failedHooks int
+}
+
+// cycle plays the life of one pod: it gets ready, is under load, and is deleted.
+func (b *bench) cycle(ctx context.Context, j job) (cycle, error) {
+	ctx, cancel := context.WithTimeout(ctx, cycleLimit)
+	defer cancel()
+	pod, options := j.variant.pod(b, j.server)
+	l := &onTimeline{ctx: ctx}
+	timeline := kubelet.NewTimeline(l.observe)
+	options.Output = func(container, line string) { timeline.Add(container, "log", line) }
+	runtime, err := docker.New(options)
+	if err != nil {
+		return cycle{}, err
+	}
+	l.address = runtime.Address() + ":8000"
+	report := kubelet.Rehearse(ctx, pod, kubelet.Scenario{StopAfter: warmUp, DeleteAt: time.Minute}, runtime, timeline)
+	if err := runtime.Close(); err != nil {
+		return cycle{}, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return cycle{}, err
+	}
+	c, err := l.wait()
+	if err != nil {
+		return cycle{}, fmt.Errorf("%w\n%s", err, text(report))
+	}
+	return c, c.read(report, j.server.name)
+}
+
+// onTimeline puts the load on the pod when it is ready, and withdraws it after
+// the DELETE.
+type onTimeline struct {
+	ctx     context.Context
+	address string
+
+	mu       sync.Mutex
+	load     *load.Load
+	withdraw context.CancelFunc
+}
+
+func (o *onTimeline) observe(e kubelet.Entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch e.Who + " " + e.What {
+	case "kubelet pod is ready":
+		if o.load == nil {
+			var ctx context.Context
+			ctx, o.withdraw = context.WithCancel(o.ctx)
+			o.load = load.Start(ctx, o.address, requestLimit, kinds())
+		}
+	case "api DELETE":
+		if o.load != nil {
+			time.AfterFunc(withdrawal, o.withdraw)
+		}
+	}
+}
+
+func (o *onTimeline) wait() (cycle, error) {
+	o.mu.Lock()
+	l := o.load
+	o.mu.Unlock()
+	if l == nil {
+		return cycle{}, errors.New("the pod was never ready")
+	}
+	var c cycle
+	c.counts, c.why = l.Wait()
+	return c, nil
+}
+
+// read takes the rest from the pod's report.
+func (c *cycle) read(r kubelet.Report, name string) error {
+	for _, e := range r.Timeline {
+		if e.Who == name && e.What == "ended" && e.SinceDelete != nil {
+			c.stop = *e.SinceDelete
+		}
+	}
+	for _, h := range r.Hooks {
+		if h.Failed {
+			c.failedHooks++
+		}
+	}
+	for _, s := range r.Containers {
+		if s.Name == name && s.RestartCount == 0 && s.Last() != nil && c.stop > 0 {
+			c.exit = s.Last().ExitCode
+			return nil
+		}
+	}
+	return fmt.Errorf("the server did not live until the DELETE\n%s", text(r))
+}
+
+func text(r kubelet.Report) string {
+	var b strings.Builder
+	for _, e := range r.Timeline {
+		fmt.Fprintf(&b, "%8.3f %s %s %s\n", e.At, e.Who, e.What, e.Result)
+	}
+	return b.String()
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// proxiedTime is how long the upstream thinks about a proxied request.
+	proxiedTime = 3 * time.Second
+	// downloadTime is how long a slow download takes.
+	downloadTime = 6 * time.Second
+)
+
+// upstream is what the servers are proxies of. It is never stopped.
+func upstream() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/fast", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("fast\n")) })
+	mux.HandleFunc("/proxied", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(proxiedTime)
+		_, _ = w.Write([]byte("proxied\n")) // who counts is at the other end
+	})
+	mux.HandleFunc("/download", download)
+	return mux
+}
+
+// download is slow from its first byte to its last.
+func download(w http.ResponseWriter, _ *http.Request) {
+	const pieces = 60
+	piece := make([]byte, 10000)
+	w.Header().Set("Content-Length", strconv.Itoa(pieces*len(piece)))
+	for range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(downloadTime / pieces)
+	}
+}

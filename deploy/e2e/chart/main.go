@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"os"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -116,7 +117,8 @@ func lostChart(server string, results []result) (*plot.Plot, error) {
 	p.Add(failed, cut, totals)
 	p.Legend.Add("failed", failed)
 	p.Legend.Add("cut short", cut)
-	p.Legend.Left = false
+	p.Legend.XOffs, p.Legend.YOffs = -vg.Millimeter*2, vg.Millimeter*2
+	p.Legend.Padding = vg.Millimeter
 	return p, nil
 }
 
@@ -146,8 +148,23 @@ func newChart(title string, results []result) *plot.Plot {
 	}
 	p.NominalY(names...)
 	p.X.Min = 0
+	p.X.Tick.Marker = wholeTicks{}
 	p.Y.Tick.Label.XAlign = text.XRight
 	return p
+}
+
+// wholeTicks labels the axis with whole numbers.
+type wholeTicks struct{}
+
+func (wholeTicks) Ticks(least, most float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(least, most)
+	for i, t := range ticks {
+		if t.IsMinor() {
+			continue
+		}
+		ticks[i].Label = strconv.FormatFloat(t.Value, 'f', -1, 64)
+	}
+	return ticks
 }
 
 func bars(results []result, fill color.Color, of func(result) float64) (*plotter.BarChart, error) {

@@ -59,7 +59,7 @@ func TestBareImage(t *testing.T) {
 	t.Parallel()
 	c := kubelet.Container{
 		Name: "bare", Image: built.Bare, Command: []string{"/podhook", "run", "--", "/podhook", "sleep", "1h"},
-		Env:       []string{"PODHOOK_LISTEN=:8080", "PODHOOK_CONFIG_YAML=" + drain},
+		Env:       []string{"PODHOOK_LISTEN=:8080", "PODHOOK_CONFIG_YAML=" + drain + "    - wait: {exit: main}\n"},
 		PostStart: execHook("/podhook", "prestart"), PreStop: httpHook("8080", "/shutdown"),
 		Readiness: httpProbe("8080", "/readyz"),
 	}
@@ -99,7 +99,7 @@ func TestNativeSidecar(t *testing.T) {
 	t.Parallel()
 	agent := kubelet.Container{
 		Name: "podhook", Image: built.Podhook, Args: []string{"serve"},
-		Env:     []string{"PODHOOK_MAIN=name:nginx", "PODHOOK_CONFIG_YAML=" + drain},
+		Env:     []string{"PODHOOK_MAIN=name:nginx", "PODHOOK_CONFIG_YAML=" + drain + "    - wait: {exit: main}\n"},
 		Startup: startupProbe("8080", "/livez"),
 	}
 	main := web("web", built.Web)
@@ -113,6 +113,7 @@ func TestNativeSidecar(t *testing.T) {
 	wantLogged(t, r, "web", "gracefully shutting down", 1)
 	wantHookLogged(t, r, "podhook", "prestart")
 	wantHookLogged(t, r, "podhook", "shutdown")
+	wantLogged(t, r, "podhook", "trigger=http outcome=succeeded", 2)
 }
 
 // A second process beside the workload that is PID 1.

@@ -73,6 +73,32 @@ func TestOtherSignalsGoThrough(t *testing.T) {
 	}
 }
 
+// A stop signal that is rewritten to 0 asks for nothing.
+func TestDroppedStopSignal(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, "hooks: {shutdown: {steps: [{"+note("shutdown")+"}]}}\n")
+	l := s.served("--rewrite", "TERM=0")
+	l.send(syscall.SIGTERM)
+	l.send(syscall.SIGHUP)
+	s.happens("main gets SIGHUP")
+	s.happened("main starts", "main gets SIGHUP")
+	l.send(syscall.SIGINT)
+	l.ends(serverCode)
+	s.happened("main starts", "main gets SIGHUP", "shutdown", "main gets SIGINT")
+}
+
+// Another signal waits for CMD while prestart gates.
+func TestOtherSignalWhilePrestartGates(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, "hooks: {prestart: {steps: [{"+script(`echo begins >>"$DIR/events"; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo prestart >>"$DIR/events"`)+"}]}}\n")
+	l := s.liveWith(nil, "sleep", "1000")
+	s.happens("begins")
+	l.send(syscall.SIGUSR1)
+	s.write("go", "", 0o644)
+	l.ends(128 + int(syscall.SIGUSR1))
+	s.happened("begins", "prestart")
+}
+
 // CMD gets its signal at once where preStop has run shutdown.
 func TestShutdownThatIsDoneIsNotRunAgain(t *testing.T) {
 	t.Parallel()

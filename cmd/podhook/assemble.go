@@ -14,6 +14,11 @@ import (
 // in force, the runner and the agent that shows them. Its runs end with life.
 func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, main hooks.MainProcess) (*agent.Agent, error) {
 	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
+	if err != nil && p.settings.Disabled {
+		// A configuration that cannot be read may be why podhook was turned off.
+		p.logger.Error("configuration not read, podhook is disabled", "error", err.Error())
+		configuration, err = agent.LoadConfiguration(config.Source{Text: "hooks: {}"}, nil, p.logger)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +26,7 @@ func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, 
 	if err != nil {
 		return nil, err
 	}
-	if main == nil {
+	if main == nil && !p.settings.Disabled {
 		if err := p.needsMain(cfg.NeedMain()); err != nil {
 			return nil, err
 		}

@@ -103,7 +103,7 @@ func (o *options) podFlags(flags *flag.FlagSet) {
 
 func (o *options) runtimeFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.runtime, "runtime", "local", "what runs the containers: local or docker")
-	flags.StringVar(&o.docker.Image, "image", "", "docker: the `IMAGE` of containers whose manifest names none")
+	flags.StringVar(&o.docker.Image, "image", "", "docker: the `IMAGE` of the container, and of others whose manifest names none")
 	flags.StringVar(&o.docker.PauseImage, "pause-image", "podhook", "docker: an `IMAGE` with /podhook, for the pod's pause container")
 	flags.StringVar(&o.docker.Network, "network", "", "docker: the `NETWORK` that the pod is in (default: the engine's)")
 	flags.Var(&o.dockerArgs, "docker-arg", "docker: `ARG` of docker create for every container, such as --volume=/tmp/a:/a (repeatable)")

@@ -50,6 +50,9 @@ func (o *options) addContainers(pod *kubelet.Pod) error {
 	if len(o.command) > 0 {
 		first.Command = o.command
 	}
+	if o.docker.Image != "" {
+		first.Image = o.docker.Image
+	}
 	if err := o.containerFlags.apply(first, o.given); err != nil {
 		return err
 	}

@@ -101,11 +101,11 @@ func round(pid int, made string, n int) error {
 	return eventually("no zombie", func() bool { dead, _ := zombies(pid); return dead == 0 })
 }
 
-// An idle init is never woken. PODHOOK_TEST_IDLE=60s watches it longer.
+// An idle init is not woken. TEST_IDLE=60s watches it longer.
 func TestIdleIsIdle(t *testing.T) {
 	needRoot(t)
 	still := 3 * time.Second
-	if text := os.Getenv("PODHOOK_TEST_IDLE"); text != "" {
+	if text := os.Getenv("TEST_IDLE"); text != "" {
 		var err error
 		if still, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
@@ -131,7 +131,8 @@ func TestIdleIsIdle(t *testing.T) {
 		}
 		before := switches(cmd.Process.Pid)
 		time.Sleep(still)
-		if woken := switches(cmd.Process.Pid) - before; woken != 0 {
+		// Go's runtime looks round once a minute (proc.go, forcegcperiod / 2).
+		if woken := switches(cmd.Process.Pid) - before; woken > 2*int(still/time.Minute) {
 			return fmt.Errorf("woken %d times in %v", woken, still)
 		}
 		return nil

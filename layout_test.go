@@ -2,13 +2,20 @@
 package podhook_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-const module = "github.com/podhook/podhook"
+const (
+	module   = "github.com/podhook/podhook"
+	httpcall = module + "/hooks/httpcall"
+)
 
 // list is `go list` with the product's build: import path and direct imports of
 // each package.
@@ -32,23 +39,58 @@ func list(t *testing.T, args ...string) map[string][]string {
 
 func under(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
-// Hooks know neither HTTP nor Prometheus nor who calls them, whatever way it
-// would come.
+// Hooks know neither an HTTP server nor Prometheus nor who calls them, whatever
+// way it would come. Requests are sent by the package httpcall alone.
 func TestHooksDependOnNoServer(t *testing.T) {
 	deps := list(t, "-deps", "./hooks/...")
 	if len(deps[module+"/hooks"]) == 0 {
 		t.Fatalf("the package hooks is not among %d packages", len(deps))
 	}
 	banned := []string{
-		"net/http", "github.com/prometheus", "github.com/go-chi", "github.com/kelseyhightower/envconfig",
+		"github.com/prometheus", "github.com/go-chi", "github.com/kelseyhightower/envconfig",
 		module + "/agent", module + "/cmd",
 	}
 	for path, imports := range deps {
+		if under(path, module) && path != httpcall && slices.Contains(imports, "net/http") {
+			t.Errorf("%s imports net/http", path)
+		}
 		for _, imported := range imports {
 			if slices.ContainsFunc(banned, func(root string) bool { return under(imported, root) }) {
 				t.Errorf("%s, which hooks need, imports %s", path, imported)
 			}
 		}
+	}
+}
+
+// httpcall takes from net/http what writes a request and reads an answer: a
+// Client or a Transport would cost 0.4 MB, and a Server has no business there.
+func TestHTTPCallUsesRequestsAlone(t *testing.T) {
+	allowed := []string{"Request", "NewRequest", "Response", "ReadResponse", "Header"}
+	files, err := filepath.Glob("hooks/httpcall/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			from, ok := s.X.(*ast.Ident)
+			name := s.Sel.Name
+			constant := strings.HasPrefix(name, "Status") || strings.HasPrefix(name, "Method")
+			if ok && from.Name == "http" && !constant && !slices.Contains(allowed, name) {
+				t.Errorf("%s uses http.%s", file, name)
+			}
+			return true
+		})
 	}
 }
 

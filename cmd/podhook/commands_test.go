@@ -37,8 +37,8 @@ func TestUsageErrors(t *testing.T) {
 		{"logs", "logs: the name of one hook is needed"},
 		{"logs UPPER", `hook name "UPPER": must be a DNS label`},
 		{"logs ../x", `hook name "../x": must be a DNS label`},
-		{"wait", "wait: one of HOOK, --file PATH and --tcp ADDR is needed"},
-		{"wait prestart --file /x", "wait: one of HOOK, --file PATH and --tcp ADDR is needed"},
+		{"wait", "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"},
+		{"wait prestart --file /x", "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"},
 		{"wait no-such", `wait: there is no hook "no-such"`},
 		{"wait --tcp localhost", `wait: --tcp: "localhost"`},
 		{"wait prestart --timeout 5", `"5"`},
@@ -214,7 +214,7 @@ func TestWaitForAFile(t *testing.T) {
 	s := newSandbox(t, "")
 	e := s.expect(124, "wait", "--file", s.path("go"), "--timeout", "300ms")
 	between(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
-	contains(t, e.stderr, "waited 300ms for file "+s.path("go"), "no such file")
+	contains(t, e.stderr, "waited 300ms for file "+s.path("go"), "it is not there")
 	waiter := s.start("wait", "--file", s.path("go"), "--timeout", "35s")
 	s.open()
 	if e := waiter.wait(t); e.code != 0 {

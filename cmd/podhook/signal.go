@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks/config"
 )
@@ -14,7 +15,9 @@ import (
 // signalMain sends a signal to the main process. One that has exited already is
 // a result and not an error.
 func signalMain(_ context.Context, c *call) int {
-	words, err := parse(flag.NewFlagSet("signal", flag.ContinueOnError), c.args)
+	fs := flag.NewFlagSet("signal", flag.ContinueOnError)
+	to := fs.String("to", "", "")
+	words, err := parse(fs, c.args)
 	if err == nil && len(words) != 1 {
 		err = usagef("signal: one signal is needed, such as TERM")
 	}
@@ -25,14 +28,11 @@ func signalMain(_ context.Context, c *call) int {
 	if err != nil {
 		return c.fail(usagef("signal: %v", err))
 	}
-	p, err := open(c, show.PID1Log())
+	finder, err := c.target(*to)
 	if err != nil {
 		return c.fail(err)
 	}
-	if p.finder == nil {
-		return c.fail(usagef("signal: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"))
-	}
-	main, err := p.finder.Current()
+	main, err := finder.Current()
 	if err != nil {
 		return c.failOrGone(err)
 	}
@@ -41,9 +41,36 @@ func signalMain(_ context.Context, c *call) int {
 		return c.fail(err)
 	}
 	if gone {
-		fmt.Fprintf(c.stdout, "podhook: the main process %d has exited already\n", main.PID())
+		fmt.Fprintf(c.stdout, "podhook: %s %d has exited already\n", whom(*to), main.PID())
 		return exitOK
 	}
-	fmt.Fprintf(c.stdout, "podhook: %s sent to the main process %d (%s)\n", unix.SignalName(sig), main.PID(), main.Name())
+	fmt.Fprintf(c.stdout, "podhook: %s sent to %s %d (%s)\n", unix.SignalName(sig), whom(*to), main.PID(), main.Name())
 	return exitOK
+}
+
+// target is the process that a signal goes to: the main process, or another one
+// that is named as for PODHOOK_MAIN.
+func (c *call) target(to string) (*mainprocess.Finder, error) {
+	if to != "" && to != "main" {
+		target, err := mainprocess.Parse(to)
+		if err != nil {
+			return nil, usagef("signal: --to: %v", err)
+		}
+		return mainprocess.NewFinder(target), nil
+	}
+	p, err := open(c, show.PID1Log())
+	if err != nil {
+		return nil, err
+	}
+	if p.finder == nil {
+		return nil, usagef("signal: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")
+	}
+	return p.finder, nil
+}
+
+func whom(to string) string {
+	if to == "" || to == "main" {
+		return "the main process"
+	}
+	return to + ", process"
 }

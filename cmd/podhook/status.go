@@ -105,9 +105,24 @@ func stepRows(w io.Writer, h agent.HookStatus) error {
 		if outcome == state.Pending {
 			outcome = "-"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(s.Error))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(detail(s)))
 	}
 	return tw.Flush()
+}
+
+// detail says why a step has failed, or what it is at.
+func detail(s state.StepRecord) string {
+	if s.Outcome != state.Running {
+		return s.Error
+	}
+	var parts []string
+	if s.Attempt > 1 {
+		parts = append(parts, fmt.Sprintf("attempt %d", s.Attempt))
+	}
+	if s.Waiting != "" {
+		parts = append(parts, "waiting: "+s.Waiting)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // tails prints the last lines of the steps that did not succeed; podhook logs

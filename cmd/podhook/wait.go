@@ -2,99 +2,110 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"net"
-	"os"
 	"time"
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/hooks/wait"
 )
 
-const (
-	defaultWait = 60 * time.Second
-	firstPause  = 20 * time.Millisecond
-	longPause   = 500 * time.Millisecond
-	dialTimeout = 2 * time.Second
-	// lastLook is what a look at the end of the timeout has, so that it can see
-	// something.
-	lastLook = 100 * time.Millisecond
-)
+const defaultWait = 60 * time.Second
 
-// condition says whether what is waited for is there, and if not, why.
-type condition func(context.Context) (ok bool, why string)
+// awaited is what the wait command waits for.
+type awaited struct {
+	name string
+	// until returns what was seen last, and an error where it did not come.
+	until func(context.Context) (string, error)
+	once  func(context.Context) (string, bool)
+}
 
-// wait waits for a condition. With --timeout 0s it looks once, as an exec probe.
-func wait(ctx context.Context, c *call) int {
-	fs := flag.NewFlagSet("wait", flag.ContinueOnError)
-	file := fs.String("file", "", "")
-	tcp := fs.String("tcp", "", "")
-	timeout := fs.Duration("timeout", defaultWait, "")
-	words, err := parse(fs, c.args)
+// waitFor is the wait step as a command, and waits for hooks too. With --timeout
+// 0s it looks once, as an exec probe.
+func waitFor(ctx context.Context, c *call) int {
+	f := newWaitFlags()
+	words, err := parse(f.fs, c.args)
 	if err != nil {
 		return c.fail(err)
 	}
-	what, is, err := c.condition(words, *file, *tcp)
-	if err == nil && *timeout < 0 {
-		err = usagef("wait: --timeout: %q: a duration of at least 0s is needed", *timeout)
+	what, err := f.awaited(c, words)
+	if err == nil && f.timeout < 0 {
+		err = usagef("wait: --timeout: %q: a duration of at least 0s is needed", f.timeout)
 	}
 	if err != nil {
 		return c.fail(err)
 	}
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	why, ok := poll(ctx, *timeout, is)
+	last, ok := what.within(ctx, f.timeout)
 	switch {
 	case ok:
 		return exitOK
 	case ctx.Err() != nil:
 		return interruptedCode(ctx)
 	}
-	fmt.Fprintf(c.stderr, "podhook: waited %v for %s: %s\n", *timeout, what, why)
+	fmt.Fprintf(c.stderr, "podhook: waited %v for %s: %s\n", f.timeout, what.name, last)
 	return exitLate
 }
 
-func (c *call) condition(words []string, file, tcp string) (what string, is condition, err error) {
-	given := len(words)
-	for _, flag := range []string{file, tcp} {
-		if flag != "" {
-			given++
-		}
+func (a *awaited) within(ctx context.Context, timeout time.Duration) (last string, ok bool) {
+	if timeout == 0 {
+		return a.once(ctx)
 	}
-	if given != 1 {
-		return "", nil, usagef("wait: one of HOOK, --file PATH and --tcp ADDR is needed")
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	last, err := a.until(ctx)
+	if err != nil && ctx.Err() == nil {
+		last = err.Error()
 	}
-	switch {
-	case file != "":
-		return "file " + file, func(context.Context) (bool, string) {
-			_, err := os.Stat(file)
-			return err == nil, fmt.Sprint(err)
-		}, nil
-	case tcp != "":
-		if _, _, err := net.SplitHostPort(tcp); err != nil {
-			return "", nil, usagef("wait: --tcp: %q: an address such as 127.0.0.1:5432 is needed", tcp)
-		}
-		return "tcp " + tcp, func(ctx context.Context) (bool, string) {
-			conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", tcp)
-			if err != nil {
-				return false, err.Error()
-			}
-			return conn.Close() == nil, ""
-		}, nil
-	}
-	is, err = c.hookSucceeded(words[0])
-	return "hook " + words[0], is, err
+	return last, err == nil
 }
 
-func (c *call) hookSucceeded(name string) (condition, error) {
+// looked is awaited by looking again and again.
+func looked(name string, look wait.Look, interval time.Duration) *awaited {
+	return &awaited{
+		name: name,
+		until: func(ctx context.Context) (string, error) {
+			return look.Until(ctx, interval, func(string) {})
+		},
+		once: func(ctx context.Context) (string, bool) {
+			seen := look.Once(ctx)
+			return seen.Text, seen.Done
+		},
+	}
+}
+
+// mainExit is awaited by the main process's pidfd.
+func (c *call) mainExit() (*awaited, error) {
+	p, err := open(c, show.PID1Log())
+	if err != nil {
+		return nil, err
+	}
+	main := p.finderMain()
+	if main == nil {
+		return nil, usagef("wait: --exit: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")
+	}
+	const alive = "it is alive"
+	return &awaited{
+		name:  config.MainExit{}.String(),
+		until: func(ctx context.Context) (string, error) { return alive, main.WaitExit(ctx) },
+		once: func(ctx context.Context) (string, bool) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return alive, main.WaitExit(ctx) == nil
+		},
+	}, nil
+}
+
+func (c *call) hookSucceeded(name string) (wait.Look, error) {
 	p, err := open(c, show.PID1Log())
 	switch {
 	case err != nil:
 		return nil, err
 	case p.settings.Disabled:
-		return func(context.Context) (bool, string) { return true, "" }, nil
+		return func(context.Context) wait.Seen { return wait.Seen{Done: true} }, nil
 	case p.storeErr != nil:
 		return nil, p.storeErr
 	}
@@ -112,38 +123,14 @@ func (c *call) hookSucceeded(name string) (condition, error) {
 		return nil, usagef("wait: there is no hook %q", name)
 	}
 	hook := p.store.Hook(name)
-	return func(context.Context) (bool, string) {
+	return func(context.Context) wait.Seen {
 		rec, found, err := hook.Read()
 		switch {
 		case err != nil:
-			return false, err.Error()
+			return wait.Seen{Text: err.Error()}
 		case !found:
-			return false, "it has not run in this instance"
+			return wait.Seen{Text: "it has not run in this instance"}
 		}
-		return rec.Outcome == state.Succeeded, "its last run: " + string(rec.Outcome)
+		return wait.Seen{Done: rec.Outcome == state.Succeeded, Text: "its last run: " + string(rec.Outcome)}
 	}, nil
-}
-
-// poll looks at once and then again and again, less and less often, until the
-// timeout.
-func poll(ctx context.Context, timeout time.Duration, is condition) (why string, ok bool) {
-	deadline, least := time.Now().Add(timeout), lastLook
-	if timeout == 0 {
-		least = dialTimeout
-	}
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		limited, cancel := context.WithTimeout(ctx, max(time.Until(deadline), least))
-		ok, why = is(limited)
-		cancel()
-		left := time.Until(deadline)
-		if ok || left <= 0 || ctx.Err() != nil {
-			return why, ok
-		}
-		timer := time.NewTimer(min(pause, left))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-	}
 }

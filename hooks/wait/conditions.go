@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"syscall"
 
@@ -78,7 +77,7 @@ func httpAnswer(c config.HTTPAnswer) Look {
 }
 
 func metric(c config.Metric) Look {
-	call := config.HTTP{Endpoint: c.Endpoint, Method: http.MethodGet, Status: []config.StatusRange{{From: 200, To: 200}}}
+	call := config.HTTP{Endpoint: c.Endpoint, Method: "GET", Status: []config.StatusRange{{From: 200, To: 200}}}
 	labels := make([]exposition.Label, len(c.Labels))
 	for i, l := range c.Labels {
 		labels[i] = exposition.Label(l)
@@ -92,7 +91,7 @@ func metric(c config.Metric) Look {
 			return Seen{Text: err.Error()}
 		}
 		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
+		if res.StatusCode != 200 {
 			return Seen{Text: "status " + res.Status}
 		}
 		sum, err := exposition.Add(res.Body, c.Name, labels)

@@ -15,6 +15,8 @@ const (
 	// lookTime bounds one look: a target that takes connections and says nothing
 	// is looked at again.
 	lookTime = 5 * time.Second
+	// lastLook is what a look at the very end has.
+	lastLook = 100 * time.Millisecond
 )
 
 type slowError struct{}
@@ -42,7 +44,8 @@ func (look Look) Once(ctx context.Context) Seen {
 
 // Until looks again and again, less and less often up to the interval (0 is the
 // default), until the condition holds, a look says that it never will, or ctx
-// ends; then the error is the context's. Pauses are random between a half and
+// ends; then the error is the context's. Where its deadline comes during a pause,
+// there is one more look, of 100 ms at most. Pauses are random between a half and
 // the whole, so that the containers of a node do not all look at once. What each
 // look has seen is reported; what was seen last is returned.
 func (look Look) Until(ctx context.Context, interval time.Duration, report func(string)) (last string, err error) {
@@ -67,7 +70,24 @@ func (look Look) Until(ctx context.Context, interval time.Duration, report func(
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return last, ctx.Err()
+			return look.atEnd(ctx, last)
 		}
 	}
+}
+
+// atEnd is the look at the deadline.
+func (look Look) atEnd(ctx context.Context, last string) (string, error) {
+	if ctx.Err() != context.DeadlineExceeded {
+		return last, ctx.Err()
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	seen := look(late)
+	switch {
+	case seen.Done:
+		return seen.Text, nil
+	case late.Err() == nil:
+		last = seen.Text
+	}
+	return last, ctx.Err()
 }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// endpointFlags are those of every command that sends a request. They fill in
+// what the hooks' YAML would, so that a command and its step are one.
+type endpointFlags struct {
+	command string
+	config.Endpoint
+	token  string
+	socket string
+}
+
+func (e *endpointFlags) register(fs *flag.FlagSet) {
+	e.command = fs.Name()
+	header := func(text string) error {
+		name, value, found := strings.Cut(text, ":")
+		if !found {
+			return usagef("%q: a header such as 'Accept: text/plain' is needed", name)
+		}
+		h, err := config.ParseHeader(strings.TrimSpace(name), strings.TrimSpace(value))
+		if err != nil {
+			return err
+		}
+		e.Headers = append(e.Headers, h)
+		return nil
+	}
+	fs.Func("H", "", header)
+	fs.Func("header", "", header)
+	fs.StringVar(&e.token, "token-file", "", "")
+	fs.StringVar(&e.socket, "unix-socket", "", "")
+	fs.StringVar(&e.CAFile, "cacert", "", "")
+	fs.BoolVar(&e.InsecureSkipVerify, "k", false, "")
+	fs.BoolVar(&e.InsecureSkipVerify, "insecure", false, "")
+}
+
+// at completes the endpoint with its URL; what names the word or flag that it
+// was given as.
+func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
+	u, err := config.ParseURL(text)
+	if err != nil {
+		return config.Endpoint{}, usagef("%s: %s: %q: %v", e.command, what, text, err)
+	}
+	if e.socket != "" {
+		u.Socket = e.socket
+	}
+	done := e.Endpoint
+	done.URL = u
+	if e.token != "" {
+		done.Headers = append(done.Headers, config.Header{Name: "Authorization", Value: "Bearer ", File: e.token})
+	}
+	return done, nil
+}
+
+// statusFlag reads statuses such as 200,3xx.
+func statusFlag(fs *flag.FlagSet) *[]config.StatusRange {
+	list := config.AnySuccess()
+	fs.Func("status", "", func(text string) error {
+		list = nil
+		for part := range strings.SplitSeq(text, ",") {
+			r, err := config.ParseStatus(part)
+			if err != nil {
+				return err
+			}
+			list = append(list, r)
+		}
+		return nil
+	})
+	return &list
+}

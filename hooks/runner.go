@@ -190,20 +190,17 @@ func (r *Runner) Interrupt(cause error, which func(hook string) bool) {
 	}
 }
 
-// Wait returns when no run of this process is going on, or when ctx ends.
+// Wait returns when the runs of this process that are going on now have ended, or
+// with the error of ctx. What begins meanwhile is not waited for: callers could go
+// on for ever.
 func (r *Runner) Wait(ctx context.Context) error {
-	for {
-		r.mu.Lock()
-		var f *Flight
-		for _, f = range r.flights {
-			break
-		}
-		r.mu.Unlock()
-		if f == nil {
-			return nil
-		}
+	r.mu.Lock()
+	flights := slices.Collect(maps.Values(r.flights))
+	r.mu.Unlock()
+	for _, f := range flights {
 		if _, err := f.Wait(ctx); ctx.Err() != nil {
 			return err
 		}
 	}
+	return nil
 }

@@ -110,7 +110,8 @@ func (l *Life) poststop(status syscall.WaitStatus) {
 	if status.Signaled() {
 		environ = append(environ, "PODHOOK_MAIN_EXIT_SIGNAL="+unix.SignalName(status.Signal()))
 	}
-	request := hooks.Request{Trigger: state.TriggerStart, Environ: environ}
+	// One that was tried by hand before knew nothing of the end.
+	request := hooks.Request{Trigger: state.TriggerStart, Environ: environ, Force: true}
 	if _, err := l.call(config.Poststop, request); err != nil {
 		l.Logger.Error("poststop not run", "error", err.Error())
 	}

@@ -36,6 +36,34 @@ func TestPoststopFollowsCMD(t *testing.T) {
 	})
 }
 
+// A poststop that somebody has tried by hand runs at the end all the same, and who
+// goes on calling hooks does not put the end off.
+func TestPoststopAfterCallsByHand(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, "hooks: {poststop: {steps: [{"+poststopNote+"}]}, slow: {steps: [{"+script(`trap "" TERM; sleep 0.2`)+"}]}}\n", "PODHOOK_LISTEN=127.0.0.1:0")
+	l := s.served()
+	if e := l.exec("hook", "poststop"); e.code != 0 {
+		t.Error(e)
+	}
+	address := l.agent()
+	for range 3 {
+		go func() {
+			for {
+				if _, err := get(address, "/hooks/slow?force=true"); err != nil {
+					return // the agent has gone
+				}
+			}
+		}()
+	}
+	began := time.Now()
+	if e := l.exec("signal", "TERM"); e.code != 0 {
+		t.Error(e)
+	}
+	l.ends(serverCode)
+	between(t, time.Since(began), 0, 15*time.Second)
+	s.happened("main starts", "poststop  ", "main gets SIGTERM", "poststop 3 ")
+}
+
 // A poststop that fails or hangs changes nothing of the exit code.
 func TestPoststopDoesNotChangeTheExitCode(t *testing.T) {
 	t.Parallel()

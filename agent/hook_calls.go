@@ -120,6 +120,10 @@ func option(query url.Values, name string, unset bool) (bool, error) {
 func kubeletFailure(mode settings.FailureMode, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if mode == settings.Abort && strings.HasPrefix(req.UserAgent(), "kube-lifecycle/") {
+			// Go's client, and so kubelet's, sends a request once more where a connection
+			// that it has used before is closed without an answer: the failed hook would
+			// be run twice.
+			w.Header().Set("Connection", "close")
 			w = &abortOnFailure{ResponseWriter: w}
 		}
 		next.ServeHTTP(w, req)

@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -180,6 +181,32 @@ func TestFailureReachesKubelet(t *testing.T) {
 		if r, err := w.do("GET", path, kubelet); err != nil || r.status/100 != 2 {
 			t.Errorf("kubelet gets %d %v to GET %s", r.status, err, path)
 		}
+	}
+}
+
+// Go's client, which kubelet has, repeats a GET on a connection that was used
+// before: there must be none, or a postStart makes preStop's failure count twice.
+func TestFailedCallIsNotRepeatedByTheClient(t *testing.T) {
+	w := serving(t, outcomes)
+	client := http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{"/prestart", "/hooks/broken"} {
+		req, err := http.NewRequest(http.MethodGet, w.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("User-Agent", kubelet)
+		resp, err := client.Do(req)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body) // so that the connection could be used again
+			resp.Body.Close()
+		}
+		if (err == nil) != (path == "/prestart") {
+			t.Fatalf("GET %s: %v", path, err)
+		}
+	}
+	if runs := w.lines("broken"); len(runs) != 1 {
+		t.Errorf("one call made %d runs", len(runs))
 	}
 }
 

@@ -19,9 +19,9 @@ func TestThreeCallersOneRun(t *testing.T) {
 	t.Parallel()
 	out, outArg := volume(t, "/out")
 	s := newStarter(t, docker.Options{Args: map[string][]string{"": {outArg}}})
-	// The second that main takes is for the callers to get their answers in.
+	// The seconds that main takes are for the callers to get their answers in.
 	p := s.start(kubelet.Container{
-		Name: "main", Image: built.Layer, Command: append([]string{"/podhook", "run", "--"}, loop("sleep 1")...),
+		Name: "main", Image: built.Layer, Command: append([]string{"/podhook", "run", "--"}, loop("sleep 3")...),
 		Env: []string{"PODHOOK_LISTEN=:8080", `PODHOOK_CONFIG_YAML=hooks:
   shutdown: {steps: [{exec: [sh, -c, "echo $PODHOOK_TRIGGER >> /out/runs; sleep 2"]}]}
 `},

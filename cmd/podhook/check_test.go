@@ -181,6 +181,25 @@ func TestCheckPort(t *testing.T) {
 	agent.wait(t)
 }
 
+// A state that is full is known before a hook needs it.
+func TestCheckFullState(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	s := newSandbox(t, "hooks: {}")
+	if err := os.Mkdir(s.path("state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", s.path("state"), "tmpfs", 0, "size=4k"); err != nil {
+		t.Skipf("no mount here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(s.path("state"), syscall.MNT_DETACH) })
+	s.write("state/ballast", strings.Repeat("x", 4096), 0o600)
+	got := s.checkOf(2)
+	found(t, got, "error . state DIR/state ")
+	contains(t, strings.Join(got, ""), "no space left")
+}
+
 // As root and as somebody else: the same configuration, other rights.
 func TestCheckUsers(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -47,7 +47,7 @@ func TestPlanIsWhatRuns(t *testing.T) {
 	s.write("s.d/10-a", "#!/bin/sh -e\necho a >>\"$DIR/ran\"\n", 0o644)
 	s.configure("hooks:\n  own:\n    timeout: 20s\n    steps:\n    - {name: first, exec: [sh, -c, 'echo first >>$DIR/ran'], once: true}\n" +
 		"    - {name: signalled, sleep: 1s, when: {trigger: [signal]}}\n    - {name: s, scripts: " + s.path("s.d") + "}\n" +
-		"    - {name: g, parallel: [{name: x, remove: " + s.path("x") + "}, {name: y, write: {file: " + s.path("y") + "}}]}\n" +
+		"    - {name: g, timeout: 3s, parallel: [{name: x, remove: " + s.path("x") + "}, {name: y, timeout: 9s, write: {file: " + s.path("y") + "}}]}\n" +
 		"    - {name: fails, exec: [sh, -c, 'exit 3'], retries: 2, backoff: 1ms, timeout: 4s}\n    - {name: rest, sleep: 1ms}\n" +
 		"    - {name: last, sleep: 1ms, always: true}\n")
 	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
@@ -71,8 +71,11 @@ func TestPlanIsWhatRuns(t *testing.T) {
 	if fails.Retries != 2 || fails.TimeoutSeconds != 4 || fails.BackoffSeconds != 0.001 || fails.OnFailure != "fail" {
 		t.Errorf("got %+v", fails)
 	}
-	if g := planned.Steps[4]; g.Group != "g" || g.Does != s.path("x") || g.Kind != "remove" {
+	if g := planned.Steps[4]; g.Group != "g" || g.Does != s.path("x") || g.Kind != "remove" || g.TimeoutSeconds != 3 {
 		t.Errorf("got %+v", g)
+	}
+	if g := planned.Steps[5]; g.TimeoutSeconds != 3 {
+		t.Errorf("the group's timeout is shorter: %+v", g)
 	}
 
 	s.expect(1, "hook", "own")

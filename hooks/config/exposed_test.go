@@ -112,6 +112,9 @@ func TestPreflightAsUser(t *testing.T) {
 	}
 	directory(t, filepath.Join(dir, "s.d"), 0o755)
 	write(t, filepath.Join(dir, "s.d", "a"), "#!/bin/sh\n", 0o744)
+	directory(t, filepath.Join(dir, "t.d"), 0o755)
+	write(t, filepath.Join(dir, "t.d", "a"), "#!/bin/sh\n", 0o711)
+	write(t, filepath.Join(dir, "own-groups"), "#!/bin/sh\n", 0o750) // root's group is not given on
 	directory(t, filepath.Join(dir, "home"), 0o700)
 	yaml := `hooks:
   a:
@@ -124,6 +127,8 @@ func TestPreflightAsUser(t *testing.T) {
     - {name: f, exec: [/bin/true], workingDir: DIR/home/x, user: 65534}
     - {name: g, exec: [DIR/roots], user: root}
     - {name: h, exec: [DIR/roots]}
+    - {name: i, scripts: DIR/t.d, user: 65534}
+    - {name: j, exec: [DIR/own-groups], user: 65534}
 `
 	failed, _ := preflight(t, dir, yaml, Preflight{AsUsers: true})
 	same(t, "as the steps' users", failed, []string{
@@ -132,6 +137,8 @@ func TestPreflightAsUser(t *testing.T) {
 		`f.yaml:6: hooks.a, step c, exec: "DIR/group": not executable for user 65534 (chmod +x)`,
 		`f.yaml:8: hooks.a, step e, scripts: "DIR/s.d/a": not executable for user 65534 (chmod +x)`,
 		`f.yaml:9: hooks.a, step f, workingDir: "DIR/home/x": not readable for user 65534: permission denied`,
+		`f.yaml:12: hooks.a, step i, scripts: "DIR/t.d/a": not readable for user 65534: permission denied`,
+		`f.yaml:13: hooks.a, step j, exec: "DIR/own-groups": not executable for user 65534 (chmod +x)`,
 	})
 	if failed, _ = preflight(t, dir, yaml, Preflight{}); len(failed) > 0 {
 		t.Errorf("a start does not look as others, but found %q", failed)

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -114,7 +115,15 @@ func TestPreflightAsUser(t *testing.T) {
 	write(t, filepath.Join(dir, "s.d", "a"), "#!/bin/sh\n", 0o744)
 	directory(t, filepath.Join(dir, "t.d"), 0o755)
 	write(t, filepath.Join(dir, "t.d", "a"), "#!/bin/sh\n", 0o711)
-	write(t, filepath.Join(dir, "own-groups"), "#!/bin/sh\n", 0o750) // root's group is not given on
+	write(t, filepath.Join(dir, "own-groups"), "#!/bin/sh\n", 0o750) // root's group, a supplementary one here, is not given on
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setgroups([]int{0}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Setgroups(groups) })
 	directory(t, filepath.Join(dir, "home"), 0o700)
 	yaml := `hooks:
   a:

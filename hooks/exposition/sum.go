@@ -117,22 +117,24 @@ func series(line []byte, metric string, labels []Label) (float64, verdict, error
 // many of the wanted labels are missing.
 func readLabels(rest []byte, wanted []Label) (after []byte, missing int, err error) {
 	missing = len(wanted)
+	found := make([]bool, len(wanted)) // a broken line may name a label twice
 	for {
 		rest = bytes.TrimLeft(rest, " \t")
 		if len(rest) > 0 && rest[0] == '}' {
 			return rest[1:], missing, nil
 		}
-		name, quoted, found := bytes.Cut(rest, []byte("="))
+		name, quoted, cut := bytes.Cut(rest, []byte("="))
 		quoted = bytes.TrimLeft(quoted, " \t")
-		if name = bytes.TrimSpace(name); !found || len(name) == 0 || len(quoted) == 0 || quoted[0] != '"' {
+		if name = bytes.TrimSpace(name); !cut || len(name) == 0 || len(quoted) == 0 || quoted[0] != '"' {
 			return nil, 0, errors.New("a label without a quoted value")
 		}
 		value, tail, err := unquote(quoted[1:])
 		if err != nil {
 			return nil, 0, err
 		}
-		for _, l := range wanted {
-			if l.Name == string(name) && l.Value == value {
+		for i, l := range wanted {
+			if !found[i] && l.Name == string(name) && l.Value == value {
+				found[i] = true
 				missing--
 			}
 		}

@@ -21,7 +21,7 @@ const (
 	recordSlack = 5 * time.Second
 	// callerSlack is what an exec'd hook may take from the end of a run to its own,
 	// by which kubelet learns the outcome.
-	callerSlack = time.Second
+	callerSlack = 2 * time.Second
 )
 
 // ended does what follows the end of the main process, in what is left of the

@@ -4,7 +4,7 @@
 # `signal: QUIT` has drained the workload, preStop would be cut off.
 podhook serve &
 agent=$!
-if command -v nginx >/dev/null; then
+if [ "$DEMO_SERVER" = nginx ]; then
 	nginx -e "$DEMO_WORK/error.log" -c "$DEMO_WORK/nginx.conf" &
 else
 	"$DEMO_WORK/webserver" -listen "127.0.0.2:$WEB_PORT" -root "$DEMO_WORK/www" -pidfile "$DEMO_WORK/main.pid" &

@@ -10,7 +10,7 @@ import (
 type StartError struct {
 	// Argv0 is the program as it was asked for.
 	Argv0 string
-	// Op is what failed: "find", "chdir", "exec", "fork" or "pipe".
+	// Op is what failed: "find", "chdir", "setuid", "exec", "fork" or "pipe".
 	Op string
 	// Reason is the sentence for a person: what is wrong with which file.
 	Reason string

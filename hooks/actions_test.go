@@ -1,0 +1,295 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+func TestHTTPStep(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.URL.Path == "/fail" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintf(w, "%s\nlast line\n", strings.Repeat("busy\n", 1000))
+			return
+		}
+		if r.Method != "POST" || string(body) != "drain" || r.Header.Get("Authorization") != "Bearer s3cret" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer server.Close()
+	b := newBench(t, hook(strings.ReplaceAll(`
+- name: good
+  http: {url: "URL/quit?token=s3cret", body: drain, headers: {Authorization: {prefix: "Bearer ", file: DIR/token}}}
+- {name: expected, http: {url: "URL/fail", status: 503}}
+- {name: bad, http: "URL/fail?token=s3cret", onFailure: continue}
+- {name: denied, http: {url: URL, headers: {Authorization: s3cret}}}
+`, "URL", server.URL)))
+	if err := os.WriteFile(b.path("token"), []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rec := b.expect(state.Failed, "good succeeded", "expected succeeded", "bad failed", "denied failed")
+	if want := "GET " + server.URL + "/fail?... was answered with status 503 Service Unavailable; expected is 2xx"; rec.Steps[2].Error != want {
+		t.Errorf("got  %s\nwant %s", rec.Steps[2].Error, want)
+	}
+	contains(t, rec.Steps[3].Error, "403 Forbidden")
+	out := b.out.text()
+	if n := strings.Count(out, "bad: busy"); n != 2048/len("busy\n") || strings.Contains(out, "last line") {
+		t.Errorf("%d lines of the failing answer are in the output, want its first 2 KiB", n)
+	}
+	if strings.Contains(out, "expected: busy") {
+		t.Error("an answer that was expected is in the output")
+	}
+	if everything := out + fmt.Sprintf("%+v", rec); strings.Contains(everything, "s3cret") {
+		t.Errorf("a secret was shown:\n%s", everything)
+	}
+}
+
+// TestHTTPStepTimeout: a server that does not answer, and one that never ends its
+// answer, are given up at the step's timeout.
+func TestHTTPStepTimeout(t *testing.T) {
+	stop := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/body" {
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+		}
+		<-stop
+	}))
+	defer server.Close()
+	defer close(stop)
+	for _, path := range []string{"/head", "/body"} {
+		b := newBench(t, hook("- {name: a, http: \""+server.URL+path+"\", timeout: 300ms}\n"))
+		began := time.Now()
+		rec := b.expect(state.TimedOut, "a timed_out")
+		between(t, began, 300*time.Millisecond, 10*time.Second)
+		if rec.Reason != "step a: timed out after its timeout of 300ms" {
+			t.Errorf("reason %q", rec.Reason)
+		}
+	}
+}
+
+// TestHTTPStepRetries: a server that is not there yet.
+func TestHTTPStepRetries(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) < 3 {
+			w.WriteHeader(502)
+		}
+	}))
+	defer server.Close()
+	b := newBench(t, hook("- {name: a, http: \""+server.URL+"\", retries: 5, backoff: 1ms}\n"))
+	if rec := b.expect(state.Succeeded, "a succeeded"); rec.Steps[0].Attempt != 3 || asked.Load() != 3 {
+		t.Errorf("attempt %d, asked %d times", rec.Steps[0].Attempt, asked.Load())
+	}
+}
+
+// TestWaitShows: while a step waits, the record that status reads says for what,
+// and what was seen last.
+func TestWaitShows(t *testing.T) {
+	var value atomic.Int32
+	value.Store(7)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "active{l=\"a\"} %d\n", value.Load())
+	}))
+	defer server.Close()
+	b := newBench(t, hook("- {name: first, exec: [\"true\"]}\n- {name: drain, wait: {metric: {url: \""+server.URL+"\", name: active, atMost: 0}, interval: 100ms}}\n"))
+	f, _, err := b.Start("demo", Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows := func(want string) {
+		t.Helper()
+		eventually(t, "the record says "+want, func() bool {
+			rec, found, err := b.Store.Hook("demo").Read()
+			return err == nil && found && rec.Steps[1].Outcome == state.Running && rec.Steps[1].Attempt == 1 && rec.Steps[1].Waiting == want
+		})
+	}
+	shows("metric active <= 0: active = 7")
+	value.Store(3)
+	shows("metric active <= 0: active = 3")
+	value.Store(0)
+	result, err := f.Wait(t.Context())
+	if err != nil || result.Record.Outcome != state.Succeeded || result.Record.Steps[1].Waiting != "" {
+		t.Errorf("got %+v, %v", result.Record, err)
+	}
+	contains(t, b.out.text(), "drain: waiting for metric active <= 0: active = 7", "drain: metric active <= 0: active = 0")
+}
+
+// TestWaitTimesOut: the reason says what was seen last.
+func TestWaitTimesOut(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	b := newBench(t, hook("- {name: a, wait: {tcp: \""+listener.Addr().String()+"\"}, timeout: 400ms}\n"))
+	began := time.Now()
+	rec := b.expect(state.TimedOut, "a timed_out")
+	between(t, began, 400*time.Millisecond, 10*time.Second)
+	contains(t, rec.Reason, "step a: timed out after its timeout of 400ms; seen last of tcp ", "connection refused")
+}
+
+// TestMetricGone: a drain that cannot be watched does not eat the hook's time.
+func TestMetricGone(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	for policy, want := range map[string]state.Outcome{"error": state.Failed, "done": state.Succeeded, "wait": state.TimedOut} {
+		b := newBench(t, hook("- {name: a, wait: {metric: {url: \""+server.URL+"\", name: m, atMost: 0, goneIs: "+policy+"}}, timeout: 1s}\n"))
+		began := time.Now()
+		b.expect(want, "a "+string(want))
+		if want != state.TimedOut {
+			between(t, began, 0, 900*time.Millisecond)
+		}
+	}
+}
+
+func TestFileSteps(t *testing.T) {
+	b := newBench(t, hook(`
+- {name: w, write: {file: DIR/f, content: "a\nb", mode: 0640}}
+- {name: again, write: {file: DIR/f, content: c}}
+- {name: r, remove: DIR/f}
+- {name: none, remove: DIR/f}
+- {name: dir, remove: DIR/d}
+- {name: full, remove: DIR/full, onFailure: continue}
+- {name: nowhere, write: {file: DIR/no/f}, onFailure: continue}
+- {name: kept, write: {file: DIR/kept, content: "a\nb", mode: 0640}}
+`))
+	os.Mkdir(b.path("d"), 0o755)
+	b.script("full/x", "")
+	rec := b.expect(state.Failed, "w succeeded", "again succeeded", "r succeeded", "none succeeded", "dir succeeded", "full failed", "nowhere failed", "kept succeeded")
+	info, err := os.Stat(b.path("kept"))
+	if err != nil || info.Mode() != 0o640 || b.read("kept") != "a\nb" {
+		t.Errorf("%v, %v, %q", info.Mode(), err, b.read("kept"))
+	}
+	if b.exists("f") || b.exists("d") || !b.exists("full/x") {
+		t.Error("removed too little or too much")
+	}
+	contains(t, rec.Steps[5].Error, "directory not empty")
+	contains(t, rec.Steps[6].Error, "no such file or directory")
+	contains(t, b.out.text(), "none: "+b.path("f")+" was not there")
+}
+
+// mainProcess is a stand-in for what agent/mainprocess finds.
+type mainProcess struct {
+	signals  []syscall.Signal
+	gone     bool
+	err      error
+	identity *state.MainIdentity
+	exit     chan struct{}
+}
+
+func (p *mainProcess) Signal(sig syscall.Signal) (bool, error) {
+	p.signals = append(p.signals, sig)
+	return p.gone, p.err
+}
+func (p *mainProcess) Identity() *state.MainIdentity { return p.identity }
+func (p *mainProcess) WaitExit(ctx context.Context) error {
+	select {
+	case <-p.exit:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestSignalStep(t *testing.T) {
+	main, other := &mainProcess{}, &mainProcess{gone: true}
+	var asked string
+	b := newBench(t, hook("- {name: a, signal: HUP}\n- {name: b, signal: {signal: RTMIN+3, to: \"name:nginx\"}}\n"), func(o *Options) {
+		o.Main = main
+		o.Target = func(target string) (MainProcess, error) {
+			asked = target
+			return other, nil
+		}
+	})
+	rec := b.expect(state.Succeeded, "a succeeded", "b succeeded")
+	if len(main.signals) != 1 || main.signals[0] != syscall.SIGHUP || len(other.signals) != 1 || other.signals[0] != 37 || asked != "name:nginx" {
+		t.Errorf("main got %v, %q got %v", main.signals, asked, other.signals)
+	}
+	if rec.Totals.SignalsSent["SIGHUP"] != 1 || len(rec.Totals.SignalsSent) != 1 {
+		t.Errorf("counted %v", rec.Totals.SignalsSent)
+	}
+	contains(t, b.out.text(), "a: SIGHUP sent to the main process", "b: name:nginx has exited already")
+	main.err = syscall.EPERM
+	b = newBench(t, hook("- {name: a, signal: HUP}\n"), func(o *Options) { o.Main = main })
+	rec = b.expect(state.Failed, "a failed")
+	contains(t, rec.Reason, "cannot send SIGHUP to the main process: operation not permitted")
+}
+
+func TestWaitExit(t *testing.T) {
+	const steps = "- {name: a, wait: {exit: main}}\n"
+	main := &mainProcess{identity: &state.MainIdentity{PID: 7, StartTime: 1}, exit: make(chan struct{})}
+	with := func(o *Options) { o.Main = main }
+	b := newBench(t, hook(steps, "timeout: 300ms"), with)
+	began := time.Now()
+	b.expect(state.TimedOut, "a timed_out")
+	between(t, began, 300*time.Millisecond, 10*time.Second)
+
+	b = newBench(t, hook(steps), with)
+	f, _, err := b.Start("demo", Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the record says what it waits for", func() bool {
+		rec, found, err := b.Store.Hook("demo").Read()
+		return err == nil && found && rec.Steps[0].Waiting == "exit of the main process"
+	})
+	close(main.exit)
+	if result, err := f.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {
+		t.Errorf("got %+v, %v", result.Record, err)
+	}
+
+	// Another main process has come since the run began: a container was
+	// restarted. It is not the one to wait for.
+	main = &mainProcess{identity: &state.MainIdentity{PID: 7, StartTime: 1}, exit: make(chan struct{})}
+	b = newBench(t, hook("- {name: go, wait: {file: DIR/go}}\n"+steps), with)
+	if f, _, err = b.Start("demo", Request{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the run has begun", func() bool {
+		rec, found, err := b.Store.Hook("demo").Read()
+		return err == nil && found && rec.Steps[0].Outcome == state.Running
+	})
+	main.identity = &state.MainIdentity{PID: 7, StartTime: 2}
+	b.script("go", "")
+	if result, err := f.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {
+		t.Errorf("got %+v, %v", result.Record, err)
+	}
+
+	b = newBench(t, hook(steps))
+	contains(t, b.expect(state.Failed, "a failed").Reason, "set PODHOOK_MAIN")
+}
+
+// TestUser runs programs as others, without root's groups.
+func TestUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	b := newBench(t, hook(`
+- {name: both, exec: [sh, -c, "id -u; id -g; id -G"], user: "12345:23456"}
+- {name: number, exec: [sh, -c, "id -u; id -g; id -G"], user: 12345}
+- {name: name, exec: [sh, -c, "id -un; id -gn; id -Gn"], user: nobody}
+- {name: own, exec: [id, -u]}
+- {name: denied, exec: [sh, -c, "echo x >DIR/x"], user: nobody, onFailure: continue}
+- {name: gone, exec: ["true"], user: no-such-user}
+`))
+	rec := b.expect(state.Failed, "both succeeded", "number succeeded", "name succeeded", "own succeeded", "denied failed", "gone failed")
+	want := "both: 12345\nboth: 23456\nboth: 23456\nnumber: 12345\nnumber: 12345\nnumber: 12345\nname: nobody\nname: nogroup\nname: nogroup\nown: 0\n"
+	if !strings.HasPrefix(b.out.text(), want) {
+		t.Errorf("got\n%s\nwant\n%s", b.out.text(), want)
+	}
+	contains(t, rec.Steps[5].Error, `user "no-such-user" is not in /etc/passwd`)
+}

@@ -42,7 +42,9 @@ type Options struct {
 	// StopSignals ask the container to stop. Each maps to what the main process is
 	// given for it.
 	StopSignals map[syscall.Signal]syscall.Signal
-	Logger      *slog.Logger
+	// Killed is told that the main process was killed at the grace period's end.
+	Killed func(grace time.Duration)
+	Logger *slog.Logger
 }
 
 // supervised is the part of a Supervisor that a Life needs.

@@ -159,6 +159,7 @@ func (l *Life) graceEnds() {
 	case ending:
 		l.Logger.Error("main process killed, it has outlived the grace period", "grace", l.Grace.Period.String())
 		l.super.Deliver(syscall.SIGKILL)
+		l.Killed(l.Grace.Period)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +26,7 @@ const (
 	// terminationSign begins every message of ours, and a line that begins with
 	// terminationEnd ends it, so that it can be told from the application's and
 	// from one that the application has added to.
-	terminationSign    = "podhook: hook "
+	terminationSign    = "podhook: "
 	terminationEnd     = "(podhook run "
 	defaultTermination = "/dev/termination-log"
 )
@@ -69,7 +70,21 @@ func (t Termination) Ended(rec state.Record) {
 	if rec.Outcome != state.Succeeded {
 		message = Message(rec)
 	}
-	if err := replaceOwn(t.Path, rec.Hook, message); err != nil {
+	t.warn(replaceOwn(t.Path, rec.Hook, message))
+}
+
+// MainKilled says that podhook has killed the main process at the end of the
+// grace period: nothing else tells it from any other SIGKILL.
+func (t Termination) MainKilled(grace time.Duration) {
+	if t.Path == "" {
+		return
+	}
+	t.warn(overwriteOwn(t.Path, fmt.Sprintf("%sthe main process was killed, it has outlived the grace period of %v\n%snone)\n",
+		terminationSign, grace, terminationEnd)))
+}
+
+func (t Termination) warn(err error) {
+	if err != nil {
 		t.Logger.Warn("termination message not written", "error", err.Error())
 	}
 }
@@ -78,7 +93,7 @@ func (t Termination) Ended(rec state.Record) {
 // the run's id, at most 4096 bytes of valid UTF-8.
 func Message(rec state.Record) string {
 	end := terminationEnd + rec.RunID + ")\n"
-	head := fmt.Sprintf("%s%s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason)
+	head := fmt.Sprintf("%shook %s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason)
 	return bounded(head, failedTail(rec), terminationLimit-len(end)) + end
 }
 
@@ -107,7 +122,7 @@ func replaceOwn(path, hook, message string) error {
 }
 
 func isAbout(text []byte, hook string) bool {
-	return bytes.HasPrefix(text, []byte(terminationSign+hook+" "))
+	return bytes.HasPrefix(text, []byte(terminationSign+"hook "+hook+" "))
 }
 
 func readMessage(path string) ([]byte, error) {

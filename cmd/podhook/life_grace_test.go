@@ -15,6 +15,7 @@ var poststopNote = note("poststop $PODHOOK_MAIN_EXIT_CODE $PODHOOK_MAIN_EXIT_SIG
 func TestCMDThatOutlivesTheGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {poststop: {steps: [{"+poststopNote+"}]}}\n", "PODHOOK_GRACE_PERIOD=4s", "STUBBORN=yes")
+	s.env = append(s.env, "PODHOOK_TERMINATION_LOG="+s.path("termination"))
 	l := s.served()
 	began := time.Now()
 	l.send(syscall.SIGTERM)
@@ -23,6 +24,7 @@ func TestCMDThatOutlivesTheGracePeriod(t *testing.T) {
 	between(t, time.Since(began), 2900*time.Millisecond, 4*time.Second)
 	s.happened("main starts", "main gets SIGTERM", "poststop 137 SIGKILL")
 	contains(t, s.read("log"), "outlived the grace period", "hook=poststop")
+	contains(t, s.read("termination"), "podhook: the main process was killed, it has outlived the grace period of 4s")
 }
 
 // The time of a preStop counts, as kubelet counts it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/lifecycle"
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -128,6 +129,7 @@ func (p *parts) startLife(ctx context.Context, c *call, k *companions, reaper *p
 		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
 	}
 	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
+	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled
 	k.life = lifecycle.New(ctx, o)
 	if p.settings.Listen == "" {
 		return nil

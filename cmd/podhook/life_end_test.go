@@ -191,10 +191,11 @@ func TestStuckExecDoesNotKeepTheContainer(t *testing.T) {
 	s.happened("main starts", "shutdown", "main gets SIGTERM")
 }
 
-// Orphans are reaped while steps run, and no step's status is lost.
+// 500 orphans, some at once and some later, are reaped while steps run, and no
+// step's status is lost.
 func TestOrphansWhileStepsRun(t *testing.T) {
 	t.Parallel()
-	step := script(`for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 &) ; (exit 3 &) ; done; sleep 0.05; exit 0`)
+	step := script(`i=0; while [ $i -lt 25 ]; do (sleep 0.1 &) ; (exit 3 &) ; i=$((i+1)); done; sleep 0.05; exit 0`)
 	s := newSandbox(t, "hooks: {prestart: {steps: ["+strings.Repeat("{"+step+"}, ", 10)+"{"+note("prestart")+"}]}}\n")
 	l := s.served()
 	s.happened("prestart", "main starts")

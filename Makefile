@@ -17,6 +17,8 @@ CYCLES := 30
 CYCLES_IN_E2E := 3
 RESULTS := deploy/e2e/results
 
+FUZZ_TIME := 60s
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Leaving HTTP/2 out saves 0.36 MB; kubelet and Prometheus speak 1.1 to us.
@@ -37,7 +39,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/rehearse image release e2e demo test lint size bench clean
+.PHONY: help build $(BIN)/podhook $(BIN)/rehearse image release e2e demo test fuzz lint size bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,11 @@ test: build ## run every test under the race detector, in random order
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
 		(cd $$dir && go test -shuffle=on ./...) || exit; done
+
+fuzz: ## run every fuzz target for FUZZ_TIME=60s
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \
+		echo "$${target#func } in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" || exit; done
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (h *Hook) WorstCase() Worst {
 		case !bounded:
 			w.Unbounded = append(w.Unbounded, s.Name)
 		case part.Longest > 0:
-			w.Sum += part.Longest
+			w.Sum = add(w.Sum, part.Longest)
 			w.Parts = append(w.Parts, part)
 		}
 	}
@@ -89,10 +90,17 @@ func (h *Hook) Reserve(n int) time.Duration {
 	var sum time.Duration
 	for _, s := range h.Steps[min(n, len(h.Steps)):] {
 		if part, _ := s.worst(); s.Always {
-			sum += part.Longest
+			sum = add(sum, part.Longest)
 		}
 	}
 	return min(sum, h.Timeout/2)
+}
+
+// add adds durations that are not negative, and stays at some 200 years where the
+// sum would overflow: a file may hold thousands of steps of many days.
+func add(sum, d time.Duration) time.Duration {
+	const most = math.MaxInt64 / 3 * 2
+	return min(sum, most-d) + d
 }
 
 // worst is the longest that a step can take. bounded is false where only the

@@ -28,6 +28,18 @@ func TestCheck(t *testing.T) {
 		{"killing in the grace period", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - {exec: [b], timeout: 25s, killAfter: 4s}\n",
 			[]string{"f.yaml:2: hooks.shutdown: longer than the grace period allows: 25s exec-b > 30s grace period - 2s margin - 4s to kill = 24s; the hook is cut to that"}},
 		{"short steps in a long hook", "hooks:\n  shutdown:\n    timeout: 1h\n    steps:\n    - sleep: 20s\n", nil},
+		{"retries", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - {name: r, exec: [b], timeout: 3s, retries: 3, backoff: 500ms}\n    - {sleep: 1s, name: s}\n",
+			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 15.5s r (4 x 3s + 3.5s pauses) + 1s s = 16.5s > hooks.a.timeout 10s"}},
+		{"retries of what does not wait", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - {name: r, remove: /x, retries: 4, backoff: 10s}\n",
+			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 1m30s r (1m30s pauses) > hooks.a.timeout 10s"}},
+		{"no pauses counted twice", "hooks:\n  a:\n    timeout: 13s\n    steps:\n    - {name: r, exec: [b], timeout: 4s, retries: 2, backoff: 300ms}\n", nil},
+		{"a group takes as long as its longest step", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - name: g\n      parallel:\n      - {sleep: 9s}\n      - {name: e, exec: [b], timeout: 5s, retries: 1, backoff: 2s}\n      - {sleep: 8s}\n",
+			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 12s g (the longest is 12s e (2 x 5s + 2s pauses)) > hooks.a.timeout 10s"}},
+		{"a group within its own timeout", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - {timeout: 8s, parallel: [{exec: [b]}, {sleep: 1m}]}\n", nil},
+		{"a group without one", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - sleep: 10s\n    - {parallel: [{exec: [b]}, {sleep: 1s}]}\n",
+			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 10s sleep, and parallel without a timeout > hooks.a.timeout 10s"}},
+		{"what is always run counts", "hooks:\n  a:\n    timeout: 10s\n    steps:\n    - sleep: 6s\n    - {name: c, exec: [b], always: true}\n",
+			[]string{"f.yaml:2: hooks.a: the worst case is longer than the hook may take: 6s sleep + 5s c = 11s > hooks.a.timeout 10s"}},
 		{"prestart has its own time", "hooks:\n  prestart:\n    timeout: 1h\n    steps:\n    - exec: [b]\n", nil},
 	}
 	for _, tt := range tests {
@@ -84,5 +96,51 @@ func TestWorstCase(t *testing.T) {
 		if worst.Sum != tt.sum || worst.String() != tt.want {
 			t.Errorf("%s:\ngot  %v, %q\nwant %v, %q", tt.yaml, worst.Sum, worst, tt.sum, tt.want)
 		}
+	}
+}
+
+func TestPause(t *testing.T) {
+	r := Retry{Times: 10, Backoff: 3 * time.Second}
+	var got []time.Duration
+	for attempt := 2; attempt <= 8; attempt++ {
+		got = append(got, r.Pause(attempt)/time.Second)
+	}
+	if want := []time.Duration{3, 6, 12, 24, 30, 30, 30}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	// One that is longer than the cap from the start stays what it is.
+	r.Backoff = time.Minute
+	if r.Pause(2) != time.Minute || r.Pause(9) != time.Minute {
+		t.Errorf("got %v, %v", r.Pause(2), r.Pause(9))
+	}
+}
+
+// TestReserve: for what is always run and still to come, and never more than half.
+func TestReserve(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("hooks:\n  a:\n    timeout: 20s\n    steps:\n    - {exec: [b], always: true, timeout: 3s}\n    - sleep: 1s\n    - {sleep: 2s, always: true}\n    - {exec: [c], always: true, timeout: 1m}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := c.Hooks["a"]
+	for n, want := range []time.Duration{10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second, 0} {
+		if got := h.Reserve(n); got != want {
+			t.Errorf("from step %d: %v, want %v", n, got, want)
+		}
+	}
+	h.Steps[3].Timeout = time.Second
+	for n, want := range []time.Duration{6, 3, 3, 1, 0} {
+		if got := h.Reserve(n); got != want*time.Second {
+			t.Errorf("from step %d: %v, want %vs", n, got, want)
+		}
+	}
+}
+
+func TestWorstCaseDoesNotOverflow(t *testing.T) {
+	h := &Hook{Timeout: time.Hour}
+	for range 200_000 {
+		h.Steps = append(h.Steps, &Step{Name: "a", Action: Exec{}, Timeout: maxDuration, Always: true, Retry: Retry{Times: maxRetries, Backoff: maxDuration}})
+	}
+	if w := h.WorstCase(); w.Sum < 100*365*24*time.Hour || h.Reserve(0) != time.Hour/2 {
+		t.Errorf("%v, %v", w.Sum, h.Reserve(0))
 	}
 }

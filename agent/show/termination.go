@@ -175,6 +175,12 @@ func readAll(f *os.File) ([]byte, error) {
 // failedTail are the last lines of the step that the run's outcome is about.
 func failedTail(rec state.Record) []string {
 	for _, s := range rec.Steps {
+		// A step whose failure is ignored may stand before the one that counts.
+		if strings.HasPrefix(rec.Reason, "step "+s.Name+": ") {
+			return s.Tail
+		}
+	}
+	for _, s := range rec.Steps {
 		if s.Outcome != state.Succeeded && s.Outcome != state.Skipped && len(s.Tail) > 0 {
 			return s.Tail
 		}

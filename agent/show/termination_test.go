@@ -88,6 +88,15 @@ func TestMessageSaysWhatFailed(t *testing.T) {
 	m.is(prestartFailed)
 }
 
+// A step whose failure is ignored may have failed before: its lines are not shown.
+func TestMessageIsOfTheStepThatCounts(t *testing.T) {
+	m := inFile(t, "")
+	rec := failed("prestart", "no table", "bye")
+	rec.Steps[0].Outcome = state.Failed
+	m.Ended(rec)
+	m.is(prestartFailed)
+}
+
 func TestMessageOfATimeout(t *testing.T) {
 	m := inFile(t, "")
 	rec := failed("prestart")

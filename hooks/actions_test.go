@@ -187,15 +187,21 @@ type mainProcess struct {
 	signals  []syscall.Signal
 	gone     bool
 	err      error
-	identity *state.MainIdentity
+	identity atomic.Pointer[state.MainIdentity]
 	exit     chan struct{}
+}
+
+func newMainProcess() *mainProcess {
+	p := &mainProcess{exit: make(chan struct{})}
+	p.identity.Store(&state.MainIdentity{PID: 7, StartTime: 1})
+	return p
 }
 
 func (p *mainProcess) Signal(sig syscall.Signal) (bool, error) {
 	p.signals = append(p.signals, sig)
 	return p.gone, p.err
 }
-func (p *mainProcess) Identity() *state.MainIdentity { return p.identity }
+func (p *mainProcess) Identity() *state.MainIdentity { return p.identity.Load() }
 func (p *mainProcess) WaitExit(ctx context.Context) error {
 	select {
 	case <-p.exit:
@@ -231,7 +237,7 @@ func TestSignalStep(t *testing.T) {
 
 func TestWaitExit(t *testing.T) {
 	const steps = "- {name: a, wait: {exit: main}}\n"
-	main := &mainProcess{identity: &state.MainIdentity{PID: 7, StartTime: 1}, exit: make(chan struct{})}
+	main := newMainProcess()
 	with := func(o *Options) { o.Main = main }
 	b := newBench(t, hook(steps, "timeout: 300ms"), with)
 	began := time.Now()
@@ -254,7 +260,7 @@ func TestWaitExit(t *testing.T) {
 
 	// Another main process has come since the run began: a container was
 	// restarted. It is not the one to wait for.
-	main = &mainProcess{identity: &state.MainIdentity{PID: 7, StartTime: 1}, exit: make(chan struct{})}
+	main = newMainProcess()
 	b = newBench(t, hook("- {name: go, wait: {file: DIR/go}}\n"+steps), with)
 	if f, _, err = b.Start("demo", Request{}); err != nil {
 		t.Fatal(err)
@@ -263,7 +269,7 @@ func TestWaitExit(t *testing.T) {
 		rec, found, err := b.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Outcome == state.Running
 	})
-	main.identity = &state.MainIdentity{PID: 7, StartTime: 2}
+	main.identity.Store(&state.MainIdentity{PID: 7, StartTime: 2})
 	b.script("go", "")
 	if result, err := f.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {
 		t.Errorf("got %+v, %v", result.Record, err)

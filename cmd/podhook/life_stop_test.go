@@ -298,7 +298,8 @@ func TestExecFindsTheMainProcess(t *testing.T) {
 		t.Error(e)
 	}
 	eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
-	if e := l.exec("signal", "TERM"); e.code != 0 {
+	// The container may end, and this command with it, before it can say so.
+	if e := l.exec("signal", "TERM"); e.code != 0 && e.code != -int(syscall.SIGKILL) && e.code != 128+int(syscall.SIGKILL) {
 		t.Error(e)
 	}
 	l.ends(serverCode)

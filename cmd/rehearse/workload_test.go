@@ -22,17 +22,22 @@ import (
 
 // serve serves on LISTEN, over TLS on TLS_LISTEN. It speaks HTTP by hand, so
 // that it sees a request as it is and can answer what no server should. The
-// path says how.
+// path says how. The plain listener is the last: it makes the pod ready.
 func serve() error {
+	if address := os.Getenv("TLS_LISTEN"); address != "" {
+		if err := serveTLS(address); err != nil {
+			return err
+		}
+	}
 	plain, err := net.Listen("tcp", os.Getenv("LISTEN"))
 	if err != nil {
 		return err
 	}
 	go accept(plain)
-	address := os.Getenv("TLS_LISTEN")
-	if address == "" {
-		return nil
-	}
+	return nil
+}
+
+func serveTLS(address string) error {
 	certificate, err := expiredCertificate()
 	if err != nil {
 		return err

@@ -127,7 +127,8 @@ func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, er
 			}
 		})
 	}
-	for range cycles {
+	for n := range cycles {
+		fmt.Fprintf(os.Stderr, "stop %d of %d\n", n+1, cycles)
 		for _, s := range servers() {
 			for _, v := range variants() {
 				select {

@@ -37,12 +37,20 @@ func kinds() []load.Kind {
 // cycle is what one stop has shown.
 type cycle struct {
 	counts map[string]load.Count
-	why    map[string]int
+	losses []loss
 	// stop is the time from the DELETE to the server's end, in seconds.
 	stop float64
 	exit int
 	// failedHooks is how many of kubelet's hook calls it counts as failed.
 	failedHooks int
+}
+
+// loss is one request that was lost; its times are seconds after the DELETE.
+type loss struct {
+	Kind  string  `json:"kind"`
+	Cause string  `json:"cause"`
+	Began float64 `json:"began"`
+	Ended float64 `json:"ended"`
 }
 
 // cycle plays the life of one pod: it gets ready, is under load, and is deleted.
@@ -59,13 +67,14 @@ func (b *bench) cycle(ctx context.Context, j job) (cycle, error) {
 	}
 	l.address = runtime.Address() + ":8000"
 	report := kubelet.Rehearse(ctx, pod, kubelet.Scenario{StopAfter: warmUp, DeleteAt: time.Minute}, runtime, timeline)
+	c, err := l.wait()
+	// Only now: the pod's address must not be another's while requests go there.
 	if err := runtime.Close(); err != nil {
 		return cycle{}, err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return cycle{}, err
 	}
-	c, err := l.wait()
 	if err != nil {
 		return cycle{}, fmt.Errorf("%w\n%s", err, text(report))
 	}
@@ -81,6 +90,7 @@ type onTimeline struct {
 	mu       sync.Mutex
 	load     *load.Load
 	withdraw context.CancelFunc
+	deleted  time.Time
 }
 
 func (o *onTimeline) observe(e kubelet.Entry) {
@@ -94,6 +104,7 @@ func (o *onTimeline) observe(e kubelet.Entry) {
 			o.load = load.Start(ctx, o.address, requestLimit, kinds())
 		}
 	case "api DELETE":
+		o.deleted = time.Now()
 		if o.load != nil {
 			time.AfterFunc(withdrawal, o.withdraw)
 		}
@@ -102,13 +113,17 @@ func (o *onTimeline) observe(e kubelet.Entry) {
 
 func (o *onTimeline) wait() (cycle, error) {
 	o.mu.Lock()
-	l := o.load
+	l, deleted := o.load, o.deleted
 	o.mu.Unlock()
 	if l == nil {
 		return cycle{}, errors.New("the pod was never ready")
 	}
 	var c cycle
-	c.counts, c.why = l.Wait()
+	var losses []load.Loss
+	c.counts, losses = l.Wait()
+	for _, l := range losses {
+		c.losses = append(c.losses, loss{l.Kind, l.Cause, l.Began.Sub(deleted).Seconds(), l.Ended.Sub(deleted).Seconds()})
+	}
 	return c, nil
 }
 

@@ -27,7 +27,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	cycles := flag.Int("cycles", 30, "stop each variant this many times")
-	parallel := flag.Int("parallel", 8, "cycles at the same time")
+	parallel := flag.Int("parallel", 10, "cycles at the same time")
 	output := flag.String("o", "", "write the results as JSON to this file")
 	flag.Parse()
 	if *cycles < 1 || *parallel < 1 {

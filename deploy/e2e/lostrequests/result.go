@@ -21,6 +21,8 @@ type result struct {
 	ByKind map[string]load.Count `json:"byKind"`
 	// Causes of what was lost.
 	Causes map[string]int `json:"causes"`
+	// Losses are those of podhook, should there be any.
+	Losses []loss `json:"losses,omitempty"`
 	// SecondsToStop is from the DELETE to the end of the server.
 	SecondsToStop seconds `json:"secondsToStop"`
 	// ExitCodes counts the server's exit codes.
@@ -64,8 +66,11 @@ func (s *sums) add(j job, c cycle) {
 		sum.Add(n)
 		r.ByKind[kind] = sum
 	}
-	for cause, n := range c.why {
-		r.Causes[cause] += n
+	for _, l := range c.losses {
+		r.Causes[l.Kind+": "+l.Cause]++
+	}
+	if r.Podhook {
+		r.Losses = append(r.Losses, c.losses...)
 	}
 	s.took[key] = append(s.took[key], c.stop)
 }
@@ -103,7 +108,7 @@ func judge(results []result) error {
 	for _, r := range results {
 		who := r.Server + ", " + r.Variant
 		if r.Podhook && r.Lost() > 0 {
-			errs = append(errs, fmt.Errorf("%s: lost %d of %d requests: %v", who, r.Lost(), r.Sent, r.Causes))
+			errs = append(errs, fmt.Errorf("%s: lost %d of %d requests: %+v", who, r.Lost(), r.Sent, r.Losses))
 		}
 		if r.Variant == "bare" && r.Lost() == 0 {
 			errs = append(errs, fmt.Errorf("%s: lost none of %d requests: the load is no test", who, r.Sent))

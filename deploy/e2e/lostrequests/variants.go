@@ -35,10 +35,11 @@ func variants() []variant {
 	}
 }
 
-// steps are podhook's: let the endpoint be withdrawn, stop gracefully, and wait
-// for what was in flight.
+// steps are podhook's: let the endpoint be withdrawn, stop gracefully, and wait for
+// what was in flight. A sleep that is not much longer than the withdrawal resets
+// what a busy machine has not accepted yet.
 func steps(s server) string {
-	return fmt.Sprintf("PODHOOK_CONFIG_YAML=hooks: {shutdown: {steps: [{sleep: 2s}, {signal: %s}, {wait: {exit: main}}]}}", s.graceful)
+	return fmt.Sprintf("PODHOOK_CONFIG_YAML=hooks: {shutdown: {steps: [{sleep: 5s}, {signal: %s}, {wait: {exit: main}}]}}", s.graceful)
 }
 
 // restricted is what every container gets: no root, and a root that is read-only.

@@ -3,7 +3,7 @@ package load
 import (
 	"errors"
 	"io"
-	"os"
+	"net"
 	"syscall"
 )
 
@@ -16,12 +16,13 @@ func (e statusError) Error() string { return "answered " + string(e) }
 func cause(err error) string {
 	var errno syscall.Errno
 	var status statusError
+	var network net.Error
 	switch {
 	case errors.As(err, &status):
 		return status.Error()
 	case errors.As(err, &errno):
 		return errno.Error()
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &network) && network.Timeout():
 		return "no end in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"

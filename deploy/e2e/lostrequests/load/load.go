@@ -44,6 +44,12 @@ func (c *Count) Add(other Count) {
 // Lost are the requests that did not end well.
 func (c Count) Lost() int { return c.Failed + c.CutShort }
 
+// Loss is one request that did not end well.
+type Loss struct {
+	Kind, Cause  string
+	Began, Ended time.Time
+}
+
 // Load is a load on one server.
 type Load struct {
 	address string
@@ -52,14 +58,14 @@ type Load struct {
 	all    sync.WaitGroup
 	mu     sync.Mutex
 	counts map[string]Count
-	why    map[string]int
+	losses []Loss
 }
 
 // Start begins to send requests of each kind to an address. It goes on until ctx
 // is done: that is when the endpoint is withdrawn. A request that has not ended
 // after limit has failed.
 func Start(ctx context.Context, address string, limit time.Duration, kinds []Kind) *Load {
-	l := &Load{address: address, limit: limit, counts: map[string]Count{}, why: map[string]int{}}
+	l := &Load{address: address, limit: limit, counts: map[string]Count{}}
 	for _, k := range kinds {
 		l.all.Go(func() {
 			if k.KeepAlive {
@@ -72,11 +78,10 @@ func Start(ctx context.Context, address string, limit time.Duration, kinds []Kin
 	return l
 }
 
-// Wait waits for the end of all requests. counts are by the name of the kind, why
-// tells the causes of losses.
-func (l *Load) Wait() (counts map[string]Count, why map[string]int) {
+// Wait waits for the end of all requests. counts are by the name of the kind.
+func (l *Load) Wait() (counts map[string]Count, losses []Loss) {
 	l.all.Wait()
-	return l.counts, l.why
+	return l.counts, l.losses
 }
 
 // sendOnMany sends each request on a connection of its own, whether or not the
@@ -86,8 +91,9 @@ func (l *Load) sendOnMany(ctx context.Context, k Kind) {
 	defer ticks.Stop()
 	for ctx.Err() == nil {
 		l.all.Go(func() {
+			began := time.Now()
 			c := l.dial()
-			l.count(k, c.ask(k, false))
+			l.count(k, began, c.ask(k, false))
 			c.close()
 		})
 		select {
@@ -104,11 +110,12 @@ func (l *Load) sendOnOne(ctx context.Context, k Kind) {
 	ticks := time.NewTicker(k.Every)
 	defer ticks.Stop()
 	for ctx.Err() == nil {
+		began := time.Now()
 		if c == nil {
 			c = l.dial()
 		}
 		o := c.ask(k, true)
-		l.count(k, o)
+		l.count(k, began, o)
 		if o.err != nil || o.closes {
 			c.close()
 			c = nil
@@ -123,7 +130,7 @@ func (l *Load) sendOnOne(ctx context.Context, k Kind) {
 	}
 }
 
-func (l *Load) count(k Kind, o outcome) {
+func (l *Load) count(k Kind, began time.Time, o outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.counts[k.Name]
@@ -137,7 +144,7 @@ func (l *Load) count(k Kind, o outcome) {
 		c.Failed++
 	}
 	if o.err != nil {
-		l.why[k.Name+": "+cause(o.err)]++
+		l.losses = append(l.losses, Loss{k.Name, cause(o.err), began, time.Now()})
 	}
 	l.counts[k.Name] = c
 }

@@ -22,6 +22,15 @@ func await(t *testing.T, what string, is func() bool) {
 	t.Fatalf("10 s without %s", what)
 }
 
+// causes counts losses by their kind and cause.
+func causes(losses []Loss) map[string]int {
+	n := map[string]int{}
+	for _, l := range losses {
+		n[l.Kind+": "+l.Cause]++
+	}
+	return n
+}
+
 func TestCountsWhatBecomesOfRequests(t *testing.T) {
 	t.Parallel()
 	served := map[string]*atomic.Int64{}
@@ -59,7 +68,8 @@ func TestCountsWhatBecomesOfRequests(t *testing.T) {
 		return true
 	})
 	withdraw()
-	counts, why := l.Wait()
+	counts, losses := l.Wait()
+	why := causes(losses)
 	for _, p := range paths {
 		c, n := counts[p], int(served[p].Load())
 		want := map[string]Count{
@@ -111,7 +121,8 @@ func TestServerThatIsGone(t *testing.T) {
 	ctx, withdraw := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer withdraw()
 	kinds := []Kind{{Name: "new", Path: "/", Every: time.Millisecond}, {Name: "kept", Path: "/", Every: time.Millisecond, KeepAlive: true}}
-	counts, why := Start(ctx, address, 10*time.Second, kinds).Wait()
+	counts, losses := Start(ctx, address, 10*time.Second, kinds).Wait()
+	why := causes(losses)
 	for _, name := range []string{"new", "kept"} {
 		if c := counts[name]; c.Sent == 0 || c.Failed != c.Sent {
 			t.Errorf("%s: %+v, want all of them failed", name, c)
@@ -132,11 +143,14 @@ func TestLimit(t *testing.T) {
 	ctx, withdraw := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer withdraw()
 	start := time.Now()
-	counts, _ := Start(ctx, server.Listener.Addr().String(), 300*time.Millisecond, []Kind{{Name: "hang", Path: "/", Every: time.Hour}}).Wait()
+	counts, losses := Start(ctx, server.Listener.Addr().String(), 300*time.Millisecond, []Kind{{Name: "hang", Path: "/", Every: time.Hour}}).Wait()
 	if c := counts["hang"]; c != (Count{Sent: 1, Failed: 1}) {
 		t.Errorf("%+v", c)
 	}
 	if took := time.Since(start); took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %v, want 300 ms", took)
+	}
+	if len(losses) != 1 || losses[0].Began.Before(start) || losses[0].Ended.Sub(losses[0].Began) < 300*time.Millisecond {
+		t.Errorf("losses %+v", losses)
 	}
 }

@@ -96,6 +96,21 @@ func (s *screen) dialog(words ...string) error {
 	return nil
 }
 
+// askLast types go until bash has answered it by last: a line that comes in the
+// moment in which a trap runs can be lost to bash's read.
+func (s *screen) askLast() error {
+	var err error
+	for range 5 {
+		if _, err = s.master.WriteString("go\n"); err != nil {
+			return err
+		}
+		if err = within(4*time.Second, "last", func() bool { return strings.Contains(s.shown(), "last") }); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w in %q", err, s.shown())
+}
+
 func (s *screen) close() {
 	_ = s.master.Close()
 	endAll(s.cmd)
@@ -152,7 +167,10 @@ echo ready; while read -t 60 line || true; do [ "$line" = go ] && kill -USR1 1; 
 					return err
 				}
 				defer s.close()
-				if err := s.dialog("ready", key.typed, "["+key.signal+"]", "go\n", "last"); err != nil {
+				if err := s.dialog("ready", key.typed, "["+key.signal+"]"); err != nil {
+					return err
+				}
+				if err := s.askLast(); err != nil {
 					return err
 				}
 				if n := strings.Count(s.shown(), "["+key.signal+"]"); n != 1 {
@@ -221,7 +239,10 @@ echo ready; while read -t 60 line || true; do [ "$line" = go ] && kill -USR1 1; 
 		if err := unix.IoctlSetWinsize(s.fd, unix.TIOCSWINSZ, size); err != nil {
 			return err
 		}
-		if err := s.dialog("33 77", "go\n", "last"); err != nil {
+		if err := s.dialog("33 77"); err != nil {
+			return err
+		}
+		if err := s.askLast(); err != nil {
 			return err
 		}
 		if n := strings.Count(s.shown(), "33 77"); n != 1 {

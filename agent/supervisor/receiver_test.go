@@ -49,8 +49,7 @@ func receive(args []string) {
 	}()
 	setThreadMask(^uint64(0))
 	// Go unblocks 34 in its other threads; with its default action it would end us.
-	var action [8]uint64
-	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(syscall.SIGURG), 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
+	action := [8]uint64{1} // SIG_IGN
 	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, 34, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 	tell(told{Pid: os.Getpid()})
 	set := ^setOf([]int{9, 17, 19, 23, 32, 33})

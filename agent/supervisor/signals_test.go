@@ -324,3 +324,21 @@ func TestParentDeath(t *testing.T) {
 		return nil
 	})
 }
+
+// RTMIN+0 can be lost where it comes while nobody waits for it, but it must not end
+// podhook, which as PID 1 the kernel would see to.
+func TestOutlivesRTMIN(t *testing.T) {
+	rule(t, options{}, func(t *testing.T, i initProgram) error {
+		r, err := startReceiver(conditions{}, i, options{}, "0")
+		if err != nil {
+			return err
+		}
+		defer r.kill()
+		for range 5000 {
+			if err := r.cmd.Process.Signal(syscall.Signal(34)); err != nil {
+				return err
+			}
+		}
+		return r.send(syscall.SIGUSR1, 1)
+	})
+}

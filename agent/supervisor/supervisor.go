@@ -60,7 +60,7 @@ func New(reaper *process.Reaper, options Options) *Supervisor {
 // in the kernel, so that nothing else has to be woken. What arrives while it is
 // busy stays pending, or comes by way of os/signal.
 func (s *Supervisor) Run(life func() int) (int, error) {
-	outliveRTMIN()
+	inherited.OutliveRTMIN()
 	runtime.LockOSThread()
 	inherited.SetMask(inherited.All)
 	s.thread = unix.Gettid()

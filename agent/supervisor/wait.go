@@ -61,22 +61,3 @@ func wait(set inherited.Signals, into *received) (syscall.Signal, error) {
 		}
 	}
 }
-
-// rtMin is the first real-time signal, of which os/signal knows nothing.
-const rtMin = 34
-
-// outliveRTMIN gives rtMin the handler of Go's runtime, which does nothing with it.
-// Go unblocks it in every thread but leaves it its default action: not as PID 1,
-// one that comes while the main thread is not waiting would end podhook. A program
-// that is executed does not get the handler (execve(2)); an ignored one stays so.
-func outliveRTMIN() {
-	var action [8]uint64 // the kernel's struct sigaction, whatever its fields
-	get := func(sig uintptr) {
-		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
-	}
-	if get(rtMin); action[0] != 0 {
-		return
-	}
-	get(uintptr(syscall.SIGURG))
-	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, rtMin, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
-}

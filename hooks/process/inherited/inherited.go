@@ -127,6 +127,7 @@ func ForkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err 
 	defer runtime.UnlockOSThread()
 	old := SetMask(Blocked())
 	defer SetMask(old)
+	defer restoreRTMIN()()
 	return syscall.ForkExec(path, argv, attr)
 }
 

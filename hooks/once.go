@@ -111,9 +111,10 @@ func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
 }
 
 // MainReplaced says whether another main process has come since the record's
-// run began, or one where there was none.
+// run began, or one where there was none. Under podhook run a shutdown may be
+// called before the main process is started, and counts all the same.
 func (r *Runner) MainReplaced(rec state.Record) bool {
-	if r.Main == nil {
+	if r.Main == nil || r.OneMain {
 		return false
 	}
 	now := r.Main.Identity()

@@ -26,6 +26,9 @@ type Options struct {
 	Reaper   *process.Reaper
 	// Main is nil where no main process is configured.
 	Main MainProcess
+	// OneMain: podhook run has started, or will start, the main process of this
+	// instance, and no other one can come.
+	OneMain bool
 	// Target finds a process by what a signal step is sent to: pidfile:PATH,
 	// exe:PATH or name:NAME.
 	Target func(target string) (MainProcess, error)

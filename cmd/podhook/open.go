@@ -81,6 +81,7 @@ func (p *parts) options(c *call) hooks.Options {
 		Environ:  childEnviron(c.env, p.settings),
 		Target:   agent.Target,
 		Main:     p.finderMain(),
+		OneMain:  p.settings.Main == "",
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},
 		Disabled: p.settings.Disabled,
 		Observer: show.All{show.Log{Logger: p.logger}, show.NewTermination(p.settings.TerminationLog, p.logger)},

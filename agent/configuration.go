@@ -43,6 +43,15 @@ func LoadConfiguration(source config.Source, store *state.Store, logger *slog.Lo
 	return c, nil
 }
 
+// KeepIn keeps the configuration in force, and those that come after it, in a state
+// that was not there when it was loaded.
+func (c *Configuration) KeepIn(store *state.Store) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.store = store
+	c.accept(c.current)
+}
+
 // LoadForExec reads the hooks for an exec'd hook: where the configuration has
 // been broken since the instance's start, the last good one is in force, as it
 // is in the agent.

@@ -10,7 +10,6 @@ import (
 // remembers the first error and goes on without: whether that fails the hook is
 // decided once, at its begin and at its end.
 type journal struct {
-	store    *state.Store
 	lock     *state.Lock // nil: nothing is written
 	previous state.Record
 	err      error

@@ -7,9 +7,8 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/procstat"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -53,7 +52,7 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 		}
 		return r.run(ctx, hook, source, req, &journal{err: err})
 	}
-	j := &journal{store: r.Store, lock: lock}
+	j := &journal{lock: lock}
 	defer j.close()
 	previous, found, err := lock.Read()
 	if err == nil && found {
@@ -122,21 +121,9 @@ func (r *Runner) MainReplaced(rec state.Record) bool {
 	case now == nil:
 		return false
 	case rec.Main == nil:
-		return startedAfter(*now, rec.Start)
+		return procstat.Started(now.StartTime).After(rec.Start)
 	}
 	return *now != *rec.Main
-}
-
-// startedAfter compares a process's start, which is in clock ticks since boot
-// (proc_pid_stat(5)), with a time.
-func startedAfter(main state.MainIdentity, t time.Time) bool {
-	var boot unix.Timespec
-	if main.StartTime == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
-		return false
-	}
-	const tick = 10 * time.Millisecond
-	age := time.Duration(boot.Nano()) - time.Duration(main.StartTime)*tick
-	return time.Now().Add(-age).After(t)
 }
 
 // RemoveStaleMarkers removes the markers that an earlier instance has left where

@@ -10,18 +10,9 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// assemble puts together what lives as long as the container: the configuration
-// in force, the runner and the agent that shows them. Its runs end with life.
-func (p *parts) assemble(life context.Context, c *call, reaper *process.Reaper, main hooks.MainProcess) (*agent.Agent, error) {
-	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
-	if err != nil && p.settings.Disabled {
-		// A configuration that cannot be read may be why podhook was turned off.
-		p.logger.Error("configuration not read, podhook is disabled", "error", err.Error())
-		configuration, err = agent.LoadConfiguration(config.Source{Text: "hooks: {}"}, nil, p.logger)
-	}
-	if err != nil {
-		return nil, err
-	}
+// assemble puts together what lives as long as the container: the runner, by the
+// configuration in force, and the agent that shows them. Its runs end with life.
+func (p *parts) assemble(life context.Context, c *call, configuration *agent.Configuration, reaper *process.Reaper, main hooks.MainProcess) (*agent.Agent, error) {
 	cfg, err := configuration.Get()
 	if err != nil {
 		return nil, err

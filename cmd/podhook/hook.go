@@ -80,10 +80,7 @@ func openHook(c *call, name string, force bool) (*hookCall, error) {
 	if p.settings.Disabled {
 		return h, nil // also where the configuration is what is wrong
 	}
-	source := agent.SourceOf(p.settings, c.env)
-	source.Hook = name
-	h.configuration, err = agent.LoadForExec(source, p.store, p.logger)
-	if err != nil {
+	if h.configuration, err = p.configurationOf(c, name); err != nil {
 		return nil, err
 	}
 	return h, h.mainIsKnown()
@@ -137,9 +134,7 @@ func (h *hookCall) run(ctx context.Context, isWorker bool) int {
 	defer stop()
 	reaper := process.NewReaper()
 	defer reaper.Close()
-	if err := reaper.Subreaper(); err != nil {
-		h.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
-	}
+	h.adopt(reaper)
 	o := h.options(h.call)
 	o.Reaper = reaper
 	if h.configuration != nil {

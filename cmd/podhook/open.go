@@ -8,6 +8,7 @@ import (
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -94,4 +95,19 @@ func (p *parts) finderMain() hooks.MainProcess {
 		return nil
 	}
 	return agent.Main{Finder: p.finder}
+}
+
+// configurationOf is the configuration in force for a call of one hook: what is
+// wrong with the scripts of another one must not cost it.
+func (p *parts) configurationOf(c *call, hook string) (*agent.Configuration, error) {
+	source := agent.SourceOf(p.settings, c.env)
+	source.Hook = hook
+	return agent.LoadForExec(source, p.store, p.logger)
+}
+
+// adopt lets a step's orphans come to us, also where we are not PID 1.
+func (p *parts) adopt(reaper *process.Reaper) {
+	if err := reaper.Subreaper(); err != nil {
+		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
+	}
 }

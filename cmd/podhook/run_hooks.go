@@ -30,7 +30,11 @@ type companions struct {
 // openCompanions reads the hooks. What is wrong with them stops the start before
 // anything runs. Where there are none, no state is needed either.
 func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*companions, error) {
-	cfg, err := config.Load(agent.SourceOf(p.settings, c.env))
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), nil, p.logger)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := configuration.Get()
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +47,7 @@ func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Rea
 	}
 	k.rewrite = rewrite
 	p.openStore()
+	configuration.KeepIn(p.store)
 	if p.storeErr != nil {
 		if p.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
 			return nil, &hooks.NotRecordedError{Err: p.storeErr}
@@ -58,7 +63,7 @@ func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Rea
 			return nil, err
 		}
 	}
-	if err := p.startLife(ctx, c, k, reaper, lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}); err != nil {
+	if err := p.startLife(ctx, c, k, configuration, reaper, lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}); err != nil {
 		k.close()
 		return nil, err
 	}
@@ -113,21 +118,18 @@ func hasSteps(cfg *config.Config) bool {
 
 // startLife makes what beside CMD lives, and lets the agent listen. o lacks what
 // is made here.
-func (p *parts) startLife(ctx context.Context, c *call, k *companions, reaper *process.Reaper, o lifecycle.Options) error {
+func (p *parts) startLife(ctx context.Context, c *call, k *companions, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
 	ctx, k.cancel = context.WithCancelCause(ctx)
 	o.Main = lifecycle.NewMain(func(sig syscall.Signal) { k.super.Deliver(sig) })
 	var main hooks.MainProcess = o.Main
 	if p.finder != nil {
 		main = p.finderMain()
 	}
-	a, err := p.assemble(ctx, c, reaper, main)
+	a, err := p.assemble(ctx, c, configuration, reaper, main)
 	if err != nil {
 		return err
 	}
-	// Not as PID 1, a step's orphans come to us only as a subreaper.
-	if err := reaper.Subreaper(); err != nil {
-		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
-	}
+	p.adopt(reaper)
 	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
 	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled
 	k.life = lifecycle.New(ctx, o)
@@ -138,8 +140,6 @@ func (p *parts) startLife(ctx context.Context, c *call, k *companions, reaper *p
 	if err != nil {
 		return err
 	}
-	p.logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
-		"instance", p.store.Instance().ID, "state", p.store.Dir())
 	k.beside = a.Start(listener)
 	return nil
 }

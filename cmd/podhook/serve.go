@@ -12,6 +12,7 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 )
 
@@ -42,8 +43,6 @@ func serve(ctx context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	a.Logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
-		"instance", a.Store.Instance().ID, "state", a.Store.Dir())
 	if err := a.Serve(ctx, listener, stops); err != nil {
 		return c.fail(err)
 	}
@@ -57,11 +56,18 @@ func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err err
 	if err != nil {
 		return nil, nil, err
 	}
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
+	if err != nil && p.settings.Disabled {
+		// A configuration that cannot be read may be why podhook was turned off.
+		p.logger.Error("configuration not read, podhook is disabled", "error", err.Error())
+		configuration, err = agent.LoadConfiguration(config.Source{Text: "hooks: {}"}, nil, p.logger)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	life, cancel := context.WithCancelCause(ctx)
 	reaper := process.NewReaper()
-	if err := reaper.Subreaper(); err != nil {
-		p.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
-	}
+	p.adopt(reaper)
 	end = func() {
 		cancel(errors.New("the agent leaves"))
 		if a != nil {
@@ -71,7 +77,7 @@ func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err err
 		}
 		reaper.Close()
 	}
-	if a, err = p.assemble(life, c, reaper, p.finderMain()); err != nil {
+	if a, err = p.assemble(life, c, configuration, reaper, p.finderMain()); err != nil {
 		end()
 		return nil, nil, err
 	}
@@ -92,5 +98,7 @@ func listen(a *agent.Agent) (net.Listener, error) {
 		a.Logger.Warn("everybody who reaches this address can run hooks", "address", tcp.String(),
 			"instead", "a NetworkPolicy that lets only the node in")
 	}
+	a.Logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
+		"instance", a.Store.Instance().ID, "state", a.Store.Dir())
 	return listener, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -109,9 +108,7 @@ func (c *call) hookSucceeded(name string) (wait.Look, error) {
 	case p.storeErr != nil:
 		return nil, p.storeErr
 	}
-	source := agent.SourceOf(p.settings, c.env)
-	source.Hook = name
-	configuration, err := agent.LoadForExec(source, p.store, p.logger)
+	configuration, err := p.configurationOf(c, name)
 	if err != nil {
 		return nil, err
 	}

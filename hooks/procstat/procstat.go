@@ -7,6 +7,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Stat are the fields of proc_pid_stat(5) that podhook needs. A PID and a start
@@ -18,8 +21,7 @@ type Stat struct {
 	State   byte
 	Flags   uint64
 	Threads int
-	// Start is in clock ticks since boot: hundredths of a second, since USER_HZ is
-	// 100 on all that Go runs on.
+	// Start is in clock ticks since boot, hundredths of a second; see Started.
 	Start uint64
 }
 
@@ -67,4 +69,17 @@ func parse(text []byte) (Stat, error) {
 	s.Threads = int(number(fields[20-first]))
 	s.Start = number(fields[22-first])
 	return s, firstErr
+}
+
+// tick is a clock tick: USER_HZ is 100 on all that Go runs on.
+const tick = 10 * time.Millisecond
+
+// Started is the time of a start in clock ticks since boot, suspended time included;
+// zero where it is not known.
+func Started(ticks uint64) time.Time {
+	var sinceBoot unix.Timespec
+	if ticks == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot) != nil {
+		return time.Time{}
+	}
+	return time.Now().Round(0).Add(time.Duration(ticks)*tick - time.Duration(sinceBoot.Nano()))
 }

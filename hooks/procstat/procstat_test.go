@@ -3,6 +3,7 @@ package procstat
 import (
 	"os"
 	"testing"
+	"time"
 )
 
 func TestReadSelf(t *testing.T) {
@@ -27,5 +28,18 @@ func TestParse(t *testing.T) {
 		if s, err := parse([]byte(bad)); err == nil {
 			t.Errorf("%q is read as %+v", bad, s)
 		}
+	}
+}
+
+func TestStarted(t *testing.T) {
+	s, err := Read("/proc", os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := time.Since(Started(s.Start)); age < -tick || age > time.Hour {
+		t.Errorf("this process is %v old", age)
+	}
+	if !Started(0).IsZero() {
+		t.Error("a start that is not known has a time")
 	}
 }

@@ -60,7 +60,7 @@ func currentInstance(proc string) Instance {
 		return in
 	}
 	in.ID = shortHash(strings.TrimSpace(string(boot)), first.root, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
-	in.Since = bootTime(time.Now()).Add(time.Duration(first.start) * 10 * time.Millisecond)
+	in.Since = procstat.Started(first.start)
 	return in
 }
 
@@ -109,15 +109,6 @@ func oldestFirst(proc string) []firstProcess {
 		return all[i].pid < all[j].pid
 	})
 	return all
-}
-
-// bootTime is when the machine was booted, suspended time included.
-func bootTime(now time.Time) time.Time {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
-		return time.Time{}
-	}
-	return now.Add(-time.Duration(ts.Nano())).Round(0)
 }
 
 // pidInode is unique for a process while the machine runs, since Linux 6.9

@@ -68,7 +68,7 @@ func files(t *testing.T) map[string]string {
 			return nil
 		}
 		// The demo puts its folders and its port in.
-		found[name] = strings.NewReplacer("DEMO/", "/demo/", "WORK/", "/work/", "WEB_PORT", "8080").Replace(string(text))
+		found[name] = strings.NewReplacer("DEMO/", "/demo/", "WORK/", "/demo-work/", "WEB_PORT", "8080").Replace(string(text))
 		return nil
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ hooks:
   prestart:
     steps:
     - {name: program, exec: [/podhook, version]}
+    - {name: scripts, scripts: /scripts.d}
     - {name: nap, sleep: 10ms}
     - {name: ca, write: {file: /ca.pem, content: "${CA}"}}
     - {name: token, write: {file: /token, content: "${TOKEN}\n", mode: 0600}}
@@ -54,6 +55,16 @@ func TestScratch(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	// The only interpreter that there can be is podhook: one script the kernel
+	// starts by it, and one without execute bit podhook itself.
+	if err := os.Mkdir(filepath.Join(root, "scripts.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"10-executable": 0o755, "20-plain": 0o644} {
+		if err := os.WriteFile(filepath.Join(root, "scripts.d", name), []byte("#!/podhook help\n"), mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// Another user starts it too.
 	for dir := root; dir != "/"; dir = filepath.Dir(dir) {
@@ -101,7 +112,7 @@ func TestScratch(t *testing.T) {
 		_, err := os.Stat(filepath.Join(root, "state", "hooks", "prestart", "marker"))
 		return err == nil
 	})
-	allSucceeded(t, record("prestart"), 15)
+	allSucceeded(t, record("prestart"), 17)
 	r.signal(t, syscall.SIGTERM)
 	e := r.wait(t)
 	between(t, e.elapsed, 0, 30*time.Second)

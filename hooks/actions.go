@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -86,26 +84,6 @@ func signalName(sig syscall.Signal) string {
 		return name
 	}
 	return fmt.Sprintf("signal %d", int(sig))
-}
-
-func (a *action) writeFile(do config.Write) {
-	if err := state.WriteFileAtomic(do.File, []byte(do.Content), do.Mode); err != nil {
-		a.fail(err.Error())
-		return
-	}
-	a.succeed()
-}
-
-func (a *action) removeFile(do config.Remove) {
-	err := os.Remove(do.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.fail(err.Error())
-		return
-	}
-	a.succeed()
-	if err != nil {
-		a.say(do.Path + " was not there")
-	}
 }
 
 // program runs a unit's argv.

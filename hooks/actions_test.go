@@ -156,32 +156,6 @@ func TestMetricGone(t *testing.T) {
 	}
 }
 
-func TestFileSteps(t *testing.T) {
-	b := newBench(t, hook(`
-- {name: w, write: {file: DIR/f, content: "a\nb", mode: 0640}}
-- {name: again, write: {file: DIR/f, content: c}}
-- {name: r, remove: DIR/f}
-- {name: none, remove: DIR/f}
-- {name: dir, remove: DIR/d}
-- {name: full, remove: DIR/full, onFailure: continue}
-- {name: nowhere, write: {file: DIR/no/f}, onFailure: continue}
-- {name: kept, write: {file: DIR/kept, content: "a\nb", mode: 0640}}
-`))
-	os.Mkdir(b.path("d"), 0o755)
-	b.script("full/x", "")
-	rec := b.expect(state.Failed, "w succeeded", "again succeeded", "r succeeded", "none succeeded", "dir succeeded", "full failed", "nowhere failed", "kept succeeded")
-	info, err := os.Stat(b.path("kept"))
-	if err != nil || info.Mode() != 0o640 || b.read("kept") != "a\nb" {
-		t.Errorf("%v, %v, %q", info.Mode(), err, b.read("kept"))
-	}
-	if b.exists("f") || b.exists("d") || !b.exists("full/x") {
-		t.Error("removed too little or too much")
-	}
-	contains(t, rec.Steps[5].Error, "directory not empty")
-	contains(t, rec.Steps[6].Error, "no such file or directory")
-	contains(t, b.out.text(), "none: "+b.path("f")+" was not there")
-}
-
 // mainProcess is a stand-in for what agent/mainprocess finds.
 type mainProcess struct {
 	signals  []syscall.Signal

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -138,7 +137,7 @@ func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
 		if err == nil && found && (rec.Outcome == state.Succeeded || rec.Outcome == state.Running) {
 			continue
 		}
-		_ = os.Remove(hook.Marker) // a run reports it if it cannot be removed
+		_ = removeMarker(hook.Marker) // a run reports it if it cannot be removed
 	}
 }
 

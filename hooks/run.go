@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -45,7 +44,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 	}
 	if hook.Marker != "" {
 		// A marker of an earlier run would let another container go on too soon.
-		if err := os.Remove(hook.Marker); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := removeMarker(hook.Marker); err != nil {
 			x.fail(state.Failed, fmt.Sprintf("marker: %v", err))
 			x.halted = !unrecorded(hook)
 		}
@@ -106,5 +105,6 @@ func (x *run) writeMarker() error {
 		return nil
 	}
 	text := fmt.Sprintf("%s %s %s\n", x.rec.Hook, x.rec.RunID, time.Now().UTC().Format(time.RFC3339))
-	return state.WriteFileAtomic(x.hook.Marker, []byte(text), 0o644)
+	_, err := writeFile(x.hook.Marker, []byte(text), 0o644)
+	return err
 }

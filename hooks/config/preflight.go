@@ -2,11 +2,16 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/userfile"
 )
 
 // inOrder are the hooks in the order of the file.
@@ -43,7 +48,7 @@ func (p *Preflight) Look(c *Config) {
 	for _, h := range c.inOrder() {
 		if h.Marker != "" {
 			p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}
-			p.target(".marker", h.Marker)
+			p.marker(h.Marker)
 		}
 		for name, s := range h.Each {
 			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
@@ -104,8 +109,14 @@ func (p *Preflight) step(s *Step, list []started) {
 	case Write:
 		p.target(", write", a.File)
 	case Remove:
-		if _, err := os.Lstat(a.Path); err == nil { // what is gone is fine
+		if info, err := os.Lstat(a.Path); err == nil { // a path that is gone is fine
 			msg, _ := badParent(a.Path)
+			switch {
+			case info.Mode()&fs.ModeDevice != 0:
+				msg = "a device; podhook removes none"
+			case userfile.IsMount(a.Path):
+				msg = "a mount, which cannot be removed"
+			}
 			p.failed(", remove", a.Path, msg)
 		}
 	case HTTP:
@@ -183,13 +194,31 @@ func (p *Preflight) program(s *Step, f started) {
 	}
 }
 
-// target looks at a file that is to be written.
+// target looks at a file that is to be written. One that can be written in place
+// needs nothing of its directory.
 func (p *Preflight) target(field, file string) {
-	msg, absent := badParent(file)
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		msg = "a directory; the path of a file is needed"
+	at, err := userfile.Target(file)
+	switch {
+	case err != nil:
+		p.failed(field, file, explain(file, err).Error())
+	case unix.Faccessat(unix.AT_FDCWD, at, unix.W_OK, unix.AT_EACCESS) != nil:
+		msg, absent := badParent(at)
+		p.either(absent, field, file, msg)
 	}
-	p.either(absent, field, file, msg)
+}
+
+// marker looks at a file that is to be made and removed.
+func (p *Preflight) marker(file string) {
+	at, err := userfile.Target(file)
+	switch {
+	case err != nil:
+		p.failed(".marker", file, explain(file, err).Error())
+	case userfile.IsMount(at):
+		p.failed(".marker", file, "a mount of its own, which is always there; mount the directory of the marker")
+	default:
+		msg, absent := badParent(at)
+		p.either(absent, ".marker", file, msg)
+	}
 }
 
 // endpoint looks at the files that a request needs.

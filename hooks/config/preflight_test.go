@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,9 +93,15 @@ func TestPreflightFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "x", 0o644)
 	secret := write(t, filepath.Join(dir, "secret"), "x", 0o000)
-	if err := os.Mkdir(filepath.Join(dir, "locked"), 0o555); err != nil {
+	locked := filepath.Join(dir, "locked")
+	if err := errors.Join(os.Mkdir(locked, 0o755), os.Symlink("locked/nothing", filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)
 	}
+	there := write(t, filepath.Join(locked, "there"), "x", 0o666)
+	if err := errors.Join(os.Chmod(there, 0o666), os.Chmod(locked, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(locked, 0o755) }) // else the file in it cannot be removed
 	if os.Geteuid() == 0 {
 		// The file is there for everybody, but not for this user.
 		if err := os.Chown(secret, 1, 1); err != nil {
@@ -114,6 +121,10 @@ func TestPreflightFiles(t *testing.T) {
     - {name: token, wait: {http: {url: "http://a", headers: {A: {file: DIR/token}}}}}
     - {name: metric, wait: {metric: {url: "http://a", name: m, atMost: 1, headers: {A: {file: DIR/secret}}}}}
     - {name: fine, write: {file: /dev/shm/x}}
+    - {name: in-place, write: {file: DIR/locked/there}}
+    - {name: device, write: {file: /dev/null}}
+    - {name: dangling, write: {file: DIR/link}}
+    - {name: nul, remove: /dev/null}
     - {name: in-group, parallel: [{name: b, write: {file: DIR/locked/b}}]}
   b:
     marker: DIR/volume/marker
@@ -129,16 +140,19 @@ func TestPreflightFiles(t *testing.T) {
 	same(t, "failed", failed, []string{
 		`f.yaml:2: hooks.a.marker: "DIR/locked/marker": ` + denied,
 		`f.yaml:5: hooks.a, step new, write: "DIR/locked/new": ` + denied,
-		`f.yaml:6: hooks.a, step dir, write: "DIR/locked": a directory; the path of a file is needed`,
+		`f.yaml:6: hooks.a, step dir, write: "DIR/locked": no regular file (dr-xr-xr-x); only a regular file can be written`,
 		`f.yaml:7: hooks.a, step under, write: "DIR/file/x": its directory: a regular file; a directory is needed`,
 		`f.yaml:10: hooks.a, step ca: "DIR/secret": not readable for user ` + who + `: permission denied`,
 		`f.yaml:12: hooks.a, step metric: "DIR/secret": not readable for user ` + who + `: permission denied`,
-		`f.yaml:14: hooks.a, step in-group/b, write: "DIR/locked/b": ` + denied,
+		`f.yaml:15: hooks.a, step device, write: "/dev/null": no regular file (Dcrw-rw-rw-); only a regular file can be written`,
+		`f.yaml:16: hooks.a, step dangling, write: "DIR/link": ` + denied,
+		`f.yaml:17: hooks.a, step nul, remove: "/dev/null": a device; podhook removes none`,
+		`f.yaml:18: hooks.a, step in-group/b, write: "DIR/locked/b": ` + denied,
 	})
 	same(t, "warnings", warnings, []string{
 		`f.yaml:8: hooks.a, step volume, write: "DIR/volume/x": its directory: does not exist`,
 		`f.yaml:11: hooks.a, step token: "DIR/token": does not exist`,
-		`f.yaml:15: hooks.b.marker: "DIR/volume/marker": its directory: does not exist`,
+		`f.yaml:19: hooks.b.marker: "DIR/volume/marker": its directory: does not exist`,
 	})
 }
 
@@ -176,10 +190,28 @@ func TestPreflightMounts(t *testing.T) {
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOEXEC, ""); err != nil {
 		t.Fatal(err)
 	}
-	failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {exec: [DIR/run]}\n    - {name: w, write: {file: DIR/new}}\n", Preflight{})
+	single := write(t, filepath.Join(t.TempDir(), "single"), "", 0o644)
+	if err := unix.Mount(single, single, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(single, unix.MNT_DETACH) })
+	failed, _ := preflight(t, dir, strings.ReplaceAll(`hooks:
+  a:
+    steps:
+    - {exec: [DIR/run]}
+    - {name: w, write: {file: DIR/new}}
+    - {name: single, write: {file: SINGLE}}
+    - {name: r, remove: SINGLE}
+  b:
+    marker: SINGLE
+    steps:
+    - sleep: 1s
+`, "SINGLE", single), Preflight{})
 	same(t, "failed", failed, []string{ // and nobody can change what is read-only
 		`f.yaml:4: hooks.a, step exec-run, exec: "DIR/run": on a mount with noexec`,
 		`f.yaml:5: hooks.a, step w, write: "DIR/new": its directory is on a read-only mount`,
+		`f.yaml:7: hooks.a, step r, remove: "` + single + `": a mount, which cannot be removed`,
+		`f.yaml:8: hooks.b.marker: "` + single + `": a mount of its own, which is always there; mount the directory of the marker`,
 	})
 }
 

@@ -82,7 +82,7 @@ func (w atomicWrite) write(data []byte) error {
 	err := w.writeTemp(data)
 	if err == nil {
 		if rerr := unix.Renameat(w.dirfd, w.temp, w.dirfd, w.name); rerr != nil {
-			err = pathError("rename", w.dir+"/"+w.name, rerr)
+			err = pathError("rename", filepath.Join(w.dir, w.name), rerr)
 		}
 	}
 	if err != nil {

@@ -89,12 +89,12 @@ func signalName(sig syscall.Signal) string {
 // program runs a unit's argv.
 func (a *action) program(ctx context.Context) {
 	deadline, _ := ctx.Deadline()
-	env, marks := a.environment(a.unit, &a.rec, deadline)
-	user, err := userOf(a.step)
+	base, user, err := a.actAs(a.step.User)
 	if err != nil {
 		a.fail(err.Error())
 		return
 	}
+	env, marks := a.environment(base, a.unit, &a.rec, deadline)
 	name, tail := a.name, a.tail
 	result, err := a.Reaper.Run(ctx, process.Spec{
 		Argv:      a.argv,
@@ -112,12 +112,16 @@ func (a *action) program(ctx context.Context) {
 	a.ended(ctx, result, err)
 }
 
-func userOf(step *config.Step) (*process.User, error) {
-	if step.User == nil {
-		return nil, nil
+// actAs returns what a program gets of the container's environment, and whom it runs
+// as; nil is podhook's own user.
+func (x *run) actAs(whom *config.User) (env []string, user *process.User, err error) {
+	if whom == nil {
+		return x.Environ, nil, nil
 	}
-	uid, gid, err := step.User.IDs()
-	return &process.User{UID: uid, GID: gid}, err
+	account, err := whom.Account()
+	own := map[string]bool{"HOME": true, "USER": true, "LOGNAME": true}
+	env = append(without(x.Environ, own), account.Environ()...)
+	return env, &process.User{UID: account.UID, GID: account.GID}, err
 }
 
 // ended records how a program ended.

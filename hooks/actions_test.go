@@ -273,3 +273,31 @@ func TestUser(t *testing.T) {
 	}
 	contains(t, rec.Steps[5].Error, `user "no-such-user" is not in /etc/passwd`)
 }
+
+// TestUserEnvironment: a program finds its own user's home, not root's.
+func TestUserEnvironment(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	const show = `exec: [sh, -c, 'echo "$HOME $${USER-none} $${LOGNAME-none}"']`
+	b := newBench(t, hook(strings.ReplaceAll(`
+- {name: own, SHOW}
+- {name: name, SHOW, user: nobody}
+- {name: number, SHOW, user: 65534}
+- {name: group, SHOW, user: "65534:7"}
+- {name: unknown, SHOW, user: 54321}
+- {name: given, SHOW, user: nobody, env: {HOME: /srv, USER: me}}
+`, "SHOW", show)), func(o *Options) {
+		o.Environ = []string{"HOME=/root", "USER=root", "LOGNAME=root", "PATH=" + os.Getenv("PATH")}
+	})
+	b.expect(state.Succeeded, "own succeeded", "name succeeded", "number succeeded", "group succeeded", "unknown succeeded", "given succeeded")
+	want := `own: /root root root
+name: /nonexistent nobody nobody
+number: /nonexistent nobody nobody
+group: /nonexistent nobody nobody
+unknown: / none none
+given: /srv me nobody`
+	if got := b.out.text(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

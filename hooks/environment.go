@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -8,11 +9,10 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// environment is a step's: the container's, the step's own entries and what
-// tells a script where it is (design section 5). Nothing of an HTTP request is
-// in it. marks are the entries that tell this attempt's processes from all
-// others in /proc/PID/environ.
-func (x *run) environment(u unit, rec *state.StepRecord, deadline time.Time) (env, marks []string) {
+// environment is a step's: base, the step's own entries and what tells a script
+// where it is. Nothing of an HTTP request is in it. marks are the entries that tell
+// this attempt's processes from all others in /proc/PID/environ.
+func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline time.Time) (env, marks []string) {
 	marks = []string{
 		"PODHOOK_RUN_ID=" + x.rec.RunID,
 		"PODHOOK_STEP=" + u.name,
@@ -24,7 +24,7 @@ func (x *run) environment(u unit, rec *state.StepRecord, deadline time.Time) (en
 		"PODHOOK_DEADLINE=" + deadline.UTC().Format(time.RFC3339),
 	}, marks...)
 	own = append(own, x.environ...)
-	return override(override(x.Environ, u.step.Env), own), marks
+	return override(override(base, u.step.Env), own), marks
 }
 
 // override returns base with the entries of with in the place of those of the
@@ -36,11 +36,13 @@ func override(base, with []string) []string {
 		name, _, _ := strings.Cut(entry, "=")
 		replaced[name] = true
 	}
-	env := make([]string, 0, len(base)+len(with))
-	for _, entry := range base {
-		if name, _, _ := strings.Cut(entry, "="); !replaced[name] {
-			env = append(env, entry)
-		}
-	}
-	return append(env, with...)
+	return append(without(base, replaced), with...)
+}
+
+// without returns a new list that lacks the entries of some names.
+func without(env []string, names map[string]bool) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return names[name]
+	})
 }

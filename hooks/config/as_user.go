@@ -16,7 +16,7 @@ import (
 // becomes undumpable: nobody but root sees its /proc/PID any more. So this is
 // for commands that end soon.
 func (u *User) as(look func()) string {
-	uid, gid, err := u.IDs()
+	account, err := u.Account()
 	if err != nil {
 		return err.Error()
 	}
@@ -24,9 +24,9 @@ func (u *User) as(look func()) string {
 	go func() {
 		runtime.LockOSThread()
 		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
-		_ = unix.Setfsgid(int(gid)) // neither says whether it could
-		_ = unix.Setfsuid(int(uid))
-		if errno != 0 || fsUser() != int(uid) {
+		_ = unix.Setfsgid(int(account.GID)) // neither says whether it could
+		_ = unix.Setfsuid(int(account.UID))
+		if errno != 0 || fsUser() != int(account.UID) {
 			done <- fmt.Sprintf("podhook may not run a step as another user: it lacks the capabilities SETUID and SETGID (%v)", errno)
 			return
 		}

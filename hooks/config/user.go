@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -35,28 +36,53 @@ func (u User) String() string {
 	return strconv.Itoa(u.UID) + ":" + strconv.Itoa(u.GID)
 }
 
-// IDs are the numbers to run as. A number without a group has the group that
-// /etc/passwd says, else the group of the same number: never root's.
-func (u User) IDs() (uid, gid uint32, err error) {
-	var found *user.User
-	switch {
-	case u.Name != "":
-		if found, err = user.Lookup(u.Name); err != nil {
-			return 0, 0, fmt.Errorf("user %q is not in /etc/passwd; a number needs no entry there", u.Name)
+// Account is what a User stands for on this machine.
+type Account struct {
+	UID, GID uint32
+	// Name is "" where /etc/passwd does not have the user. Home is / then, as
+	// container runtimes have it.
+	Name, Home string
+}
+
+// Account looks the user up in /etc/passwd. A number without a group has the group
+// that stands there, else the group of the same number: never root's.
+func (u User) Account() (Account, error) {
+	if u.Name != "" {
+		found, err := user.Lookup(u.Name)
+		if err != nil {
+			return Account{}, fmt.Errorf("user %q is not in /etc/passwd; a number needs no entry there", u.Name)
 		}
-	case u.GID >= 0:
-		return uint32(u.UID), uint32(u.GID), nil
-	default:
-		if found, err = user.LookupId(strconv.Itoa(u.UID)); err != nil {
-			return uint32(u.UID), uint32(u.UID), nil
+		return u.account(found)
+	}
+	account := Account{UID: uint32(u.UID), GID: uint32(u.UID), Home: "/"}
+	if found, err := user.LookupId(strconv.Itoa(u.UID)); err == nil {
+		if account, err = u.account(found); err != nil {
+			return Account{}, err
 		}
 	}
-	uid64, uidErr := strconv.ParseUint(found.Uid, 10, 32)
-	gid64, gidErr := strconv.ParseUint(found.Gid, 10, 32)
+	if u.GID >= 0 {
+		account.GID = uint32(u.GID)
+	}
+	return account, nil
+}
+
+func (u User) account(found *user.User) (Account, error) {
+	uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
 	if err := errors.Join(uidErr, gidErr); err != nil {
-		return 0, 0, fmt.Errorf("user %s: %w", u, err)
+		return Account{}, fmt.Errorf("user %s: %w", u, err)
 	}
-	return uint32(uid64), uint32(gid64), nil
+	return Account{UID: uint32(uid), GID: uint32(gid), Name: found.Username, Home: cmp.Or(found.HomeDir, "/")}, nil
+}
+
+// Environ returns HOME, USER and LOGNAME, as login(1) sets them; HOME alone for a
+// user without a name.
+func (a Account) Environ() []string {
+	env := []string{"HOME=" + a.Home}
+	if a.Name != "" {
+		env = append(env, "USER="+a.Name, "LOGNAME="+a.Name)
+	}
+	return env
 }
 
 // problem says why this process cannot run a program as the user.
@@ -64,7 +90,7 @@ func (u User) problem() string {
 	if os.Geteuid() != 0 {
 		return fmt.Sprintf("only root can run a step as another user; podhook runs as user %d", os.Geteuid())
 	}
-	if _, _, err := u.IDs(); err != nil {
+	if _, err := u.Account(); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -1,4 +1,4 @@
-# podhook as an image: one static binary and nothing else, for linux/amd64, arm64,
+# podhook as an image: one static binary and its licences, for linux/amd64, arm64,
 # arm/v7, ppc64le, s390x and riscv64. `make image` builds it.
 #
 # The same sources, version and Go give the same bytes. For a release give the
@@ -20,8 +20,10 @@ ARG VERSION=devel
 # Seconds since 1970. COPY keeps a file's time, so the layer has it too.
 ARG SOURCE_DATE_EPOCH=0
 RUN if [ -n "$TARGETARCH" ]; then export GOARCH="$TARGETARCH" GOARM="${TARGETVARIANT#v}"; fi; \
-    make bin/podhook VERSION="$VERSION" && \
-    touch -d "@$SOURCE_DATE_EPOCH" bin/podhook
+    make bin/podhook bin/NOTICES VERSION="$VERSION" && \
+    mkdir -p /image/licenses && chmod 755 /image/licenses && \
+    cp bin/podhook /image/ && cp LICENSE bin/NOTICES /image/licenses/ && \
+    find /image -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 
 FROM scratch
 ARG VERSION=devel
@@ -29,9 +31,10 @@ ARG REVISION
 LABEL org.opencontainers.image.title="podhook" \
       org.opencontainers.image.description="Lifecycle hooks of containers: reliable, visible, measurable" \
       org.opencontainers.image.source="https://github.com/podhook/podhook" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-COPY --from=build /src/bin/podhook /podhook
+COPY --from=build /image/ /
 # By number: kubelet cannot tell whether a name is root (runAsNonRoot).
 USER 65532:65532
 ENTRYPOINT ["/podhook"]

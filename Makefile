@@ -20,6 +20,14 @@ RESULTS := deploy/e2e/results
 FUZZ_TIME := 60s
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Runs `go test` and ends with the tests that were skipped and why.
+GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname-and-test-fails --hide-summary output --
+
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(if $(shell command -v gcc cc clang 2>/dev/null),-race)
+ifeq ($(RACE),)
+export CGO_ENABLED := 0
+endif
 
 # Leaving HTTP/2 out saves 0.36 MB; kubelet and Prometheus speak 1.1 to us.
 # The generic cryptography (purego) saves 0.17 MB; hooks are no bulk traffic.
@@ -39,7 +47,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/rehearse image release e2e demo test fuzz lint size bench clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz lint size bench notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,10 +83,17 @@ lost-requests: ## count requests lost on stop, CYCLES=30 stops of each way
 	go run ./deploy/e2e/lostrequests -cycles $(CYCLES) -o $(RESULTS)/lost-requests.json
 	cd deploy/e2e/chart && go run . $(CURDIR)/$(RESULTS)/lost-requests.json $(CURDIR)/$(RESULTS)/lost-requests.png
 
+check: build ## what to run before each commit: under 90 s, no root, no Docker
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(GOTESTSUM) -short -shuffle=on ./...
+
 test: build ## run every test under the race detector, in random order
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
+	@[ -n "$(RACE)" ] || echo "no C compiler: the race detector is left out (Debian: apt-get install gcc libc6-dev)"
+	$(GOTESTSUM) $(RACE) -shuffle=on -timeout 20m ./...
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
-		(cd $$dir && go test -shuffle=on ./...) || exit; done
+		(cd $$dir && $(GOTESTSUM) -shuffle=on ./...) || exit; done
 
 fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \
@@ -86,6 +101,7 @@ fuzz: ## run every fuzz target for FUZZ_TIME=60s
 		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" || exit; done
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
+	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
@@ -102,7 +118,13 @@ size: build ## print the bytes of bin/podhook, fail over the budget
 		echo "over the budget by $$((bytes - $(SIZE_BUDGET))) bytes"; exit 1; fi
 
 bench: build ## measure the agent, and the init beside tini, dumb-init, catatonit
-	go run ./bench
+	go run ./cmd/bench
+
+notices: $(BIN)/NOTICES ## write the licences of all that is in the binary to bin/NOTICES
+
+$(BIN)/NOTICES:
+	@mkdir -p $(BIN)
+	deploy/release/notices >$@.tmp && mv $@.tmp $@
 
 clean: ## remove what was built
 	rm -rf bin dist coverage.out

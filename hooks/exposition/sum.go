@@ -24,6 +24,10 @@ type Sum struct {
 	Value float64
 	// Matched counts them, and Series those of every metric.
 	Matched, Series int
+	// Unended is true where the last line has no newline and is no "# EOF". If the
+	// source cannot tell its end from a broken connection, the text may have been
+	// cut there, and Value may be wrong.
+	Unended bool
 }
 
 // LineError is a line that is not of the format.
@@ -36,26 +40,25 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e
 
 // Add adds up the series of a metric that have all the given labels, whatever
 // others they have. Of lines of other metrics only the name is looked at.
-//
-// A last line without newline is an error, because the text may have been cut
-// there, and then the sum would be too small. Errors are *LineError or r's.
+// Errors are *LineError or r's.
 func Add(r io.Reader, metric string, labels []Label) (Sum, error) {
 	reader := bufio.NewReaderSize(r, maxLine)
 	var sum Sum
 	for n := 1; ; n++ {
-		line, err := reader.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			return Sum{}, &LineError{n, fmt.Sprintf("longer than %d bytes", maxLine)}
-		case errors.Is(err, io.EOF) && len(bytes.TrimSpace(line)) == 0:
-			return sum, nil
-		case errors.Is(err, io.EOF):
-			return Sum{}, &LineError{n, "the text ends within a line"}
-		case err != nil:
-			return Sum{}, err
-		}
+		line, readErr := reader.ReadSlice('\n')
+		line = bytes.TrimSpace(line)
 		value, is, err := series(line, metric, labels)
+		unended := len(line) > 0 && string(line) != "# EOF"
+		long := errors.Is(readErr, bufio.ErrBufferFull)
+		for errors.Is(readErr, bufio.ErrBufferFull) {
+			_, readErr = reader.ReadSlice('\n')
+		}
+		if readErr != nil && !errors.Is(readErr, io.EOF) {
+			return Sum{}, readErr
+		}
 		switch {
+		case long && (err != nil || is == matches || len(line) <= len(metric)):
+			return Sum{}, &LineError{n, fmt.Sprintf("longer than %d bytes", maxLine)}
 		case err != nil:
 			return Sum{}, &LineError{n, err.Error()}
 		case is == matches:
@@ -64,6 +67,10 @@ func Add(r io.Reader, metric string, labels []Label) (Sum, error) {
 			sum.Series++
 		case is == other:
 			sum.Series++
+		}
+		if readErr != nil {
+			sum.Unended = unended
+			return sum, nil
 		}
 	}
 }
@@ -77,9 +84,8 @@ const (
 	matches
 )
 
-// series reads one line.
+// series reads one line, without the space around it.
 func series(line []byte, metric string, labels []Label) (float64, verdict, error) {
-	line = bytes.TrimSpace(line)
 	if len(line) == 0 || line[0] == '#' {
 		return 0, noSeries, nil
 	}

@@ -61,17 +61,18 @@ func TestAdd(t *testing.T) {
 
 func TestAddRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"a 1\nm 5":                            "line 2: the text ends within a line",
-		"m\n":                                 `line 1: "" is not a value`,
-		"m five\n":                            `line 1: "five" is not a value`,
-		"m{a} 1\n":                            "line 1: a label without a quoted value",
-		"m{a=b} 1\n":                          "line 1: a label without a quoted value",
-		"m{a=\"b} 1\n":                        "line 1: a label's value has no closing quote",
-		"m{a=\"b\\":                           "line 1: the text ends within a line",
-		"m{a=\"b\" c=\"d\"} 1\n":              "line 1: a label's value is followed by neither , nor }",
-		"m{a=\"b\"\n":                         "line 1: a label's value is followed by neither , nor }",
-		"m 1 yesterday\n":                     `line 1: "yesterday" is not a timestamp`,
-		"a 1\n#" + strings.Repeat("x", 70000): "line 2: longer than 65536 bytes",
+		"m\n":                    `line 1: "" is not a value`,
+		"m five\n":               `line 1: "five" is not a value`,
+		"m{a} 1\n":               "line 1: a label without a quoted value",
+		"m{a=b} 1\n":             "line 1: a label without a quoted value",
+		"m{a=\"b} 1\n":           "line 1: a label's value has no closing quote",
+		"m{a=\"b\\":              "line 1: a label's value has no closing quote",
+		"m{a=\"b\" c=\"d\"} 1\n": "line 1: a label's value is followed by neither , nor }",
+		"m{a=\"b\"\n":            "line 1: a label's value is followed by neither , nor }",
+		"m 1 yesterday\n":        `line 1: "yesterday" is not a timestamp`,
+		"a 1\nm{a=\"" + strings.Repeat("x", 70000) + "\"} 1\n": "line 2: longer than 65536 bytes",
+		"m{a=\"b\"} 1" + strings.Repeat(" ", 70000) + "2\n":    "line 1: longer than 65536 bytes",
+		strings.Repeat(" ", 70000) + "m{a=\"b\"} 1\n":          "line 1: longer than 65536 bytes",
 	} {
 		var wrong *LineError
 		if got, err := Add(strings.NewReader(text), "m", []Label{{"a", "b"}}); !errors.As(err, &wrong) || err.Error() != want || got != (Sum{}) {
@@ -81,6 +82,32 @@ func TestAddRefuses(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("m 1\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
 	if _, err := Add(broken, "m", nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a broken connection: %v", err)
+	}
+}
+
+// A last line without a newline counts, and lines that say nothing of the metric are
+// skipped whatever they hold.
+func TestAddForeignAndLastLines(t *testing.T) {
+	long := strings.Repeat("x", 70000)
+	for text, want := range map[string]Sum{
+		"a 1\nm 5":                 {5, 1, 2, true},
+		"m 5\n# EOF":               {5, 1, 1, false},
+		"m 5\n# EOF\n":             {5, 1, 1, false},
+		"m 5\n\t ":                 {5, 1, 1, false},
+		"m 5\na":                   {5, 1, 2, true},
+		"m 5\n# HELP":              {5, 1, 1, true},
+		"m 5\n" + long:             {5, 1, 2, true},
+		"#" + long + "\nm 5\n":     {5, 1, 1, false},
+		long + "{\"\nm 5\n":        {5, 1, 2, false},
+		"mm{a=\"" + long + "\nm 5": {5, 1, 2, true},
+	} {
+		if got, err := Add(strings.NewReader(text), "m", nil); err != nil || got != want {
+			t.Errorf("%.30q: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	broken := io.MultiReader(strings.NewReader("m 1\n#"+long), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if _, err := Add(broken, "m", nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a connection that breaks in a long line: %v", err)
 	}
 }
 
@@ -101,10 +128,10 @@ func FuzzMetrics(f *testing.F) {
 			}
 			return
 		}
-		if got.Matched > got.Series || got.Series > strings.Count(text, "\n") || got.Matched == 0 && got.Value != 0 {
+		if got.Matched > got.Series || got.Series > strings.Count(text, "\n")+1 || got.Matched == 0 && got.Value != 0 {
 			t.Fatalf("got %+v of %q", got, text)
 		}
-		more, err := Add(strings.NewReader(text+"m{c=\"d\",a=\"b\"} 2\nm 1\n"), "m", labels)
+		more, err := Add(strings.NewReader(text+"\nm{c=\"d\",a=\"b\"} 2\nm 1\n"), "m", labels)
 		if err != nil || more.Matched != got.Matched+1 || more.Series != got.Series+2 {
 			t.Fatalf("with a series more: %+v, %v, before %+v", more, err, got)
 		}

@@ -45,6 +45,10 @@ type Response struct {
 	*http.Response
 }
 
+// Framed says whether the answer tells where its body ends. The body of another one
+// ends with the connection, and so may one that was cut (RFC 9112, section 8).
+func (r *Response) Framed() bool { return r.ContentLength >= 0 || len(r.TransferEncoding) > 0 }
+
 // Do sends a request and returns the answer's head; limit bounds the bytes of
 // the body that can be read. Redirects are followed, ten at most, on the same
 // host and port, and from http to https of the same host: headers may hold

@@ -98,6 +98,8 @@ func metric(c config.Metric) Look {
 		switch {
 		case err != nil:
 			return Seen{Text: err.Error()}
+		case sum.Unended && !res.Framed():
+			return Seen{Text: "the answer ends within a line"}
 		case sum.Matched == 0:
 			return gone(c, fmt.Sprintf("none of %d series is %s", sum.Series, c.Series()))
 		}

@@ -171,6 +171,10 @@ func TestMetric(t *testing.T) {
 		if text == "broken" {
 			w.WriteHeader(500)
 		}
+		text, closed := strings.CutSuffix(text, "CLOSED") // ends with the connection
+		if closed {
+			w.Header().Set("Transfer-Encoding", "identity")
+		}
 		io.WriteString(w, text)
 	}))
 	number := func(n float64) *float64 { return &n }
@@ -195,7 +199,11 @@ func TestMetric(t *testing.T) {
 		{both, "active{l=\"a\"} 3\n", false, "= 3", false},
 		// A failing exporter may come back, whatever goneIs says.
 		{low, "broken", false, "status 500", false},
-		{low, "active{l=\"a\"} 0", false, "the text ends within a line", false},
+		{low, "active{l=\"a\"} 0", true, `active{l="a"} = 0`, false},
+		{low, "active{l=\"a\"} 0\n# EOF", true, `active{l="a"} = 0`, false},
+		{low, "active{l=\"a\"} 0\n# EOFCLOSED", true, `active{l="a"} = 0`, false},
+		{low, "active{l=\"a\"} 0CLOSED", false, "the answer ends within a line", false},
+		{low, "active{l=\"a\"} 0\nactCLOSED", false, "the answer ends within a line", false},
 		{low, "other 1\nactive{l=\"b\"} 0\n", false, `none of 2 series is active{l="a"}`, true},
 		{both, "other 1\n", false, `none of 1 series is active{l="a"}`, true},
 	} {

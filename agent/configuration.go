@@ -78,15 +78,27 @@ func LoadForExec(source config.Source, store *state.Store, logger *slog.Logger) 
 func (c *Configuration) Get() (*config.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stamp := c.source.Stamp()
-	if stamp == c.stamp {
-		return c.current, nil
+	if stamp := c.source.Stamp(); stamp != c.stamp {
+		c.read(stamp)
 	}
+	return c.current, nil
+}
+
+// Reload reads the configuration anew, also where nothing seems to have changed.
+func (c *Configuration) Reload() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read(c.source.Stamp())
+}
+
+// read reads a configuration that had this stamp. One that is broken is refused.
+// The caller holds the lock.
+func (c *Configuration) read(stamp config.Stamp) {
 	c.stamp = stamp
 	next, err := config.Load(c.source)
 	if err != nil {
 		c.refuse(err)
-		return c.current, nil
+		return
 	}
 	c.refused = nil
 	c.accept(next)
@@ -94,7 +106,6 @@ func (c *Configuration) Get() (*config.Config, error) {
 	for _, w := range next.Warnings {
 		c.logger.Warn("configuration", "problem", w.Error())
 	}
-	return c.current, nil
 }
 
 // Refused is how often a configuration was refused, and why the newest one is not

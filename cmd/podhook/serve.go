@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/podhook/podhook/agent"
@@ -29,9 +30,9 @@ func serve(ctx context.Context, c *call) int {
 	}
 	survivePipes()
 	// Before anything else: as PID 1 a signal without a handler is lost.
-	stops := make(chan os.Signal, 3)
-	signal.Notify(stops, os.Interrupt, stopSignals()[0])
-	defer signal.Stop(stops)
+	stops, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(reloads, syscall.SIGHUP)
 	// The heap of an idle agent is small; half of the default keeps it so.
 	debug.SetGCPercent(50)
 	a, end, err := newAgent(ctx, c)
@@ -43,6 +44,11 @@ func serve(ctx context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	go func() {
+		for range reloads {
+			a.Configuration.Reload()
+		}
+	}()
 	if err := a.Serve(ctx, listener, stops); err != nil {
 		return c.fail(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -139,9 +140,12 @@ func TestMethods(t *testing.T) {
 	w := serving(t, outcomes)
 	for path, allow := range map[string]string{
 		"/prestart": "GET, POST", "/shutdown": "GET, POST", "/hooks/broken": "GET, POST", "/api/broken": "GET, POST",
-		"/livez": "GET", "/readyz": "GET", "/metrics": "GET", "/status": "GET",
+		"/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET, HEAD", "/status": "GET, HEAD",
 	} {
 		for _, method := range []string{"HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"} {
+			if method == "HEAD" && allow == "GET, HEAD" {
+				continue
+			}
 			r, err := w.do(method, path, "")
 			if err != nil {
 				t.Fatal(err)
@@ -151,7 +155,7 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	if r, err := w.do("POST", "/status", ""); err != nil || r.status != 405 || r.header.Get("Allow") != "GET" {
+	if r, err := w.do("POST", "/status", ""); err != nil || r.status != 405 || r.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST /status is %d, Allow %q, %v", r.status, r.header.Get("Allow"), err)
 	}
 	if r, err := w.do("BREW", "/coffee", ""); err != nil || r.status != 404 {
@@ -159,6 +163,23 @@ func TestMethods(t *testing.T) {
 	}
 	if ran := append(w.lines("prestart"), append(w.lines("shutdown"), w.lines("broken")...)...); len(ran) != 0 {
 		t.Error("HEAD or another method has run a hook")
+	}
+}
+
+// HEAD is answered as GET, without the body, where GET only reads.
+func TestHead(t *testing.T) {
+	w := serving(t, outcomes)
+	for path, status := range map[string]int{"/livez": 200, "/readyz": 503, "/status": 200, "/metrics": 200} {
+		get, getErr := w.do("GET", path, "")
+		head, headErr := w.do("HEAD", path, "")
+		if getErr != nil || headErr != nil || get.status != status || head.status != status {
+			t.Errorf("%s: GET is %d %v, HEAD %d %v, want %d", path, get.status, getErr, head.status, headErr, status)
+			continue
+		}
+		length, err := strconv.Atoi(head.header.Get("Content-Length"))
+		if err != nil || length == 0 || len(head.body) != 0 || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
+			t.Errorf("HEAD %s has %v and a body of %d bytes", path, head.header, len(head.body))
+		}
 	}
 }
 

@@ -19,16 +19,18 @@ func (a *Agent) Handler() http.Handler {
 	}
 	r.Get("/hooks/{name}", a.hookByName)
 	r.Post("/hooks/{name}", a.hookByName)
-	r.Get("/livez", a.livez)
-	r.Get("/readyz", a.readyz)
-	r.Get("/status", a.status)
-	r.Get("/metrics", a.metrics())
+	for path, handler := range map[string]http.HandlerFunc{
+		"/livez": a.livez, "/readyz": a.readyz, "/status": a.status, "/metrics": a.metrics(),
+	} {
+		r.Get(path, handler)
+		r.Head(path, handler) // net/http leaves the body out
+	}
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
 		switch { // chi comes here also with a method that it does not know
 		case r.Match(chi.NewRouteContext(), http.MethodPost, req.URL.Path):
 			methodNotAllowed(w, req, "GET, POST")
 		case r.Match(chi.NewRouteContext(), http.MethodGet, req.URL.Path):
-			methodNotAllowed(w, req, "GET")
+			methodNotAllowed(w, req, "GET, HEAD")
 		default:
 			a.extraPath(w, req)
 		}

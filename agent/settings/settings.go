@@ -37,6 +37,5 @@ type Settings struct {
 	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text or json"`
 	OutputLimit    Bytes     `split_words:"true" default:"64KiB" desc:"how much of the last run's output of each hook is kept: head and tail, the middle is counted"`
 	TerminationLog string    `split_words:"true" desc:"file for the reason of a failure, off for none (unset: /dev/termination-log where it exists)"`
-	KeepGomaxprocs bool      `split_words:"true" default:"false" desc:"true keeps the variable GOMAXPROCS, which bounds podhook's memory on large nodes, from CMD and from steps"`
 	MetricsRuntime bool      `split_words:"true" default:"false" desc:"adds the metrics of the Go runtime and of podhook's own process"`
 }

@@ -167,7 +167,8 @@ echo ready; while read -t 60 line || true; do [ "$line" = go ] && kill -USR1 1; 
 					return err
 				}
 				defer s.close()
-				if err := s.dialog("ready", key.typed, "["+key.signal+"]"); err != nil {
+				// What comes just before bash's read is told when that returns.
+				if err := s.dialog("ready", key.typed); err != nil {
 					return err
 				}
 				if err := s.askLast(); err != nil {

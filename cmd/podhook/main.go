@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	inherited.Disobey()
+	os.Exit(run(context.Background(), os.Args[1:], inherited.Environ(), os.Stdout, os.Stderr))
 }
 
 // call is one invocation: all that a command may read from and write to.

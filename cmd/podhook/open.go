@@ -79,7 +79,7 @@ func (p *parts) options(c *call) hooks.Options {
 	return hooks.Options{
 		Store:    p.store,
 		StoreErr: p.storeErr,
-		Environ:  childEnviron(c.env, p.settings),
+		Environ:  c.env,
 		Target:   agent.Target,
 		Main:     p.finderMain(),
 		OneMain:  p.settings.Main == "",

@@ -19,7 +19,6 @@ import (
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
-	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 // runFlags are the flags of podhook run, and its command.
@@ -110,12 +109,12 @@ func runMain(ctx context.Context, c *call) int {
 	}
 	p, err := openSettings(c, show.OwnLog())
 	if err != nil && settings.Bypassed() {
-		return f.exitCode(c, 0, supervisor.Command{Argv: f.argv, Env: inherited.Environ()}.Exec())
+		return f.exitCode(c, 0, supervisor.Command{Argv: f.argv, Env: c.env}.Exec())
 	}
 	if err != nil {
 		return c.fail(err)
 	}
-	command := supervisor.Command{Argv: f.argv, Env: childEnviron(inherited.Environ(), p.settings)}
+	command := supervisor.Command{Argv: f.argv, Env: c.env}
 	if p.settings.Disabled {
 		return f.exitCode(c, 0, command.Exec())
 	}

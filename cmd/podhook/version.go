@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+
+	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 // version is stamped by the linker (make build), which needs a variable.
@@ -14,6 +16,10 @@ func printVersion(_ context.Context, c *call) int {
 	if err := noWords(flag.NewFlagSet("version", flag.ContinueOnError), c.args); err != nil {
 		return c.fail(err)
 	}
-	fmt.Fprintf(c.stdout, "podhook %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	entry := "Go's entry point"
+	if inherited.Recorded() {
+		entry = "own entry point"
+	}
+	fmt.Fprintf(c.stdout, "podhook %s %s %s/%s, %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, entry)
 	return exitOK
 }

@@ -5,9 +5,15 @@
 // the soft RLIMIT_NOFILE and opens /dev/null in the place of a closed stdin,
 // stdout or stderr, all before any package is initialised, and keeps no record
 // that a program can read. So the official build starts at podhook_start
-// (go build -ldflags='-E podhook_start', see the Makefile), some 100
+// (go build -ldflags='-E podhook_start', see the Makefile), some 150
 // instructions of assembly that ask the kernel and then jump to where Go
 // programs start.
+//
+// GODEBUG, GOGC, GOMEMLIMIT, GOTRACEBACK and GOMAXPROCS are meant for the
+// application, and Go's runtime ends the process for a value that it cannot read.
+// So podhook_start gives the runtime a copy of the environment in which nothing
+// starts with GO, but for a GOMAXPROCS of podhook's own: one that is set later
+// does not save the memory.
 //
 // For `podhook run` they also see to it that no signal is lost before main: PID 1
 // loses one for which it has no handler, but not one that is blocked

@@ -91,6 +91,49 @@ mask:
 	MOVD	$SYS_rt_sigprocmask, R8
 	SVC
 
+	// R19 is the environment, R20 the end of all.
+	MOVD	RSP, R11
+	MOVD	0(R11), R9
+	ADD	$16, R11, R19
+	ADD	R9<<3, R19
+	MOVD	R19, ·environ(SB)
+	MOVD	R19, R20
+entries:
+	MOVD.P	8(R20), R9
+	CBNZ	R9, entries
+pairs:
+	MOVD.P	16(R20), R9
+	CBNZ	R9, pairs
+	SUB	R11, R20, R9
+	ADD	$8, R9
+	SUB	R9, R11, R12
+	AND	$~15, R12
+	MOVD	R12, RSP
+arguments:
+	MOVD.P	8(R11), R9
+	MOVD.P	R9, 8(R12)
+	CMP	R19, R11
+	BNE	arguments
+
+	MOVD	$·maxprocs(SB), R9
+	MOVD.P	R9, 8(R12)
+variables:
+	MOVD.P	8(R11), R9
+	CBZ	R9, rest
+	MOVHU	(R9), R10
+	MOVD	$0x4f47, R13
+	CMP	R13, R10
+	BEQ	variables
+	MOVD.P	R9, 8(R12)
+	B	variables
+rest:
+	MOVD.P	R9, 8(R12)
+auxiliary:
+	MOVD.P	8(R11), R9
+	MOVD.P	R9, 8(R12)
+	CMP	R20, R11
+	BNE	auxiliary
+
 	B	_rt0_arm64_linux(SB)
 
 // podhook_end: see entry_amd64.s.

@@ -15,6 +15,7 @@ var (
 	handlers    [65]uintptr
 	descriptors [3]uintptr
 	nofile      [2]uint64
+	environ     **byte // the environment that the kernel made, nil at its end
 	//lint:ignore U1000 podhook_start writes and reads it
 	scratch [8]uint64
 )
@@ -93,15 +94,6 @@ func Closed(fd int) bool {
 func NoFile() (limit unix.Rlimit, ok bool) {
 	return unix.Rlimit{Cur: nofile[0], Max: nofile[1]}, Recorded()
 }
-
-// Environ is the environment as it was handed over: in its order, with
-// duplicates, and with entries that have no equals sign. os.Environ drops those.
-func Environ() []string {
-	return append([]string(nil), runtimeEnvs()...)
-}
-
-//go:linkname runtimeEnvs syscall.runtime_envs
-func runtimeEnvs() []string
 
 // Mask is the signal mask of the calling thread.
 func Mask() Signals {

@@ -45,6 +45,10 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 	before, _, _ := r.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
 	lock, waited, err := r.lock(ctx, hook)
 	if err != nil {
+		// What cannot be locked because nothing can be written may still be read.
+		if !waited && !req.Force && r.counts(hook, before) {
+			return Result{Record: before, Already: true}, nil
+		}
 		var stuck *StuckError
 		if errors.As(err, &stuck) || ctx.Err() != nil || !unrecorded(hook) {
 			return Result{}, err

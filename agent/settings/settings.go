@@ -19,7 +19,7 @@ type Settings struct {
 
 	Config     Path   `desc:"the file with the hooks; it must exist if it is set (unset: /etc/podhook/podhook.yaml where it exists, else the directories /etc/podhook/NAME.d)"`
 	ConfigYAML string `split_words:"true" desc:"the hooks as YAML text, instead of a file"`
-	StateDir   Path   `split_words:"true" desc:"directory for locks, markers, records and output (unset: /run/podhook, else a directory of this container under /dev/shm)"`
+	StateDir   Path   `split_words:"true" desc:"directory for locks, markers, records and output (unset: a directory of this container in /run/podhook where that is there, in /run, or in /dev/shm)"`
 
 	Listen            Address     `desc:"address of the HTTP agent, such as :8080 (unset: serve listens on :8080, run does not listen)"`
 	MaxConnections    Count       `split_words:"true" default:"2000" desc:"open HTTP connections at once; more wait in the kernel's queue"`

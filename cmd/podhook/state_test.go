@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +82,71 @@ func TestStateOnAFullMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expect(0, "prestart")
+}
+
+// A success that is recorded is one, whatever has become of the file system since:
+// nobody runs the hook again, here or in another place.
+func TestSuccessIsReadWhereNothingCanBeWritten(t *testing.T) {
+	for what, spoil := range map[string]func(s *sandbox){
+		"read-only": func(s *sandbox) {
+			if err := unix.Mount("", s.path("state"), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+				s.t.Fatal(err)
+			}
+		},
+		"no inodes": func(s *sandbox) {
+			for n := 0; ; n++ {
+				f, err := os.Create(s.path(fmt.Sprintf("state/filler%d", n)))
+				if err != nil {
+					return
+				}
+				f.Close()
+			}
+		},
+	} {
+		s := newSandbox(t, drained)
+		s.mountState(0, "size=1m,nr_inodes=50")
+		s.expect(0, "prestart")
+		s.expect(0, "shutdown")
+		spoil(s)
+		for _, hook := range []string{"prestart", "shutdown"} {
+			contains(t, s.expect(0, hook).stdout, "already")
+		}
+		if got := s.read("ran"); got != "prestart\nshutdown\n" {
+			t.Errorf("%s: ran %q, want each once", what, got)
+		}
+		s.expect(0, "wait", "prestart", "--timeout", "0s")
+	}
+}
+
+// Without PODHOOK_STATE_DIR there are other places, and nobody goes to one.
+func TestReadOnlyRunIsNoReasonToGoElsewhere(t *testing.T) {
+	s := newSandbox(t, drained)
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "PODHOOK_STATE_DIR=") })
+	c := s.container(nil, "sleep", "1000")
+	mount := func(args ...string) {
+		t.Helper()
+		if e := s.begin(c.enter(append([]string{"mount", "-t", "tmpfs"}, args...)...)).wait(t); e.code != 0 {
+			t.Fatal(e)
+		}
+	}
+	mount("tmpfs", "/run")
+	mount("-o", "mode=1777", "tmpfs", "/dev/shm")
+	if e := c.exec("prestart"); e.code != 0 {
+		t.Fatal(e)
+	}
+	mount("-o", "remount,ro", "/run")
+	if e := c.exec("prestart"); e.code != 0 || !strings.Contains(e.stdout, "already") {
+		t.Errorf("after the remount: %v", e)
+	}
+	if e := c.exec("prestart", "--force"); e.code != 2 || !strings.Contains(e.stderr, "/run/podhook-") {
+		t.Errorf("forced: %v, want an error that names the directory", e)
+	}
+	if e := s.begin(c.enter("ls", "/dev/shm")).wait(t); e.stdout != "" {
+		t.Errorf("in /dev/shm there is %q", e.stdout)
+	}
+	if got := s.read("ran"); got != "prestart\n" {
+		t.Errorf("ran %q, want it once", got)
+	}
 }
 
 // A file system that fills up while the hook runs is no success.

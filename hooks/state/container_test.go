@@ -73,10 +73,12 @@ type kind struct {
 	ownPIDs  bool // else PID 1 is the machine's, as with hostPID
 	readOnly bool
 	kubelet  bool // has a termination log
+	// volume is mounted at /run, as an emptyDir.
+	volume string
 }
 
 const containerScript = `set -e
-dir=$1 termination=$2 exe=$3 shm=$4 mode=$5
+dir=$1 termination=$2 exe=$3 shm=$4 mode=$5 volume=$6
 mkdir -p "$dir/layer" "$dir/root"
 mount -t tmpfs tmpfs "$dir/layer"
 mkdir "$dir/layer/up" "$dir/layer/work"
@@ -84,7 +86,7 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/layer/up,workdir=$dir/laye
 cp "$exe" "$dir/root/state.test"
 chmod 755 "$dir/root/state.test"
 mkdir -p "$dir/root/dev" "$dir/root/proc" "$dir/root/run"
-rm -rf "$dir/root/run/podhook"
+rm -rf "$dir"/root/run/podhook*
 mount -t proc proc "$dir/root/proc"
 mount -t tmpfs tmpfs "$dir/root/dev"
 mkdir "$dir/root/dev/shm"
@@ -94,6 +96,7 @@ if [ -n "$termination" ]; then
 	mount --bind "$termination" "$dir/root/dev/termination-log"
 fi
 mount -o "remount,bind,$mode" "$dir/root"
+[ -z "$volume" ] || mount --bind "$volume" "$dir/root/run"
 echo ready
 exec chroot "$dir/root" /bin/sleep 60
 `
@@ -134,7 +137,7 @@ func (p *pod) start(t *testing.T, k kind) *container {
 	if k.readOnly {
 		mode = "ro"
 	}
-	args = append(args, "sh", "-c", containerScript, "sh", dir, termination, exe, p.shm, mode)
+	args = append(args, "sh", "-c", containerScript, "sh", dir, termination, exe, p.shm, mode, k.volume)
 	cmd := exec.CommandContext(t.Context(), "unshare", args...)
 	cmd.Stderr = os.Stderr
 	c := &container{ownPIDs: k.ownPIDs, run: start(t, cmd)}
@@ -280,7 +283,7 @@ func TestRestrictedPodNeedsNoVolume(t *testing.T) {
 func TestWritableRootUsesRun(t *testing.T) {
 	p := newPod(t)
 	c := p.start(t, kind{name: "app", ownPIDs: true, kubelet: true})
-	if o := c.open(t, 0); o.Dir != "/run/podhook" {
+	if o := c.open(t, 0); !strings.HasPrefix(o.Dir, "/run/podhook-") {
 		t.Fatalf("state at %q, error %q", o.Dir, o.Err)
 	}
 	// Another user may not write there, and must not come to a second place.
@@ -296,9 +299,27 @@ func TestRootDoesNotStartASecondState(t *testing.T) {
 	if !strings.HasPrefix(first.Dir, "/dev/shm/podhook-") {
 		t.Fatalf("state of uid 1000 at %q, error %q", first.Dir, first.Err)
 	}
-	// Root could make /run/podhook, and every hook would run twice.
+	// Root could make one in /run, and every hook would run twice.
 	if o := c.open(t, 0); o.Dir != "" || o.UID != 1000 {
 		t.Errorf("root beside uid 1000: %+v", o)
+	}
+}
+
+// Containers that share an emptyDir at /run do not share what is in it.
+func TestContainersThatShareRun(t *testing.T) {
+	p := newPod(t)
+	volume := filepath.Join(p.base, "volume")
+	if err := errors.Join(os.Mkdir(volume, 0o700), os.Chmod(volume, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i, uid := range []int{0, 0, 1000, 2000} {
+		k := kind{name: fmt.Sprintf("c%d", i), ownPIDs: true, kubelet: true, volume: volume}
+		o := p.start(t, k).open(t, uid)
+		if !strings.HasPrefix(o.Dir, "/run/podhook-") || seen[o.Dir] {
+			t.Errorf("state of uid %d at %q, error %q", uid, o.Dir, o.Err)
+		}
+		seen[o.Dir] = true
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,15 @@ import (
 
 // places are the directories that Open looks at.
 type places struct{ proc, run, shm string }
+
+// candidates are the directories that the container's state may be in, in their
+// order. Each has the container's identity in its name, because containers may
+// share every place: /dev/shm in a pod, and an emptyDir at /run. /run/podhook is
+// used where somebody has mounted or made it, and never made.
+func (p places) candidates(container string) []string {
+	name := "podhook-" + container
+	return []string{filepath.Join(p.run, "podhook", name), filepath.Join(p.run, name), filepath.Join(p.shm, name)}
+}
 
 // DirError says that there is no place for the state, and what to mount.
 type DirError struct {
@@ -78,34 +88,57 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("it belongs to uid %d with mode %04o and must be uid %d's with mode 0700: run podhook as one user in a container, or remove it", e.UID, e.Mode, os.Geteuid())
 }
 
-// sharedDir is the container's own among those of its pod.
-func (p places) sharedDir(container string) string {
-	return filepath.Join(p.shm, "podhook-"+container)
+// chooseDir returns the directory that all processes of the container use, and
+// whether it has made it. One that has state of this instance in it is that
+// directory, whether it can be written now or not: in a second one every hook
+// would run twice.
+func chooseDir(given string, p places, in Instance) (dir string, made bool, err error) {
+	if given != "" {
+		dir = filepath.Clean(given)
+		if made, err = useGiven(dir, in); err != nil {
+			return "", false, &DirError{Given: true, Tries: []DirTry{{given, err}}}
+		}
+		return dir, made, nil
+	}
+	all := p.candidates(in.Container)
+	for _, dir := range all {
+		var st unix.Stat_t
+		switch {
+		case unix.Lstat(dir, &st) != nil:
+		case int(st.Uid) != os.Geteuid():
+			return "", false, &DirError{Tries: []DirTry{{dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}}}}
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR && inUse(dir, in):
+			return dir, false, nil
+		}
+	}
+	e := &DirError{}
+	for _, dir := range all {
+		made, err := useOwn(dir, p.shm)
+		if err == nil {
+			return dir, made, nil
+		}
+		e.Tries = append(e.Tries, DirTry{dir, err})
+		if !unusable(err) {
+			break
+		}
+	}
+	return "", false, e
 }
 
-// chooseDir returns the directory that all processes of the container use.
-func chooseDir(given string, p places, container string) (string, error) {
-	if given != "" {
-		dir := filepath.Clean(given)
-		if err := useGiven(dir); err != nil {
-			return "", &DirError{Given: true, Tries: []DirTry{{given, err}}}
-		}
-		return dir, nil
+// inUse says whether there is state of this instance in dir.
+func inUse(dir string, in Instance) bool {
+	s := newStore(dir, in)
+	if _, ok := s.Main(); ok {
+		return true
 	}
-	shm := p.sharedDir(container)
-	err := useRun(p.run, shm)
-	if err == nil {
-		return p.run, nil
+	if _, _, ok, _ := s.LastConfig(); ok {
+		return true
 	}
-	e := &DirError{Tries: []DirTry{{p.run, err}}}
-	if !unusable(err) {
-		return "", e
-	}
-	if err := useShared(shm); err != nil {
-		e.Tries = append(e.Tries, DirTry{shm, err})
-		return "", e
-	}
-	return shm, nil
+	names, _ := s.Hooks()
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, found, _ := s.Hook(name).Read()
+		return found
+	})
 }
 
 // unusable tells a directory that no process of this container can use from
@@ -124,48 +157,34 @@ func unusable(err error) bool {
 	return false
 }
 
-func useGiven(dir string) error {
+func useGiven(dir string, in Instance) (made bool, err error) {
 	if !filepath.IsAbs(dir) {
-		return errors.New("must be an absolute path, since processes of one container work in different directories")
+		return false, errors.New("must be an absolute path, since processes of one container work in different directories")
 	}
-	return makeWritable(dir)
-}
-
-// useRun makes the usual directory. Where another user of this container
-// already keeps state (here or in shared memory), a second place would
-// silently run every hook twice, so that is an error.
-func useRun(dir, shm string) error {
-	var st unix.Stat_t
-	if unix.Stat(dir, &st) != nil {
-		if unix.Lstat(shm, &st) == nil && int(st.Uid) != os.Geteuid() {
-			return &OwnerError{shm, st.Uid, fs.FileMode(st.Mode & 0o777)}
-		}
-		return makeWritable(dir)
+	if inUse(dir, in) {
+		return false, nil
 	}
-	err := makeWritable(dir)
-	if errors.Is(err, unix.EACCES) && int(st.Uid) != os.Geteuid() && st.Mode&0o777 == 0o700 {
-		return &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
-	}
-	return err
-}
-
-// makeWritable makes dir where it is missing and proves that a file can be
-// made in it: permission bits do not tell of read-only mounts.
-func makeWritable(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
+		return false, err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err = os.Mkdir(dir, 0o700)
+	made = err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
 	}
-	return tryFile(dir)
+	return made, tryFile(dir)
 }
 
+// tryFile proves that a file can be made in dir: permission bits do not tell of
+// read-only mounts. A full file system may have room later.
 func tryFile(dir string) error {
 	path := filepath.Join(dir, ".try")
 	fd, err := retry(func() (int, error) {
 		return unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	})
+	if err == unix.ENOSPC || err == unix.EDQUOT {
+		return nil
+	}
 	if err != nil {
 		return &fs.PathError{Op: "create", Path: path, Err: err}
 	}
@@ -176,38 +195,41 @@ func tryFile(dir string) error {
 	return nil
 }
 
-// useShared makes a directory in a place where others may make theirs too, and
+// useOwn makes a directory in a place where others may make theirs too, and
 // refuses one that is not ours alone: another container of the pod could have
 // planted it or a link.
-func useShared(dir string) error {
-	if err := checkSharedParent(filepath.Dir(dir)); err != nil {
-		return err
+func useOwn(dir, shm string) (made bool, err error) {
+	if filepath.Dir(dir) == shm {
+		if err := checkSharedParent(shm); err != nil {
+			return false, err
+		}
 	}
-	made := os.Mkdir(dir, 0o700)
-	if made != nil && !errors.Is(made, fs.ErrExist) {
-		return made
+	err = os.Mkdir(dir, 0o700)
+	made = err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
 	}
 	fd, err := retry(func() (int, error) {
 		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return refuseLink(dir, err)
+		return made, refuseLink(dir, err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return &fs.PathError{Op: "fstat", Path: dir, Err: err}
+		return made, &fs.PathError{Op: "fstat", Path: dir, Err: err}
 	}
-	if int(st.Uid) != os.Geteuid() || made != nil && st.Mode&0o777 != 0o700 {
-		return &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
+	private := st.Mode&0o777 == 0o700
+	if int(st.Uid) != os.Geteuid() || !made && !private {
+		return made, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
 	}
-	if made == nil && st.Mode&0o777 != 0o700 {
-		// The umask took bits away.
+	if !private { // the umask took bits away
 		if err := unix.Fchmod(fd, 0o700); err != nil {
-			return &fs.PathError{Op: "chmod", Path: dir, Err: err}
+			return made, &fs.PathError{Op: "chmod", Path: dir, Err: err}
 		}
 	}
-	return tryFile(dir)
+	return made, tryFile(dir)
 }
 
 // refuseLink explains why what lies at dir could not be opened as a directory.

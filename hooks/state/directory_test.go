@@ -16,22 +16,24 @@ import (
 func testPlaces(t *testing.T) places {
 	t.Helper()
 	base := t.TempDir()
-	p := places{proc: "/proc", run: filepath.Join(base, "run/podhook"), shm: filepath.Join(base, "shm")}
-	if err := errors.Join(os.Mkdir(filepath.Dir(p.run), 0o755), os.Mkdir(p.shm, 0o777), os.Chmod(p.shm, 0o777|os.ModeSticky)); err != nil {
+	p := places{proc: "/proc", run: filepath.Join(base, "run"), shm: filepath.Join(base, "shm")}
+	if err := errors.Join(os.Mkdir(p.run, 0o755), os.Mkdir(p.shm, 0o777), os.Chmod(p.shm, 0o777|os.ModeSticky)); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// blockRun makes a file of the parent of p.run: nobody, not even root, can
-// make a directory there.
+// blockRun makes a file of p.run: nobody, not even root, can make a directory
+// there.
 func blockRun(t *testing.T, p places) {
 	t.Helper()
-	parent := filepath.Dir(p.run)
-	if err := errors.Join(os.Remove(parent), os.WriteFile(parent, nil, 0o600)); err != nil {
+	if err := errors.Join(os.Remove(p.run), os.WriteFile(p.run, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// identity is the part of a directory's name that is this container's.
+func identity() string { return "podhook-" + currentInstance("/proc").Container }
 
 func mode(t *testing.T, path string) fs.FileMode {
 	t.Helper()
@@ -42,20 +44,26 @@ func mode(t *testing.T, path string) fs.FileMode {
 	return st.Mode()
 }
 
-func TestDirIsRunWhereItCanBeMade(t *testing.T) {
-	p := testPlaces(t)
-	s, err := open(Options{}, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Dir() != p.run || mode(t, p.run).Perm() != 0o700 {
-		t.Errorf("%s with mode %v", s.Dir(), mode(t, p.run))
-	}
-	if left, _ := os.ReadDir(p.run); len(left) != 0 {
-		t.Errorf("Open left %v", left)
-	}
-	if left, _ := os.ReadDir(p.shm); len(left) != 0 {
-		t.Errorf("shared memory got %v", left)
+func TestDirIsInRunWhereItCanBeMade(t *testing.T) {
+	for _, parent := range []string{"", "podhook"} { // the second is a mount
+		p := testPlaces(t)
+		want := filepath.Join(p.run, parent, identity())
+		if err := os.MkdirAll(filepath.Dir(want), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		s, err := open(Options{}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Dir() != want || mode(t, want).Perm() != 0o700 {
+			t.Errorf("%s with mode %v, want %s", s.Dir(), mode(t, s.Dir()), want)
+		}
+		if left, _ := os.ReadDir(want); len(left) != 0 {
+			t.Errorf("Open left %v", left)
+		}
+		if left, _ := os.ReadDir(p.shm); len(left) != 0 {
+			t.Errorf("shared memory got %v", left)
+		}
 	}
 }
 
@@ -97,7 +105,7 @@ func TestPlantedSharedDirectoryIsRefused(t *testing.T) {
 			}
 			p := testPlaces(t)
 			blockRun(t, p)
-			path := filepath.Join(p.shm, "podhook-"+currentInstance("/proc").Container)
+			path := filepath.Join(p.shm, identity())
 			if err := c.plant(path); err != nil {
 				t.Fatal(err)
 			}
@@ -132,13 +140,13 @@ func TestNoPlaceSaysWhatToMount(t *testing.T) {
 	}
 	_, err := open(Options{}, p)
 	var dir *DirError
-	if !errors.As(err, &dir) || len(dir.Tries) != 2 || dir.Given {
+	if !errors.As(err, &dir) || len(dir.Tries) != 3 || dir.Given {
 		t.Fatalf("Open: %v", err)
 	}
 	text := err.Error()
 	for _, want := range []string{
-		p.run + ": not a directory",
-		filepath.Join(p.shm, "podhook-") + currentInstance("/proc").Container + ": no such file or directory",
+		filepath.Join(p.run, identity()) + ": not a directory",
+		filepath.Join(p.shm, identity()) + ": no such file or directory",
 		"mount an emptyDir at /run/podhook",
 		"PODHOOK_STATE_DIR",
 	} {
@@ -153,12 +161,141 @@ func TestNoPlaceSaysWhatToMount(t *testing.T) {
 
 // A directory that fails only now must not be passed over: an earlier process
 // may have used it.
-func TestFullOrForeignRunIsNoReasonToGoElsewhere(t *testing.T) {
+func TestFullOrForeignDirIsNoReasonToGoElsewhere(t *testing.T) {
 	if unusable(&fs.PathError{Err: unix.ENOSPC}) || unusable(&OwnerError{}) {
 		t.Error("full or another user's counts as unusable")
 	}
 	if !unusable(&fs.PathError{Err: unix.EROFS}) || !unusable(&fs.PathError{Err: unix.EACCES}) {
 		t.Error("read-only or not permitted does not count as unusable")
+	}
+}
+
+// Errors name the directory that is in the way, which need not be the first.
+func TestForeignDirIsNamed(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	p := testPlaces(t)
+	all := p.candidates(currentInstance("/proc").Container)
+	for _, dir := range all {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chown(dir, 65534, 65534)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := open(Options{}, p)
+		if err == nil || !strings.Contains(err.Error(), dir+": it belongs to uid 65534") {
+			t.Errorf("Open: %v, want that %s is another user's", err, dir)
+		}
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The directory with this instance's state in it stays the directory, whatever
+// becomes of it and of the others.
+func TestOnceChosenItStays(t *testing.T) {
+	for n := range 3 {
+		p := testPlaces(t)
+		dir := p.candidates(currentInstance("/proc").Container)[n]
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		mountAt(t, filepath.Dir(dir), "size=64k")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l := mustLock(t, testStore(t, Options{Dir: dir}).Hook("prestart"))
+		mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
+		if err := errors.Join(l.SetMarker("r1"), l.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("", filepath.Dir(dir), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range []Options{{}, {Dir: dir}} {
+			s, err := open(o, p)
+			if err != nil {
+				t.Errorf("%+v: %v", o, err)
+				continue
+			}
+			if s.Dir() != dir || mustRead(t, s.Hook("prestart")).RunID != "r1" {
+				t.Errorf("%+v: %s, want %s", o, s.Dir(), dir)
+			}
+			if _, _, err := s.Hook("prestart").TryLock(); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("a lock on it: %v", err)
+			}
+		}
+	}
+}
+
+// What an earlier instance has left in a directory does not hold the next one
+// there.
+func TestDirOfAnEarlierInstanceMayBeLeft(t *testing.T) {
+	p := testPlaces(t)
+	mountAt(t, p.run, "size=64k")
+	s, err := open(Options{}, p)
+	if err != nil || filepath.Dir(s.Dir()) != p.run {
+		t.Fatalf("%v, %v", s, err)
+	}
+	s.instance.ID = "another"
+	l := mustLock(t, s.Hook("prestart"))
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
+	l.Unlock()
+	if err := unix.Mount("", p.run, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := open(Options{}, p); err != nil || filepath.Dir(s.Dir()) != p.shm {
+		t.Errorf("%v, %v, want shared memory", s, err)
+	}
+}
+
+// Where no file can be made any more, what is recorded can be read all the same.
+func TestInodesUsedUp(t *testing.T) {
+	p := testPlaces(t)
+	mountAt(t, p.run, "nr_inodes=30")
+	s, err := open(Options{}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := mustLock(t, s.Hook("prestart"))
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
+	l.Unlock()
+	for n := 0; ; n++ {
+		f, err := os.Create(filepath.Join(p.run, fmt.Sprint(n)))
+		if err != nil {
+			break
+		}
+		f.Close()
+	}
+	for _, o := range []Options{{}, {Dir: s.Dir()}} {
+		again, err := open(o, p)
+		if err != nil {
+			t.Errorf("%+v: %v", o, err)
+			continue
+		}
+		if again.Dir() != s.Dir() || mustRead(t, again.Hook("prestart")).RunID != "r1" {
+			t.Errorf("%+v: %s, want %s", o, again.Dir(), s.Dir())
+		}
+		// The lock's file is there already.
+		if l, ok, err := again.Hook("prestart").TryLock(); !ok {
+			t.Errorf("a lock on it: %v", err)
+		} else {
+			l.Unlock()
+		}
+	}
+	// One in which nothing is recorded yet is no other place to go from, either.
+	if err := os.RemoveAll(filepath.Join(s.Dir(), "hooks")); err != nil {
+		t.Fatal(err)
+	}
+	for n := 100; ; n++ {
+		f, err := os.Create(filepath.Join(p.run, fmt.Sprint(n)))
+		if err != nil {
+			break
+		}
+		f.Close()
+	}
+	if again, err := open(Options{}, p); err != nil || again.Dir() != s.Dir() {
+		t.Errorf("%v, %v, want %s", again, err, s.Dir())
 	}
 }
 
@@ -219,15 +356,20 @@ func TestReadOnlyDirIsFoundAtOpen(t *testing.T) {
 // mountTmpfs mounts a file system of the test's own.
 func mountTmpfs(t *testing.T, options string) string {
 	t.Helper()
+	dir := t.TempDir()
+	mountAt(t, dir, options)
+	return dir
+}
+
+func mountAt(t *testing.T, dir, options string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount")
 	}
-	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
 		t.Skipf("tmpfs cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
 }
 
 // fill leaves no byte in a file system.

@@ -38,40 +38,35 @@ type Store struct {
 
 // Open finds or makes the state directory.
 //
-// Where o.Dir is "" it is /run/podhook if that can be made and written, else
-// /dev/shm/podhook-IDENTITY, IDENTITY being the container's: in Kubernetes
-// /dev/shm can be written by a non-root container with a read-only root, but
-// all containers of the pod share it and it outlives restarts (kubelet.md,
-// "Inside a restricted container").
+// Where o.Dir is "" it is the directory podhook-IDENTITY, IDENTITY being the
+// container's, in the first of these places where it can be made and written:
+// /run/podhook where that is there, /run, and /dev/shm. In Kubernetes /dev/shm can
+// be written by a non-root container with a read-only root (kubelet.md, "Inside a
+// restricted container"). Once it has state of this instance in it, it is the
+// directory until the instance ends, also where it cannot be written any more.
 //
-// The error is a *DirError. A full file system is none as long as the
-// directory is there: what it holds can still be read. See Check.
+// The error is a *DirError. A full file system is none: what it holds can still be
+// read. See Check.
 func Open(o Options) (*Store, error) {
-	return open(o, places{proc: "/proc", run: "/run/podhook", shm: "/dev/shm"})
+	return open(o, places{proc: "/proc", run: "/run", shm: "/dev/shm"})
 }
 
 func open(o Options, p places) (*Store, error) {
 	in := currentInstance(p.proc)
-	absent := map[string]bool{}
-	for _, dir := range []string{filepath.Clean(o.Dir), p.run, p.sharedDir(in.Container)} {
-		_, err := os.Lstat(dir)
-		absent[dir] = errors.Is(err, fs.ErrNotExist)
-	}
-	dir, err := chooseDir(o.Dir, p, in.Container)
+	dir, made, err := chooseDir(o.Dir, p, in)
 	if err != nil {
 		return nil, err
 	}
-	if o.OutputLimit == 0 {
-		o.OutputLimit = DefaultOutputLimit
+	s := newStore(dir, in)
+	s.made = made
+	if s.outputLimit = o.OutputLimit; o.OutputLimit == 0 {
+		s.outputLimit = DefaultOutputLimit
 	}
-	return &Store{
-		dir:         dir,
-		made:        absent[dir],
-		instance:    in,
-		outputLimit: o.OutputLimit,
-		probe:       probeHeld,
-		hooks:       map[string]*Hook{},
-	}, nil
+	return s, nil
+}
+
+func newStore(dir string, in Instance) *Store {
+	return &Store{dir: dir, instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
 }
 
 // Dir is the absolute path of the state directory.

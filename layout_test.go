@@ -107,6 +107,18 @@ func TestPartsOfHooksAreApart(t *testing.T) {
 	}
 }
 
+// A leaf knows one thing that several parts need, and none of them.
+func TestLeavesImportNoOtherPackage(t *testing.T) {
+	for _, leaf := range []string{"executable", "exposition", "procstat", "userfile"} {
+		leaf = module + "/hooks/" + leaf
+		for path := range list(t, "-deps", leaf) {
+			if under(path, module) && path != leaf {
+				t.Errorf("%s depends on %s", leaf, path)
+			}
+		}
+	}
+}
+
 // os/exec waits for its children itself and so steals the exit statuses that
 // process.Reaper waits for, and the other way round.
 func TestProductDoesNotUseOsExec(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -74,7 +75,7 @@ func unitsOf(step *config.Step) []unit {
 }
 
 func scripts(step *config.Step, action config.Scripts) []unit {
-	list, _, err := config.ListScripts(action.Dir, action.Match)
+	list, _, err := config.ListScripts(action.Dir, action.Match, executable.Search{})
 	if err != nil {
 		return []unit{{name: step.Name, err: err}}
 	}

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
@@ -45,13 +45,11 @@ func (e *ExecError) ExitCode() int {
 // shell executes what has no format that the kernel knows: execvp(3).
 const shell = "/bin/sh"
 
-// defaultPath is where execvp(3) searches without PATH.
-const defaultPath = "/bin:/usr/bin"
-
 func (c Command) image() (*image, error) {
 	m := &image{tty: -1, cloneFlags: unix.CLONE_PIDFD, pidfd: -1, mask: uint64(inherited.Blocked())}
 	var err error
-	if m.paths, err = pointers(candidates(c.Argv[0], c.Env)); err != nil {
+	search := executable.Search{Path: executable.PathOf(c.Env)}
+	if m.paths, err = pointers(search.Candidates(c.Argv[0])); err != nil {
 		return nil, err
 	}
 	if m.argv, err = pointers(c.Argv); err != nil {
@@ -93,32 +91,6 @@ func loweredNoFile() *unix.Rlimit {
 		return nil
 	}
 	return &was
-}
-
-// candidates are the paths that execvp(3) tries for name.
-func candidates(name string, env []string) []string {
-	if name == "" {
-		return nil
-	}
-	if strings.Contains(name, "/") {
-		return []string{name}
-	}
-	path := defaultPath
-	for _, e := range env {
-		if value, ok := strings.CutPrefix(e, "PATH="); ok {
-			path = value
-			break
-		}
-	}
-	var paths []string
-	for _, dir := range strings.Split(path, ":") {
-		if dir == "" {
-			paths = append(paths, name)
-			continue
-		}
-		paths = append(paths, dir+"/"+name)
-	}
-	return paths
 }
 
 // pointers makes a list as execve(2) wants it, with nil at its end.

@@ -73,7 +73,7 @@ func TestCheckTable(t *testing.T) {
 	rows := strings.Split(strings.TrimSpace(strings.ReplaceAll(e.stdout, s.dir, "DIR")), "\n")
 	for i, want := range [][]string{
 		{"SEVERITY", "WHERE", "WHAT"},
-		{"error", "DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-program, exec", `"no-such-program": not found in the PATH`},
+		{"error", "DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-program, exec", `"no-such-program": not found in PATH "`},
 		{"warning", "DIR/podhook.yaml:5: hooks.prestart, step signal-HUP", "no main process is configured"},
 	} {
 		if i >= len(rows) {

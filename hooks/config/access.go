@@ -6,30 +6,24 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-func badDir(dir string) string {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return explain(dir, err).Error()
-	}
-	if !info.IsDir() {
-		return fileType(info.Mode()) + "; a directory is needed"
-	}
-	return ""
-}
+	"github.com/podhook/podhook/hooks/executable"
+)
 
 // badParent says why nothing can be made, replaced or removed at a path: that
 // takes a directory that can be written. absent is true where there is none yet:
 // a volume may still be mounted there.
 func badParent(at string) (msg string, absent bool) {
 	dir := path.Dir(at)
-	if msg := badDir(dir); msg != "" {
-		_, err := os.Lstat(dir)
-		return "its directory: " + msg, missing(err)
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		_, gone := os.Lstat(dir)
+		return "its directory: " + executable.Explain(dir, err).Error(), executable.Missing(gone)
+	case !info.IsDir():
+		return "its directory: " + executable.Type(info.Mode()) + "; a directory is needed", false
 	}
 	switch err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); {
 	case err == nil:
@@ -37,7 +31,7 @@ func badParent(at string) (msg string, absent bool) {
 	case errors.Is(err, unix.EROFS):
 		return "its directory is on a read-only mount", false
 	default:
-		return fmt.Sprintf("its directory cannot be written by user %d: %v", fsUser(), err), false
+		return fmt.Sprintf("its directory cannot be written by user %d: %v", executable.User(), err), false
 	}
 }
 
@@ -46,43 +40,12 @@ func badSource(file string) (msg string, absent bool) {
 	if file == "" {
 		return "", false
 	}
-	_, err := readHead(file)
+	_, err := executable.ReadHead(file)
 	if err != nil {
 		_, gone := os.Lstat(file)
-		return err.Error(), missing(gone)
+		return err.Error(), executable.Missing(gone)
 	}
 	return "", false
-}
-
-// badProgram says why the kernel would not start a program that is looked for in
-// the directories of search, and where it is. A relative path depends on the
-// directory that the hook runs in and is left alone.
-func badProgram(name, search string) (file, warning, msg string) {
-	switch {
-	case path.IsAbs(name):
-	case strings.Contains(name, "/"):
-		return "", "", ""
-	default:
-		if name = inPath(name, search); name == "" {
-			return "", "", "not found in the PATH"
-		}
-	}
-	if info, err := os.Stat(name); err != nil {
-		return name, "", explain(name, err).Error()
-	} else if !info.Mode().IsRegular() {
-		return name, "", fileType(info.Mode()) + "; a program is needed"
-	}
-	if err := executable(name); err != nil {
-		return name, "", err.Error()
-	}
-	// A program need not be readable; then there is no more to know of it.
-	_, warning, err := startable(name)
-	if err != nil {
-		if _, readErr := readHead(name); readErr == nil {
-			return name, "", err.Error()
-		}
-	}
-	return name, warning, ""
 }
 
 // exposed is what of a file's way anybody can change: the file, or a directory in
@@ -120,7 +83,7 @@ func anybodys(at string, info fs.FileInfo) bool {
 func Writable(file string) error {
 	if _, err := os.Stat(file); err == nil {
 		if unix.Faccessat(unix.AT_FDCWD, file, unix.W_OK, unix.AT_EACCESS) != nil {
-			return fmt.Errorf("cannot be written by user %d", fsUser())
+			return fmt.Errorf("cannot be written by user %d", executable.User())
 		}
 	} else if msg, _ := badParent(file); msg != "" {
 		return errors.New(msg)

@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 // as calls look with the file permissions of a user, whom the kernel knows
@@ -26,7 +28,7 @@ func (u *User) as(look func()) string {
 		_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 		_ = unix.Setfsgid(int(account.GID)) // neither says whether it could
 		_ = unix.Setfsuid(int(account.UID))
-		if errno != 0 || fsUser() != int(account.UID) {
+		if errno != 0 || executable.User() != int(account.UID) {
 			done <- fmt.Sprintf("podhook may not run a step as another user: it lacks the capabilities SETUID and SETGID (%v)", errno)
 			return
 		}
@@ -34,11 +36,4 @@ func (u *User) as(look func()) string {
 		done <- ""
 	}()
 	return <-done
-}
-
-// fsUser is whose permissions count for files in this thread: the effective user,
-// but within as.
-func fsUser() int {
-	uid, _ := unix.SetfsuidRetUid(-1) // never done, and answered with what is
-	return uid
 }

@@ -35,7 +35,8 @@ type Config struct {
 	// Warnings are what a person should know and what does not stop a start.
 	Warnings []Problem
 
-	text []byte
+	text    []byte
+	environ []string // the container's, see Source
 }
 
 // Text is the YAML text the hooks were read from, for a copy of the last good

@@ -5,14 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 // fromDirectories makes a hook NAME with one step of each directory NAME.d.
 func (s Source) fromDirectories() (*Config, error) {
-	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir()}
+	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir(), environ: s.Environ}
 	names, err := s.hookDirs()
 	if err != nil {
-		return nil, &Errors{Problems: []Problem{{Pos: Position{File: s.dir()}, Msg: explain(s.dir(), err).Error()}}}
+		return nil, &Errors{Problems: []Problem{{Pos: Position{File: s.dir()}, Msg: executable.Explain(s.dir(), err).Error()}}}
 	}
 	var found problems
 	for _, name := range names {
@@ -40,7 +42,7 @@ func (s Source) fromDirectories() (*Config, error) {
 // byte order. No directory to look in means none of them.
 func (s Source) hookDirs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir())
-	if missing(err) {
+	if executable.Missing(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 // wide makes what every user can write to, whatever the umask.
@@ -130,6 +132,10 @@ func TestPreflightAsUser(t *testing.T) {
 	write(t, filepath.Join(dir, "t.d", "a"), "#!/bin/sh\n", 0o711)
 	write(t, filepath.Join(dir, "own-groups"), "#!/bin/sh\n", 0o750) // root's group, a supplementary one here, is not given on
 	directory(t, filepath.Join(dir, "home"), 0o700)
+	write(t, filepath.Join(dir, "home", "tool"), "#!/bin/sh\n", 0o755)
+	directory(t, filepath.Join(dir, "listed"), 0o744) // can be read, and not entered
+	write(t, filepath.Join(dir, "listed", "tool"), "#!/bin/sh\n", 0o755)
+	write(t, filepath.Join(dir, "by-home"), "#!"+filepath.Join(dir, "home", "tool")+"\n", 0o755)
 	yaml := `hooks:
   a:
     steps:
@@ -143,6 +149,11 @@ func TestPreflightAsUser(t *testing.T) {
     - {name: h, exec: [DIR/roots]}
     - {name: i, scripts: DIR/t.d, user: 65534}
     - {name: j, exec: [DIR/own-groups], user: 65534}
+    - {name: k, exec: [DIR/home/tool], user: 65534}
+    - {name: l, exec: [DIR/listed/tool], user: 65534}
+    - {name: m, exec: [DIR/by-home], user: 65534}
+    - {name: n, exec: [/bin/true], workingDir: DIR/listed, user: 65534}
+    - {name: o, exec: [tool], env: {PATH: "DIR/home"}, user: 65534}
 `
 	failed, _ := preflight(t, dir, yaml, Preflight{AsUsers: true})
 	same(t, "as the steps' users", failed, []string{
@@ -153,11 +164,16 @@ func TestPreflightAsUser(t *testing.T) {
 		`f.yaml:9: hooks.a, step f, workingDir: "DIR/home/x": not readable for user 65534: permission denied`,
 		`f.yaml:12: hooks.a, step i, scripts: "DIR/t.d/a": not readable for user 65534: permission denied`,
 		`f.yaml:13: hooks.a, step j, exec: "DIR/own-groups": not executable for user 65534 (chmod +x)`,
+		`f.yaml:14: hooks.a, step k, exec: "DIR/home/tool": not readable for user 65534: permission denied`,
+		`f.yaml:15: hooks.a, step l, exec: "DIR/listed/tool": not readable for user 65534: permission denied`,
+		`f.yaml:16: hooks.a, step m, exec: "DIR/by-home": its interpreter "DIR/home/tool": not readable for user 65534: permission denied`,
+		`f.yaml:17: hooks.a, step n, workingDir: "DIR/listed": may not be entered by user 65534: permission denied`,
+		`f.yaml:18: hooks.a, step o, exec: "tool": not readable for user 65534: permission denied`,
 	})
 	if failed, _ = preflight(t, dir, yaml, Preflight{}); len(failed) > 0 {
 		t.Errorf("a start does not look as others, but found %q", failed)
 	}
-	if fsUser() != 0 {
-		t.Errorf("file permissions are user %d's afterwards", fsUser())
+	if executable.User() != 0 {
+		t.Errorf("file permissions are user %d's afterwards", executable.User())
 	}
 }

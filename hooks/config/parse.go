@@ -15,7 +15,7 @@ import (
 // Load. The error is an *Errors.
 func Parse(name string, text []byte, environ []string) (*Config, error) {
 	d := &decoder{file: name, environ: environ, first: map[string]claim{}}
-	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text}
+	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text, environ: environ}
 	if root := d.document(text); root != nil {
 		d.config(value{node: root}, c)
 	}

@@ -5,12 +5,13 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
@@ -53,7 +54,7 @@ func (p *Preflight) Look(c *Config) {
 		for name, s := range h.Each {
 			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
 			p.sense(h, s)
-			list := startedBy(s)
+			list := c.startedBy(s)
 			if s.User == nil {
 				p.step(s, list)
 			} else if p.AsUsers && os.Geteuid() == 0 {
@@ -70,6 +71,12 @@ func (p *Preflight) problem(field, value, msg string) Problem {
 func (p *Preflight) failed(field, value, msg string) {
 	if msg != "" {
 		p.Failed = append(p.Failed, p.problem(field, value, msg))
+	}
+}
+
+func (p *Preflight) failedBy(field, value string, err error) {
+	if err != nil {
+		p.failed(field, value, err.Error())
 	}
 }
 
@@ -95,7 +102,7 @@ func (p *Preflight) sense(h *Hook, s *Step) {
 
 func (p *Preflight) step(s *Step, list []started) {
 	if s.WorkingDir != "" {
-		p.failed(", workingDir", s.WorkingDir, badDir(s.WorkingDir))
+		p.failedBy(", workingDir", s.WorkingDir, executable.CheckDir(s.WorkingDir))
 	}
 	for _, f := range list {
 		p.program(s, f)
@@ -109,9 +116,10 @@ func (p *Preflight) step(s *Step, list []started) {
 	case Write:
 		p.target(", write", a.File)
 	case Remove:
-		if info, err := os.Lstat(a.Path); err == nil { // a path that is gone is fine
+		if info, err := os.Lstat(a.Path); !executable.Missing(err) { // a path that is gone is fine
 			msg, _ := badParent(a.Path)
 			switch {
+			case err != nil:
 			case info.Mode()&fs.ModeDevice != 0:
 				msg = "a device; podhook removes none"
 			case userfile.IsMount(a.Path):
@@ -133,34 +141,38 @@ func (p *Preflight) step(s *Step, list []started) {
 
 // started is a file that a step starts.
 type started struct {
-	// program is what the kernel is asked for: a path or a name for search.
-	program, search string
+	// program is what is shown, file what the kernel is asked for.
+	program, file string
+	// err says why there is no such file.
+	err error
+	// search is where an interpreter may look for others.
+	search executable.Search
 	// script is what its interpreter has to read, or "".
 	script string
 }
 
 // startedBy is made with the eyes of podhook's own user, as the engine does it.
-func startedBy(s *Step) (list []started) {
+func (c *Config) startedBy(s *Step) (list []started) {
+	search := c.search(s)
 	switch a := s.Action.(type) {
 	case Exec:
-		f := started{program: a.Argv[0], search: os.Getenv("PATH")}
-		for _, entry := range s.Env {
-			if dirs, ok := strings.CutPrefix(entry, "PATH="); ok {
-				f.search = dirs
+		f := started{program: a.Argv[0], search: search}
+		if strings.Contains(f.program, "/") {
+			f.program = search.At(f.program)
+		}
+		file, err := search.Find(a.Argv[0])
+		if f.err = err; err == nil {
+			f.file = search.At(file)
+			if executable.IsScript(f.file) {
+				f.script = f.file
 			}
-		}
-		if strings.Contains(f.program, "/") && s.WorkingDir != "" && !path.IsAbs(f.program) {
-			f.program = path.Join(s.WorkingDir, f.program)
-		}
-		if file, _, _ := badProgram(f.program, f.search); isScript(file) {
-			f.script = file
 		}
 		list = append(list, f)
 	case Scripts:
-		scripts, _, _ := ListScripts(a.Dir, a.Match) // its errors are Load's
+		scripts, _, _ := ListScripts(a.Dir, a.Match, search) // its errors are Load's
 		for _, script := range scripts {
-			f := started{program: script.Argv[0]}
-			if len(script.Argv) > 1 || isScript(script.Path) {
+			f := started{program: script.Argv[0], file: script.Argv[0], search: search}
+			if len(script.Argv) > 1 || executable.IsScript(script.Path) {
 				f.script = script.Path
 			}
 			list = append(list, f)
@@ -169,27 +181,29 @@ func startedBy(s *Step) (list []started) {
 	return list
 }
 
-func isScript(file string) bool {
-	head, err := readHead(file)
-	return err == nil && strings.HasPrefix(string(head), "#!")
+// search is where the engine looks for the program of a step.
+func (c *Config) search(s *Step) executable.Search {
+	return executable.Search{Path: executable.PathOf(slices.Concat(s.Env, c.environ)), Dir: s.WorkingDir}
 }
 
 // program looks at one of them with the eyes of the step's user.
 func (p *Preflight) program(s *Step, f started) {
 	field := ", " + s.Action.Kind()
-	file, warning, msg := badProgram(f.program, f.search)
-	p.failed(field, f.program, msg)
-	if f.search == os.Getenv("PATH") { // where env(1) has been looking for an interpreter
+	if f.err != nil {
+		p.failed(field, f.program, f.err.Error())
+		return
+	}
+	warning, err := f.search.Check(f.file)
+	p.failedBy(field, f.program, err)
+	if _, ok := s.Action.(Exec); ok { // those of scripts are Load's
 		p.warn(field, f.program, warning)
 	}
-	if s.User != nil && msg == "" {
-		msg, _ = badSource(f.script)
+	if s.User != nil && err == nil {
+		msg, _ := badSource(f.script)
 		p.failed(field, f.script, msg)
 	}
-	if file != "" {
-		p.exposed(field, file)
-	}
-	if f.script != "" && f.script != file {
+	p.exposed(field, f.file)
+	if f.script != "" && f.script != f.file {
 		p.exposed(field, f.script)
 	}
 }
@@ -200,7 +214,7 @@ func (p *Preflight) target(field, file string) {
 	at, err := userfile.Target(file)
 	switch {
 	case err != nil:
-		p.failed(field, file, explain(file, err).Error())
+		p.failed(field, file, executable.Explain(file, err).Error())
 	case unix.Faccessat(unix.AT_FDCWD, at, unix.W_OK, unix.AT_EACCESS) != nil:
 		msg, absent := badParent(at)
 		p.either(absent, field, file, msg)
@@ -212,7 +226,7 @@ func (p *Preflight) marker(file string) {
 	at, err := userfile.Target(file)
 	switch {
 	case err != nil:
-		p.failed(".marker", file, explain(file, err).Error())
+		p.failed(".marker", file, executable.Explain(file, err).Error())
 	case userfile.IsMount(at):
 		p.failed(".marker", file, "a mount of its own, which is always there; mount the directory of the marker")
 	default:
@@ -246,13 +260,15 @@ func (p *Preflight) either(absent bool, field, value, msg string) {
 // interpreter that it names.
 func (p *Preflight) exposed(field, file string) {
 	files := []string{file}
-	if head, err := readHead(file); err == nil {
-		if line, err := hashBang(head); err == nil && line != nil {
-			files = append(files, line[0])
-		}
+	if interpreter := executable.Interpreter(file); interpreter != "" {
+		files = append(files, interpreter)
 	}
 	for _, file := range files {
-		if at := exposed(file); at != "" {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			continue
+		}
+		if at := exposed(abs); at != "" {
 			p.exposedAt(field, file, at)
 			return
 		}
@@ -260,7 +276,7 @@ func (p *Preflight) exposed(field, file string) {
 }
 
 func (p *Preflight) exposedAt(field, file, at string) {
-	if fsUser() == 0 && !p.AllowExposed {
+	if executable.User() == 0 && !p.AllowExposed {
 		p.failed(field, file, "every user can change "+at+", and root goes by it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true")
 	}
 }

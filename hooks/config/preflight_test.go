@@ -73,13 +73,14 @@ func TestPreflightPrograms(t *testing.T) {
     - exec: [DIR/env]
 `, Preflight{})
 	same(t, "failed", failed, []string{
+		`f.yaml:8: hooks.a, step exec-relative, exec: "./relative": does not exist`,
 		`f.yaml:9: hooks.a, step exec-plain, exec: "DIR/plain": not executable for user ` + uid() + ` (chmod +x)`,
 		`f.yaml:10: hooks.a, step exec-crlf, exec: "DIR/crlf": its #! line ends in CR LF, so that the interpreter would be looked for with a "\r"; save it with LF line ends`,
 		`f.yaml:11: hooks.a, step dir, exec: "DIR": a directory; a program is needed`,
 		`f.yaml:12: hooks.a, step exec-missing, exec: "DIR/missing": does not exist`,
-		`f.yaml:13: hooks.a, step exec-no-such-program, exec: "no-such-program": not found in the PATH`,
+		`f.yaml:13: hooks.a, step exec-no-such-program, exec: "no-such-program": not found in PATH "/bin:/usr/bin"`,
 		`f.yaml:14: hooks.a, step where, workingDir: "DIR/good": a regular file; a directory is needed`,
-		`f.yaml:16: hooks.a, step no-path, exec: "sh": not found in the PATH`,
+		`f.yaml:16: hooks.a, step no-path, exec: "sh": not found in PATH "DIR"`,
 		`f.yaml:18: hooks.a, step not-there, exec: "DIR/bad": does not exist`,
 		`f.yaml:19: hooks.a, step exec-python, exec: "DIR/python": its interpreter "/no/such/python": does not exist`,
 	})
@@ -166,10 +167,17 @@ func TestPreflightRemove(t *testing.T) {
 	if err := os.Chmod(locked, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(locked, 0o755) }) // else it cannot be removed
-	failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {name: r, remove: DIR/locked/x}\n", Preflight{}, asNobody)
-	if len(failed) != 1 || !strings.Contains(failed[0], `step r, remove: "DIR/locked/x": its directory cannot be written by user`) {
-		t.Errorf("got %q", failed)
+	closed := filepath.Join(dir, "closed")
+	write(t, filepath.Join(closed, "x"), "", 0o644)
+	if err := os.Chmod(closed, 0o666); err != nil { // it can be written, and not be entered
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(os.Chmod(locked, 0o755), os.Chmod(closed, 0o755)) }) // else they cannot be removed
+	for _, in := range []string{"locked", "closed"} {
+		failed, _ := preflight(t, dir, "hooks:\n  a:\n    steps:\n    - {name: r, remove: DIR/"+in+"/x}\n", Preflight{}, asNobody)
+		if len(failed) != 1 || !strings.Contains(failed[0], `step r, remove: "DIR/`+in+`/x": its directory cannot be written by user`) {
+			t.Errorf("%s: got %q", in, failed)
+		}
 	}
 }
 

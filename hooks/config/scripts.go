@@ -7,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 // Script is one script of a directory.
@@ -24,7 +26,7 @@ type Script struct {
 // with a warning; match is a pattern of path.Match that names must match, or "".
 // The error is an *Errors with everything that could not be started; each
 // problem's position is the file.
-func ListScripts(dir, match string) (scripts []Script, warnings []Problem, err error) {
+func ListScripts(dir, match string, search executable.Search) (scripts []Script, warnings []Problem, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, &Errors{Problems: []Problem{{Pos: Position{File: dir}, Msg: dirProblem(dir, err)}}}
@@ -40,10 +42,10 @@ func ListScripts(dir, match string) (scripts []Script, warnings []Problem, err e
 			warnings = append(warnings, Problem{Pos: pos, Msg: "a directory; passed over, only files are run"})
 			continue
 		}
-		argv, warning, err := startable(file)
+		argv, warning, err := search.Command(file)
 		if err == nil {
 			scripts = append(scripts, Script{Name: e.Name(), Path: file, Argv: argv})
-		} else if _, gone := os.Lstat(file); !missing(gone) {
+		} else if _, gone := os.Lstat(file); !executable.Missing(gone) {
 			// What has gone since the listing, as in a ConfigMap's update, is
 			// no problem.
 			found.add(Problem{Pos: pos, Msg: err.Error()})
@@ -68,9 +70,9 @@ func matches(pattern, name string) bool {
 
 func dirProblem(dir string, err error) string {
 	if info, statErr := os.Stat(dir); statErr == nil && !info.IsDir() {
-		return fileType(info.Mode()) + "; a directory of scripts is needed"
+		return executable.Type(info.Mode()) + "; a directory of scripts is needed"
 	}
-	return explain(dir, err).Error() + "; a directory of scripts is needed"
+	return executable.Explain(dir, err).Error() + "; a directory of scripts is needed"
 }
 
 // ignored names are no scripts: dot-files (among them a ConfigMap's ..data) and
@@ -99,7 +101,7 @@ func (c *Config) checkScripts(only string) (failed, warnings []Problem) {
 			if !ok {
 				continue
 			}
-			_, notes, err := ListScripts(scripts.Dir, scripts.Match)
+			_, notes, err := ListScripts(scripts.Dir, scripts.Match, c.search(s))
 			warnings = append(warnings, notes...)
 			var errs *Errors
 			if !errors.As(err, &errs) {

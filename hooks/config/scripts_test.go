@@ -13,11 +13,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 func uid() string { return strconv.Itoa(os.Geteuid()) }
 
 const nobody = 65534
+
+var anywhere = executable.Search{Path: os.Getenv("PATH")}
 
 // asNobody runs a function without root's right to read everything, by this
 // thread's file system and effective ids (credentials(7)). The thread ends with
@@ -74,7 +78,7 @@ func TestListScripts(t *testing.T) {
 	link(t, "dir", in("dir-link"))
 	link(t, ".", in("here"))
 
-	scripts, warnings, err := ListScripts(dir, "")
+	scripts, warnings, err := ListScripts(dir, "", anywhere)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +175,7 @@ func TestListScriptsRefuses(t *testing.T) {
 	want = append(want, in("z-socket")+": a socket; only regular files and links to them can be run")
 	write(t, in("zz-good"), strings.Replace(long, "xx", "x", 1)+"\n", 0o644) // 255 bytes
 
-	scripts, _, err := ListScripts(dir, "")
+	scripts, _, err := ListScripts(dir, "", anywhere)
 	var errs *Errors
 	if !errors.As(err, &errs) || scripts != nil {
 		t.Fatalf("got %v, %v", scripts, err)
@@ -193,7 +197,7 @@ func TestListScriptsRefusesDirectory(t *testing.T) {
 		loop:                          "a link that leads in circles; a directory of scripts is needed",
 		filepath.Join(dir, "missing"): "does not exist; a directory of scripts is needed",
 	} {
-		if _, _, err := ListScripts(path, ""); err == nil || err.Error() != path+": "+want {
+		if _, _, err := ListScripts(path, "", anywhere); err == nil || err.Error() != path+": "+want {
 			t.Errorf("got  %v\nwant %s: %s", err, path, want)
 		}
 	}
@@ -206,7 +210,7 @@ func TestListScriptsUnreadable(t *testing.T) {
 	os.Chmod(secret, 0o100)
 	os.Chmod(mine, 0o100|0o644)
 	asNobody(t, dir, func() {
-		_, _, err := ListScripts(dir, "")
+		_, _, err := ListScripts(dir, "", anywhere)
 		if err == nil || !strings.HasPrefix(err.Error(), secret+": not readable for user ") {
 			t.Errorf("got %v", err)
 		}
@@ -217,12 +221,12 @@ func TestListScriptsUnreadable(t *testing.T) {
 	}
 	// Its owner may execute it, another user may not.
 	asNobody(t, dir, func() {
-		scripts, _, err := ListScripts(dir, "")
+		scripts, _, err := ListScripts(dir, "", anywhere)
 		if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{"/bin/sh", mine}) {
 			t.Errorf("got %v, %v", scripts, err)
 		}
 	})
-	scripts, _, err := ListScripts(dir, "")
+	scripts, _, err := ListScripts(dir, "", anywhere)
 	if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{mine}) {
 		t.Errorf("got %v, %v", scripts, err)
 	}
@@ -240,7 +244,7 @@ func TestListScriptsNoExec(t *testing.T) {
 	if err := exec.Command(script).Run(); !errors.Is(err, os.ErrPermission) {
 		t.Fatalf("the mount lets it run: %v", err)
 	}
-	scripts, _, err := ListScripts(dir, "")
+	scripts, _, err := ListScripts(dir, "", anywhere)
 	if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{"/bin/sh", script}) {
 		t.Fatalf("got %q, %v", scripts, err)
 	}
@@ -254,7 +258,7 @@ func TestListScriptsNoExec(t *testing.T) {
 	}
 	binary := write(t, filepath.Join(dir, "binary"), string(sh), 0o755)
 	other := write(t, filepath.Join(dir, "other"), "#!"+binary+"\n", 0o755)
-	_, _, err = ListScripts(dir, "")
+	_, _, err = ListScripts(dir, "", anywhere)
 	want := binary + ": on a mount with noexec, and without a #! line that names an interpreter to run it\n" +
 		other + `: its interpreter "` + binary + `": on a mount with noexec`
 	if err == nil || err.Error() != want {

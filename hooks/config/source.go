@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
 
 // The variables that say where hooks come from; errors name them.
@@ -79,7 +81,7 @@ func (s Source) read() (*Config, error) {
 	}
 	path, given := s.file()
 	if !given {
-		if _, err := os.Lstat(path); missing(err) {
+		if _, err := os.Lstat(path); executable.Missing(err) {
 			return s.fromDirectories()
 		}
 	}

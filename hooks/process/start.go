@@ -2,14 +2,10 @@ package process
 
 import (
 	"errors"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
@@ -83,74 +79,27 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 	}
 }
 
-// findProgram looks Argv[0] up as execvp(3) does: a name without a slash in
-// PATH of the program's own environment, where an empty or relative entry
-// counts from the program's working directory. The result does too.
+// findProgram looks Argv[0] up as execvp(3) does, in PATH of the program's own
+// environment. A relative path in the result counts from its working directory.
 func findProgram(spec *Spec) (string, error) {
 	if len(spec.Argv) == 0 {
 		return "", &StartError{Op: "find", Reason: "no program is given", Err: syscall.EINVAL}
 	}
-	name := spec.Argv[0]
-	if name == "" {
-		return "", &StartError{Op: "find", Reason: "not found: the name is empty", Err: syscall.ENOENT}
+	path, err := spec.search().Find(spec.Argv[0])
+	if err == nil {
+		return path, nil
 	}
-	if strings.Contains(name, "/") {
-		return name, nil
+	e := &StartError{Argv0: spec.Argv[0], Op: "find", Reason: err.Error(), Err: errors.Unwrap(err)}
+	if path != "" {
+		e.Op = "exec"
+	} else if reason := wrongDir(spec.Dir); reason != "" {
+		e.Op, e.Reason = "chdir", reason
 	}
-	search := searchPath(spec.Env)
-	denied := ""
-	for _, dir := range strings.Split(search, ":") {
-		if dir == "" {
-			dir = "."
-		}
-		path := dir + "/" + name
-		switch executable(inDir(spec.Dir, path)) {
-		case nil:
-			return path, nil
-		case syscall.EACCES:
-			if denied == "" {
-				denied = path
-			}
-		}
-	}
-	if denied != "" {
-		return "", explain(spec, denied, syscall.EACCES)
-	}
-	if reason := wrongDir(spec.Dir); reason != "" {
-		return "", &StartError{Argv0: name, Op: "chdir", Reason: reason, Err: syscall.ENOENT}
-	}
-	return "", &StartError{Argv0: name, Op: "find", Err: syscall.ENOENT,
-		Reason: "not found in PATH " + strconv.Quote(search)}
+	return "", e
 }
 
-// searchPath is PATH as getenv(3) would find it, or the C library's default.
-func searchPath(env []string) string {
-	for _, entry := range env {
-		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
-			return path
-		}
-	}
-	return "/bin:/usr/bin"
-}
-
-// inDir is path as it is seen from here, for a program that starts in dir.
-func inDir(dir, path string) string {
-	if dir == "" || strings.HasPrefix(path, "/") {
-		return path
-	}
-	return filepath.Join(dir, path)
-}
-
-// executable is nil for a regular file that we may execute.
-func executable(path string) error {
-	var stat unix.Stat_t
-	if err := unix.Stat(path, &stat); err != nil {
-		return err
-	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return syscall.EACCES
-	}
-	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
+func (s *Spec) search() executable.Search {
+	return executable.Search{Path: executable.PathOf(s.Env), Dir: s.Dir}
 }
 
 // nullInput is the standard input of all programs. The reaper's lock guards it.

@@ -1,0 +1,110 @@
+package executable
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxHashBang is BINPRM_BUF_SIZE - 1: of a longer first line the kernel would
+// take a part, see execve(2).
+const maxHashBang = 255
+
+// Interpreter is the program of a file's #! line, or "" where there is none.
+func Interpreter(file string) string {
+	head, err := ReadHead(file)
+	if err != nil {
+		return ""
+	}
+	if line, err := hashBang(head); err == nil && line != nil {
+		return line[0]
+	}
+	return ""
+}
+
+// IsScript is true for a file that begins with #!, IsELF for a program.
+func IsScript(file string) bool {
+	head, err := ReadHead(file)
+	return err == nil && hasHashBang(head)
+}
+
+// IsELF is true for a program.
+func IsELF(file string) bool {
+	head, err := ReadHead(file)
+	return err == nil && isELF(head)
+}
+
+func isELF(head []byte) bool { return bytes.HasPrefix(head, []byte("\x7fELF")) }
+
+// hasHashBang is true also where a byte order mark makes the line useless.
+func hasHashBang(head []byte) bool {
+	return bytes.HasPrefix(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), []byte("#!"))
+}
+
+// hashBang takes the first line apart as the kernel does (execve(2), "Interpreter
+// scripts"): the interpreter and at most one argument, which is all the rest.
+// It is nil where there is no such line.
+func hashBang(head []byte) ([]string, error) {
+	line, found := bytes.CutPrefix(head[:min(len(head), maxHashBang+1)], []byte("#!"))
+	if !found {
+		if hasHashBang(head) {
+			return nil, errors.New("a byte order mark stands before its #!; save it as UTF-8 without BOM")
+		}
+		return nil, nil
+	}
+	line, _, ended := bytes.Cut(line, []byte("\n"))
+	switch {
+	case !ended && len(head) > maxHashBang:
+		return nil, fmt.Errorf("its #! line is longer than %d bytes, of which the kernel takes only a part", maxHashBang)
+	case bytes.HasSuffix(line, []byte("\r")):
+		return nil, errors.New(`its #! line ends in CR LF, so that the interpreter would be looked for with a "\r"; save it with LF line ends`)
+	case bytes.ContainsRune(line, 0):
+		return nil, errors.New("a NUL byte in its #! line")
+	}
+	text := strings.Trim(string(line), " \t")
+	if text == "" {
+		return nil, errors.New("no interpreter in its #! line")
+	}
+	interpreter, arg := text, ""
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		interpreter, arg = text[:i], strings.Trim(text[i:], " \t")
+	}
+	if arg == "" {
+		return []string{interpreter}, nil
+	}
+	return []string{interpreter, arg}, nil
+}
+
+// loaderOf finds PT_INTERP of a 64-bit ELF file (elf(5)). debug/elf would do,
+// and would cost more of the binary than the rest of this package.
+func loaderOf(head []byte) string {
+	const (
+		headerSize, class64, interp = 64, 2, 3
+	)
+	if len(head) < headerSize || !isELF(head) || head[4] != class64 {
+		return ""
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if head[5] == 2 {
+		order = binary.BigEndian
+	}
+	table, size := order.Uint64(head[32:]), uint64(order.Uint16(head[54:]))
+	for i := range uint64(order.Uint16(head[56:])) {
+		at := table + i*size
+		if at > uint64(len(head)) || uint64(len(head))-at < 56 {
+			return ""
+		}
+		entry := head[at:]
+		if order.Uint32(entry) != interp {
+			continue
+		}
+		from, length := order.Uint64(entry[8:]), order.Uint64(entry[32:])
+		if from > uint64(len(head)) || length > uint64(len(head))-from {
+			return ""
+		}
+		return string(bytes.TrimRight(head[from:from+length], "\x00"))
+	}
+	return ""
+}

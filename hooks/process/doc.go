@@ -10,6 +10,7 @@
 //   - start.go, explain.go: finding and starting it; why that failed
 //   - watch.go, lines.go, late.go: its output, also after its end
 //   - kill.go, tree.go, proc.go: ending it, and finding all that belongs to it
+//   - signal.go, denied.go: signalling one process and no other; why that is denied
 //   - orphans.go: what may and what may not be taken for a run's stray
 //   - descendants.go: ending all that a dead worker left
 package process

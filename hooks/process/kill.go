@@ -49,8 +49,12 @@ func (p *run) kill(result *Result) {
 			if q.group != p.tree.leader && q.group != p.tree.ownGroup {
 				syscall.Kill(-q.group, syscall.SIGKILL)
 			}
-			if p.reaper.signal(q, syscall.SIGKILL) == nil || q.group != p.tree.ownGroup {
+			err := p.reaper.signal(q, syscall.SIGKILL)
+			// The signal to the group may have been quicker.
+			if err == nil || err == syscall.ESRCH && q.group != p.tree.ownGroup {
 				killed[q.pid] = q.start
+			} else if err != syscall.ESRCH {
+				result.Unkillable = err
 			}
 		}
 		p.reaper.reap()
@@ -125,10 +129,7 @@ func (p *run) groupLives(alive []proc, err error) bool {
 // its pid since: a pidfd holds on to the process, and is checked afterwards.
 func (r *Reaper) signal(p *proc, s syscall.Signal) error {
 	if !r.hasPidfd {
-		if now, err := readProc(p.pid); err != nil || now.start != p.start {
-			return syscall.ESRCH
-		}
-		return syscall.Kill(p.pid, s)
+		return Signal(-1, p.pid, p.start, s)
 	}
 	fd, err := unix.PidfdOpen(p.pid, 0)
 	if err != nil {
@@ -138,5 +139,5 @@ func (r *Reaper) signal(p *proc, s syscall.Signal) error {
 	if now, err := readProc(p.pid); err != nil || now.start != p.start {
 		return syscall.ESRCH
 	}
-	return unix.PidfdSendSignal(fd, s, nil, 0)
+	return Signal(fd, p.pid, p.start, s)
 }

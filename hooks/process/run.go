@@ -59,6 +59,9 @@ type Result struct {
 	// Survivors are processes of the run that could not be killed: they belong
 	// to another user, or hang in the kernel.
 	Survivors int
+	// Unkillable is why one could not be signalled, a *DeniedError where podhook
+	// may not; nil where all could.
+	Unkillable error
 	// Duration is from the start to the end of the last process waited for.
 	Duration time.Duration
 	// Background: when Run returned, a process still held an output open.

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"syscall"
 
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -14,47 +13,59 @@ import (
 // Main is the main process as hooks see it.
 type Main struct{ Finder *mainprocess.Finder }
 
-// Signal sends sig. A main process that is gone is a result: it cannot be told
-// from one of a name that never was there, and both have exited.
-func (m Main) Signal(sig syscall.Signal) (gone bool, err error) {
+// Signal sends sig. The error is a *hooks.GoneError where the main process was seen
+// and has exited; for one that was never seen, why it is not found.
+func (m Main) Signal(sig syscall.Signal) error {
 	p, err := m.Finder.Current()
-	// A server that stops removes its pidfile.
-	if errors.Is(err, mainprocess.ErrNone) || errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
 	if err != nil {
-		return false, err
+		return asGone(err)
 	}
-	return p.Signal(sig)
+	gone, err := p.Signal(sig)
+	if gone {
+		return asGone(&mainprocess.GoneError{Target: m.Finder.Target(), PID: p.PID()})
+	}
+	return err
 }
 
-// WaitExit waits for the end of the main process as it is now. One that is gone,
-// or never was there, has exited; so has one whose pidfile is gone.
-func (m Main) WaitExit(ctx context.Context) error {
-	p, err := m.Finder.Current()
-	if errors.Is(err, mainprocess.ErrNone) || errors.Is(err, fs.ErrNotExist) {
-		return nil
+// WaitExit waits for the end of the process that began names, or of the main process
+// as it is now. It has errors as Signal has.
+func (m Main) WaitExit(ctx context.Context, began *state.MainIdentity) error {
+	if began != nil {
+		return asGone(m.Finder.WaitExit(ctx, *began))
 	}
+	p, err := m.Finder.Current()
 	if err != nil {
-		return err
+		return asGone(err)
 	}
 	return p.WaitExit(ctx)
 }
 
-// Target is another process than the main one, by a target as for PODHOOK_MAIN.
-func Target(target string) (hooks.MainProcess, error) {
-	t, err := mainprocess.Parse(target)
-	if err != nil {
-		return nil, err
+// asGone tells hooks of a process that is known to be gone.
+func asGone(err error) error {
+	var gone *mainprocess.GoneError
+	if errors.As(err, &gone) {
+		return &hooks.GoneError{Why: gone.Error()}
 	}
-	return Main{Finder: mainprocess.NewFinder(t)}, nil
+	return err
 }
 
-// Identity is nil where there is no main process now.
+// Targets finds other processes than the main one, by a target as for PODHOOK_MAIN.
+func Targets(memory mainprocess.Memory) func(target string) (hooks.MainProcess, error) {
+	return func(target string) (hooks.MainProcess, error) {
+		t, err := mainprocess.Parse(target)
+		if err != nil {
+			return nil, err
+		}
+		return Main{Finder: mainprocess.NewFinder(t, memory)}, nil
+	}
+}
+
+// Identity is nil where there is no main process now, or none can be told.
 func (m Main) Identity() *state.MainIdentity {
 	p, err := m.Finder.Current()
 	if err != nil {
 		return nil
 	}
-	return &state.MainIdentity{PID: p.PID(), StartTime: p.StartTime()}
+	id := p.Identity()
+	return &id
 }

@@ -45,7 +45,7 @@ func withMain(target string) choice {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.agent.Finder = mainprocess.NewFinder(t)
+		w.agent.Finder = mainprocess.NewFinder(t, nil)
 		w.t.Cleanup(func() { w.agent.Finder.Close() })
 	}
 }

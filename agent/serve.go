@@ -82,7 +82,8 @@ func (a *Agent) stay(ctx context.Context, began time.Time) {
 		if err == nil {
 			_ = p.WaitExit(ctx) // however it ends, the waiting is over
 		}
-		if err == nil || errors.Is(err, mainprocess.ErrNone) {
+		var gone *mainprocess.GoneError
+		if err == nil || errors.As(err, &gone) {
 			return
 		}
 	}

@@ -44,17 +44,15 @@ func (a *action) waitMain(ctx context.Context) {
 		a.fail("no main process is configured: set PODHOOK_MAIN")
 		return
 	}
-	if began := a.run.rec.Main; began != nil {
-		if now := a.Main.Identity(); now == nil || *now != *began {
-			a.succeed()
-			a.say("the main process has exited already")
-			return
-		}
-	}
-	if err := a.Main.WaitExit(ctx); err != nil {
+	err := a.Main.WaitExit(ctx, a.run.rec.Main)
+	if !hasExited(err) {
 		a.failed(ctx, err)
 		return
 	}
 	a.succeed()
+	if err != nil {
+		a.say(err.Error())
+		return
+	}
 	a.say("the main process has exited")
 }

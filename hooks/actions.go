@@ -38,7 +38,7 @@ func (a *action) mainExit(ctx context.Context) <-chan struct{} {
 	exited := make(chan struct{})
 	if a.hook.Name == config.Shutdown && a.run.rec.Main != nil {
 		go func() {
-			if a.Main.WaitExit(ctx) == nil && ctx.Err() == nil {
+			if hasExited(a.Main.WaitExit(ctx, a.run.rec.Main)) {
 				close(exited)
 			}
 		}()
@@ -46,8 +46,14 @@ func (a *action) mainExit(ctx context.Context) <-chan struct{} {
 	return exited
 }
 
-// sendSignal succeeds where the process is gone: to be gone is what a stop
-// signal is for, and nothing to retry until the grace period ends.
+// hasExited says whether a wait for the exit of a process came to that.
+func hasExited(err error) bool {
+	var gone *GoneError
+	return err == nil || errors.As(err, &gone)
+}
+
+// sendSignal succeeds where the process is known to be gone: to be gone is what a
+// stop signal is for, and nothing to retry until the grace period ends.
 func (a *action) sendSignal(do config.Signal) {
 	name, whom := signalName(do.Signal), "the main process"
 	target := a.Main
@@ -62,20 +68,21 @@ func (a *action) sendSignal(do config.Signal) {
 		a.fail("no main process is configured: set PODHOOK_MAIN")
 		return
 	}
-	gone, err := target.Signal(do.Signal)
-	if err != nil {
+	err := target.Signal(do.Signal)
+	var gone *GoneError
+	switch {
+	case errors.As(err, &gone):
+		a.succeed()
+		a.say(name + " not sent: " + gone.Why)
+	case err != nil:
 		a.fail(fmt.Sprintf("cannot send %s to %s: %v", name, whom, err))
-		return
+	default:
+		a.succeed()
+		if do.To == "" {
+			a.count(func(t *state.Totals) { t.AddSignal(name) })
+		}
+		a.say(name + " sent to " + whom)
 	}
-	a.succeed()
-	if gone {
-		a.say(whom + " has exited already")
-		return
-	}
-	if do.To == "" {
-		a.count(func(t *state.Totals) { t.AddSignal(name) })
-	}
-	a.say(name + " sent to " + whom)
 }
 
 // signalName is such as SIGTERM; real-time signals have a number alone.
@@ -134,6 +141,9 @@ func (a *action) ended(ctx context.Context, result process.Result, err error) {
 		a.stopped(ctx)
 		if result.Survivors > 0 {
 			a.rec.Error += fmt.Sprintf("; %d processes of it cannot be killed", result.Survivors)
+			if result.Unkillable != nil {
+				a.rec.Error += ": " + result.Unkillable.Error()
+			}
 		}
 	case result.Signal != 0:
 		a.signal, a.rec.Signal = result.Signal, unix.SignalName(result.Signal)

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,7 +160,6 @@ func TestMetricGone(t *testing.T) {
 // mainProcess is a stand-in for what agent/mainprocess finds.
 type mainProcess struct {
 	signals  []syscall.Signal
-	gone     bool
 	err      error
 	identity atomic.Pointer[state.MainIdentity]
 	exit     chan struct{}
@@ -171,12 +171,18 @@ func newMainProcess() *mainProcess {
 	return p
 }
 
-func (p *mainProcess) Signal(sig syscall.Signal) (bool, error) {
+func (p *mainProcess) Signal(sig syscall.Signal) error {
 	p.signals = append(p.signals, sig)
-	return p.gone, p.err
+	return p.err
 }
 func (p *mainProcess) Identity() *state.MainIdentity { return p.identity.Load() }
-func (p *mainProcess) WaitExit(ctx context.Context) error {
+func (p *mainProcess) WaitExit(ctx context.Context, began *state.MainIdentity) error {
+	if p.err != nil {
+		return p.err
+	}
+	if now := p.Identity(); began != nil && *began != *now {
+		return &GoneError{Why: "process 7 has exited already"}
+	}
 	select {
 	case <-p.exit:
 		return nil
@@ -186,7 +192,7 @@ func (p *mainProcess) WaitExit(ctx context.Context) error {
 }
 
 func TestSignalStep(t *testing.T) {
-	main, other := &mainProcess{}, &mainProcess{gone: true}
+	main, other := &mainProcess{}, &mainProcess{err: &GoneError{Why: "name:nginx: process 8 has exited already"}}
 	var asked string
 	b := newBench(t, hook("- {name: a, signal: HUP}\n- {name: b, signal: {signal: RTMIN+3, to: \"name:nginx\"}}\n"), func(o *Options) {
 		o.Main = main
@@ -202,7 +208,7 @@ func TestSignalStep(t *testing.T) {
 	if rec.Totals.SignalsSent["SIGHUP"] != 1 || len(rec.Totals.SignalsSent) != 1 {
 		t.Errorf("counted %v", rec.Totals.SignalsSent)
 	}
-	contains(t, b.out.text(), "a: SIGHUP sent to the main process", "b: name:nginx has exited already")
+	contains(t, b.out.text(), "a: SIGHUP sent to the main process", "b: signal 37 not sent: name:nginx: process 8 has exited already")
 	main.err = syscall.EPERM
 	b = newBench(t, hook("- {name: a, signal: HUP}\n"), func(o *Options) { o.Main = main })
 	rec = b.expect(state.Failed, "a failed")
@@ -248,6 +254,13 @@ func TestWaitExit(t *testing.T) {
 	if result, err := f.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {
 		t.Errorf("got %+v, %v", result.Record, err)
 	}
+
+	// What cannot be told is no exit, and is not waited for.
+	main = newMainProcess()
+	main.identity.Store(nil)
+	main.err = errors.New("name:ngnix not found")
+	b = newBench(t, hook(steps), with)
+	contains(t, b.expect(state.Failed, "a failed").Reason, "name:ngnix not found")
 
 	b = newBench(t, hook(steps))
 	contains(t, b.expect(state.Failed, "a failed").Reason, "set PODHOOK_MAIN")

@@ -29,13 +29,23 @@ func (nobody) Started(state.Record) {}
 func (nobody) Line(Line)            {}
 func (nobody) Ended(state.Record)   {}
 
-// MainProcess is the workload the container exists for.
+// MainProcess is the workload the container exists for, or another process that a
+// step is sent to. Its methods may be called from any goroutine.
 type MainProcess interface {
-	// Signal reports gone, and no error, where the main process has exited.
-	Signal(syscall.Signal) (gone bool, err error)
-	// WaitExit returns nil when the main process has exited, or where there is
-	// none, and the context's error when that comes first.
-	WaitExit(context.Context) error
-	// Identity is nil where there is no main process now.
+	// Signal sends a signal. The error is a *GoneError where the process is known to
+	// be gone.
+	Signal(syscall.Signal) error
+	// WaitExit returns nil when the process that began names has exited, which is the
+	// one of now where began is nil; a *GoneError where it was gone before; and the
+	// context's error when that comes first.
+	WaitExit(ctx context.Context, began *state.MainIdentity) error
+	// Identity is nil where there is no main process now, or none can be told.
 	Identity() *state.MainIdentity
 }
+
+// GoneError: a process is known to be gone, so that there is nothing to signal or to
+// wait for. It was there and has exited, or podhook run has not started it. One that
+// nobody has ever seen is another error: it may live.
+type GoneError struct{ Why string }
+
+func (e *GoneError) Error() string { return e.Why }

@@ -50,7 +50,8 @@ type Options struct {
 // supervised is the part of a Supervisor that a Life needs.
 type supervised interface {
 	Start(supervisor.Command) (pid int, exited <-chan process.Exit, err error)
-	Deliver(syscall.Signal)
+	// Deliver has an error where the main process did not get the signal.
+	Deliver(syscall.Signal) error
 }
 
 // Life is one run of podhook run. Hold may be called from any goroutine.

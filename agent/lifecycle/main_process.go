@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -13,13 +14,13 @@ import (
 // methods may be called by any number of goroutines.
 type Main struct {
 	mu       sync.Mutex
-	deliver  func(syscall.Signal)
+	deliver  func(syscall.Signal) error
 	identity *state.MainIdentity
 	gone     chan struct{}
 }
 
 // NewMain is a main process that has not been started. deliver sends it a signal.
-func NewMain(deliver func(syscall.Signal)) *Main {
+func NewMain(deliver func(syscall.Signal) error) *Main {
 	return &Main{deliver: deliver, gone: make(chan struct{})}
 }
 
@@ -40,15 +41,25 @@ func (m *Main) exited() {
 	close(m.gone)
 }
 
-// Signal reports gone where the main process has ended or was not started yet.
-func (m *Main) Signal(sig syscall.Signal) (gone bool, err error) {
+// Signal sends sig. The error is a *hooks.GoneError before the start and after the
+// end.
+func (m *Main) Signal(sig syscall.Signal) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.identity == nil {
-		return true, nil
+		return m.absent()
 	}
-	m.deliver(sig)
-	return false, nil
+	return m.deliver(sig)
+}
+
+// absent says why there is no main process. The caller holds the lock.
+func (m *Main) absent() error {
+	select {
+	case <-m.gone:
+		return &hooks.GoneError{Why: "the main process has exited already"}
+	default:
+		return &hooks.GoneError{Why: "the main process has not been started"}
+	}
 }
 
 // Identity is nil before the start and after the end.
@@ -62,11 +73,14 @@ func (m *Main) Identity() *state.MainIdentity {
 	return &identity
 }
 
-// WaitExit returns when the main process has ended, or with the error of ctx.
-// Nobody waits for one that was not started yet.
-func (m *Main) WaitExit(ctx context.Context) error {
+// WaitExit returns when the main process has ended, or with the error of ctx. There
+// is only one in a life, whichever was there when a run began. Nobody waits for one
+// that was not started yet.
+func (m *Main) WaitExit(ctx context.Context, _ *state.MainIdentity) error {
 	if m.Identity() == nil {
-		return nil
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.absent()
 	}
 	select {
 	case <-m.gone:

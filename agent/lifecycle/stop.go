@@ -71,7 +71,7 @@ func (l *Life) give(sig, given syscall.Signal) (held bool) {
 	if given == sig {
 		return false
 	}
-	l.super.Deliver(given)
+	l.deliver(given)
 	return true
 }
 
@@ -131,7 +131,17 @@ func (l *Life) preStop() (began time.Time, found bool) {
 // tell gives the main process its stop signal. The caller holds the lock.
 func (l *Life) tell() {
 	l.told()
-	l.super.Deliver(l.StopSignals[l.stop])
+	l.deliver(l.StopSignals[l.stop])
+}
+
+// deliver sends the main process a signal and says so in the log where it did not
+// get it.
+func (l *Life) deliver(sig syscall.Signal) (delivered bool) {
+	err := l.super.Deliver(sig)
+	if err != nil {
+		l.Logger.Error("signal lost, the main process did not get it", "signal", unix.SignalName(sig), "error", err.Error())
+	}
+	return err == nil
 }
 
 // told leaves the main process the time that it has from its stop signal on. The
@@ -157,9 +167,10 @@ func (l *Life) graceEnds() {
 		l.callOff(config.Shutdown, errGraceEnds)
 		l.tell()
 	case ending:
-		l.Logger.Error("main process killed, it has outlived the grace period", "grace", l.Grace.Period.String())
-		l.super.Deliver(syscall.SIGKILL)
-		l.Killed(l.Grace.Period)
+		if l.deliver(syscall.SIGKILL) {
+			l.Logger.Error("main process killed, it has outlived the grace period", "grace", l.Grace.Period.String())
+			l.Killed(l.Grace.Period)
+		}
 	}
 }
 

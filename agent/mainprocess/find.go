@@ -3,30 +3,31 @@ package mainprocess
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+
+	"github.com/podhook/podhook/hooks/state"
 )
 
 // Find finds the main process as it is now. It never takes podhook itself, a
 // zombie or a kernel thread for it. Close the process when it is of no more use.
 //
-// Errors: *NoneError, *GoneError (both are ErrNone), *AmbiguousError,
-// *PermissionError, *PidfileError, *RefusedError.
+// Errors: *NoneError, *GoneError (of a process that podhook run has started),
+// *AmbiguousError, *PermissionError, *PidfileError, *RefusedError.
 func (t Target) Find() (*Process, error) {
-	p, _, err := t.find()
+	p, _, err := t.find(nil)
 	return p, err
 }
 
-// find returns the pidfile as well, where the target is one.
-func (t Target) find() (*Process, pidfile, error) {
+// find returns the pidfile as well, where the target is one. seen is the process
+// that was found before, or nil: it needs no further proof.
+func (t Target) find(seen *state.MainIdentity) (*Process, pidfile, error) {
 	switch t.kind {
 	case kindPID:
-		if t.pid == 0 {
-			return nil, pidfile{}, &GoneError{Target: t}
-		}
 		p, err := t.openPID(t.pid)
 		return p, pidfile{}, err
 	case kindPidfile:
-		return t.openPidfile()
+		return t.openPidfile(seen)
 	case kindExe, kindName:
 		p, err := t.search()
 		return p, pidfile{}, err
@@ -39,24 +40,27 @@ func (t Target) openPID(pid int) (*Process, error) {
 	if pid == os.Getpid() {
 		return nil, &RefusedError{t, pid, "podhook itself"}
 	}
+	if pid == 0 {
+		return nil, &GoneError{Target: t}
+	}
 	p, s, err := open(pid)
 	switch {
 	case errors.Is(err, errGone):
-		return nil, &GoneError{Target: t, PID: pid}
+		return nil, &NoneError{t, fmt.Sprintf("there is no process %d%s", pid, ownProcesses())}
 	case err != nil:
-		return nil, fmt.Errorf("main process %s: %w", t, err)
+		return nil, fmt.Errorf("%s: %w", t, err)
 	case s.KernelThread():
 		p.Close()
 		return nil, &RefusedError{t, pid, "a kernel thread"}
-	case t.start != 0 && t.start != p.start:
-		p.Close()
-		return nil, &GoneError{Target: t, PID: pid, Recycled: true}
 	}
 	return p, nil
 }
 
-func (t Target) openPidfile() (*Process, pidfile, error) {
+func (t Target) openPidfile(seen *state.MainIdentity) (*Process, pidfile, error) {
 	file, err := readPidfile(t.value)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, file, &NoneError{t, "there is no such file"}
+	}
 	if err != nil {
 		return nil, file, err
 	}
@@ -64,9 +68,23 @@ func (t Target) openPidfile() (*Process, pidfile, error) {
 	if err != nil {
 		return nil, file, err
 	}
-	if file.older(p.start) {
+	if seen != nil && *seen == p.Identity() {
+		return p, file, nil
+	}
+	if err := file.doubt(p); err != nil {
 		p.Close()
-		return nil, file, &GoneError{Target: t, PID: file.pid, Recycled: true}
+		return nil, file, &PidfileError{t.value, err}
 	}
 	return p, file, nil
+}
+
+// openAgain takes hold of a process that was seen before: errGone where it has
+// exited, whoever has its number now.
+func openAgain(seen state.MainIdentity) (*Process, error) {
+	p, _, err := open(seen.PID)
+	if err == nil && seen.StartTime != 0 && p.start != seen.StartTime {
+		p.Close()
+		return nil, errGone
+	}
+	return p, err
 }

@@ -1,18 +1,21 @@
 package mainprocess
 
 import (
+	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/hooks/state"
 )
 
-func newFinder(t *testing.T, tg Target) *Finder {
-	f := NewFinder(tg)
+// newFinder makes a Finder that has the memory, or none.
+func newFinder(t *testing.T, tg Target, memory ...Memory) *Finder {
+	f := NewFinder(tg, append(memory, nil)[0])
 	t.Cleanup(func() { f.Close() })
 	return f
 }
@@ -32,17 +35,17 @@ func TestFinderNoticesNextMainProcess(t *testing.T) {
 	path := program(t, "/bin/sleep", "restarting-main")
 	for _, tg := range []Target{target(t, "exe:%s", path), target(t, "name:restarting-main")} {
 		f := newFinder(t, tg)
-		if _, err := f.Current(); !errors.Is(err, ErrNone) {
-			t.Fatalf("%s: before the start: %v", tg, err)
-		}
+		_, err := f.Current()
+		wantError[*NoneError](t, err)
 		cmd := start(t, path, "60")
 		first := current(t, f)
 		if again := current(t, f); again != first {
 			t.Errorf("%s: a living process is not kept", tg)
 		}
 		end(cmd)
-		if _, err := f.Current(); !errors.Is(err, ErrNone) {
-			t.Errorf("%s: between two: %v", tg, err)
+		_, err = f.Current()
+		if e := wantError[*GoneError](t, err, tg.String(), "has exited already"); e.PID != first.PID() {
+			t.Errorf("%s: between two: %+v", tg, e)
 		}
 		cmd = start(t, path, "60")
 		second := current(t, f)
@@ -88,15 +91,14 @@ func TestFinderFollowsPidfile(t *testing.T) {
 		}
 	}
 	f := newFinder(t, target(t, "pidfile:%s", path))
-	if _, err := f.Current(); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNone) {
-		t.Errorf("before there is a pidfile: %v", err)
-	}
+	_, err := f.Current()
+	wantError[*NoneError](t, err, "no such file")
 	write(one.Process.Pid)
 	if p := current(t, f); p.PID() != one.Process.Pid {
 		t.Errorf("found %d, want %d", p.PID(), one.Process.Pid)
 	}
 	end(one)
-	_, err := f.Current()
+	_, err = f.Current()
 	wantError[*GoneError](t, err)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -128,7 +130,9 @@ func TestFinderForManyAtOnce(t *testing.T) {
 				}
 				p, err := f.Current()
 				if err != nil {
-					if !errors.Is(err, ErrNone) {
+					var gone *GoneError
+					var none *NoneError
+					if !errors.As(err, &gone) && !errors.As(err, &none) {
 						t.Error(err)
 					}
 					continue
@@ -154,7 +158,7 @@ func TestFinderForManyAtOnce(t *testing.T) {
 func TestFinderClosed(t *testing.T) {
 	checkLeaks(t)
 	_, cmd := sleeper(t, "finder-closed")
-	f := NewFinder(target(t, "pid:%d", cmd.Process.Pid))
+	f := NewFinder(target(t, "pid:%d", cmd.Process.Pid), nil)
 	p := current(t, f)
 	f.Close()
 	if _, err := f.Current(); !errors.Is(err, os.ErrClosed) {
@@ -163,4 +167,98 @@ func TestFinderClosed(t *testing.T) {
 	if err := p.WaitExit(t.Context()); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// notes are a Memory.
+type notes struct {
+	found map[string]state.MainIdentity
+	err   error
+}
+
+func (n *notes) Seen(target string) (state.MainIdentity, bool) {
+	found, ok := n.found[target]
+	return found, ok
+}
+
+func (n *notes) SaveSeen(target string, found state.MainIdentity) error {
+	if n.err == nil {
+		n.found = map[string]state.MainIdentity{target: found}
+	}
+	return n.err
+}
+
+// An exec'd hook is a new process: what another one of this instance has seen has
+// exited, what nobody has seen is not found.
+func TestFinderKnowsWhatOthersSaw(t *testing.T) {
+	checkLeaks(t)
+	path, cmd := sleeper(t, "seen-by-others")
+	file := writePidfile(t, strconv.Itoa(cmd.Process.Pid))
+	targets := []Target{
+		target(t, "pid:%d", cmd.Process.Pid), target(t, "pidfile:%s", file), target(t, "exe:%s", path), target(t, "name:seen-by-others"),
+	}
+	memories := map[Target]*notes{}
+	for _, tg := range targets {
+		memories[tg] = &notes{}
+		f := newFinder(t, tg, memories[tg])
+		if f.Seen() {
+			t.Errorf("%s: seen before it was looked for", tg)
+		}
+		p := current(t, f)
+		if got := memories[tg].found[tg.String()]; got != p.Identity() || !f.Seen() {
+			t.Errorf("%s: noted %s, want %s", tg, got, p.Identity())
+		}
+	}
+	// A pidfile that the server has removed before its end: it is there still.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	current(t, newFinder(t, targets[1], memories[targets[1]]))
+	end(cmd)
+	for _, tg := range targets {
+		_, err := newFinder(t, tg, memories[tg]).Current()
+		if e := wantError[*GoneError](t, err, tg.String()); e.PID != cmd.Process.Pid {
+			t.Errorf("%+v", e)
+		}
+		for _, memory := range []*notes{{}, {err: os.ErrPermission}} {
+			_, err = newFinder(t, tg, memory).Current()
+			wantError[*NoneError](t, err, tg.String()+" not found")
+		}
+	}
+}
+
+// Who waits for the exit of the process that a run began with is not led astray by
+// what matches later.
+func TestFinderWaitsForTheOneSeen(t *testing.T) {
+	checkLeaks(t)
+	path := program(t, "/bin/sleep", "began-with")
+	one := start(t, path, "60")
+	f := newFinder(t, target(t, "exe:%s", path))
+	began := current(t, f).Identity()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	two, three := start(t, path, "60"), start(t, path, "60")
+	for _, f := range []*Finder{f, newFinder(t, f.Target())} {
+		if err := f.WaitExit(cancelled, began); !errors.Is(err, context.Canceled) {
+			t.Errorf("while it lives: %v", err)
+		}
+	}
+	result := make(chan error, 1)
+	go func() { result <- f.WaitExit(t.Context(), began) }()
+	end(one)
+	if err := <-result; err != nil {
+		var gone *GoneError // it was quicker
+		if !errors.As(err, &gone) {
+			t.Error(err)
+		}
+	}
+	for _, f := range []*Finder{f, newFinder(t, f.Target())} {
+		_, err := f.Current()
+		wantError[*AmbiguousError](t, err)
+		err = f.WaitExit(t.Context(), began)
+		if e := wantError[*GoneError](t, err); e.PID != began.PID {
+			t.Errorf("%+v", e)
+		}
+	}
+	end(two)
+	end(three)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,19 +58,4 @@ func readable(fd uintptr) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1
-}
-
-func signalPidfd(f *os.File, sig syscall.Signal) error {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sent error
-	err = c.Control(func(fd uintptr) {
-		sent = unix.PidfdSendSignal(int(fd), sig, nil, 0)
-	})
-	if err != nil {
-		return os.ErrClosed
-	}
-	return sent
 }

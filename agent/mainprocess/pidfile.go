@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
 // pidfileLimit bounds a pidfile's first line, in bytes.
@@ -81,20 +81,32 @@ func parsePidfile(text []byte) (int, error) {
 	return pid, nil
 }
 
-// older tells whether the file was written before the process started: then it
-// means an earlier process that had the same number. Clocks are coarse and are
-// set, so 2 seconds are allowed for. Process 1 is never taken for another one:
-// its number cannot be recycled while its PID namespace lives.
-func (p pidfile) older(start uint64) bool {
-	const slack = 2 * time.Second
-	const ticks = 100 // USER_HZ, the same on every architecture that Go has
-	var now unix.Timespec
-	if p.pid == 1 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
-		return false
+// doubtless is the difference of two clocks that says nothing: file times and
+// start times are as coarse as the kernel's ticks, and a clock is slewed, not set,
+// by less than 128 ms (ntpd(8)).
+const doubtless = 100 * time.Millisecond
+
+// doubt is why the file may mean an earlier process that had the same number, or
+// nil. It was written when the process ran already: that is known by the time of
+// the file, on a clock that can be set, and the start of the process, on one that
+// cannot. Process 1 is never in doubt: its number cannot be recycled while its PID
+// namespace lives.
+func (p pidfile) doubt(found *Process) error {
+	if found.pid == 1 {
+		return nil
 	}
-	boot := time.Now().Add(-time.Duration(now.Nano()))
-	started := boot.Add(time.Duration(start) * (time.Second / ticks))
-	return p.written.Add(slack).Before(started)
+	started, now := procstat.Started(found.start), time.Now()
+	who := fmt.Sprintf("process %d (%s)", found.pid, found.name)
+	const instead = "let it be written anew, or use name:NAME or exe:PATH"
+	switch {
+	case p.written.After(now.Add(doubtless)):
+		return fmt.Errorf("it was written %v from now, so the clock was set: that it means %s and no earlier process of that number cannot be told; %s",
+			p.written.Sub(now).Round(time.Millisecond), who, instead)
+	case p.written.Add(doubtless).Before(started):
+		return fmt.Errorf("it was written %v before the start of %s: it means an earlier process of that number, or the clock was set; %s",
+			started.Sub(p.written).Round(time.Millisecond), who, instead)
+	}
+	return nil
 }
 
 // same: nobody has written the file between the two readings.

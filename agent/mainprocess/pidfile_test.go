@@ -2,7 +2,6 @@ package mainprocess
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -75,9 +74,6 @@ func TestPidfileErrors(t *testing.T) {
 	if err := checkBadPidfile(t, at("loop1"), "too many levels of symbolic links"); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("a loop of links: %v", err)
 	}
-	if err := checkBadPidfile(t, at("missing"), "no such file"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a missing file: %v", err)
-	}
 }
 
 // checkBadPidfile also fails where reading hangs, as it would on a FIFO.
@@ -95,9 +91,6 @@ func checkBadPidfile(t *testing.T, path, want string) error {
 		if e.Path != path || strings.Count(err.Error(), path) != 1 || len(err.Error()) > len(path)+200 {
 			t.Errorf("unclear error for %s: %.500s", path, err)
 		}
-		if errors.Is(err, ErrNone) {
-			t.Errorf("%s: a bad pidfile looks like a main process that has gone", path)
-		}
 		return err
 	case <-time.After(patience):
 		t.Fatalf("%s: reading it hangs", path)
@@ -105,26 +98,59 @@ func checkBadPidfile(t *testing.T, path, want string) error {
 	}
 }
 
-// What a pidfile that outlived a container's restart names is another process.
-func TestPidfileOlderThanProcess(t *testing.T) {
+// A pidfile that is older than the process of its number may have outlived a
+// container's restart, or the clock was set: which of them cannot be told, so it is
+// neither the process nor one that has exited.
+func TestPidfileInDoubt(t *testing.T) {
 	checkLeaks(t)
-	_, cmd := sleeper(t, "not-of-pidfile")
+	_, cmd := sleeper(t, "in-doubt")
 	path := writePidfile(t, strconv.Itoa(cmd.Process.Pid))
 	tg := target(t, "pidfile:%s", path)
-	find(t, tg)
-	earlier := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, earlier, earlier); err != nil {
-		t.Fatal(err)
-	}
-	_, err := tg.Find()
-	if e := wantError[*GoneError](t, err, tg.String(), "another process"); !e.Recycled || e.PID != cmd.Process.Pid {
-		t.Errorf("%+v", e)
-	}
-	// Process 1 cannot be another one.
-	const inTwentyYears = 1 << 36
-	for pid, want := range map[int]bool{1: false, 2: true} {
-		if got := (pidfile{pid: pid, written: earlier}).older(inTwentyYears); got != want {
-			t.Errorf("process %d: recycled %v, want %v", pid, got, want)
+	for shift, want := range map[time.Duration]string{
+		-time.Hour:       "before the start of process",
+		-3 * time.Second: "before the start of process",
+		3 * time.Second:  "so the clock was set",
+		time.Hour:        "so the clock was set",
+	} {
+		set(t, path, time.Now().Add(shift))
+		for _, f := range []*Finder{newFinder(t, tg), newFinder(t, tg)} {
+			_, err := f.Current()
+			wantError[*PidfileError](t, err, "pidfile:"+path, want, "(in-doubt)", "clock was set", "use name:NAME or exe:PATH")
 		}
+	}
+	set(t, path, time.Now())
+	find(t, tg)
+}
+
+// What was seen without a doubt stays it, whatever becomes of the clock, for later
+// processes too.
+func TestPidfileOfProcessSeenBefore(t *testing.T) {
+	checkLeaks(t)
+	_, cmd := sleeper(t, "seen-before")
+	path := writePidfile(t, strconv.Itoa(cmd.Process.Pid))
+	tg, memory := target(t, "pidfile:%s", path), &notes{}
+	current(t, newFinder(t, tg, memory))
+	for _, shift := range []time.Duration{-time.Hour, time.Hour} {
+		set(t, path, time.Now().Add(shift))
+		if p := current(t, newFinder(t, tg, memory)); p.PID() != cmd.Process.Pid {
+			t.Errorf("found %d, want %d", p.PID(), cmd.Process.Pid)
+		}
+	}
+}
+
+func TestProcess1IsNeverInDoubt(t *testing.T) {
+	const inTwentyYears = 1 << 36
+	file := pidfile{written: time.Now()}
+	for pid, doubted := range map[int]bool{1: false, 2: true} {
+		if err := file.doubt(&Process{pid: pid, start: inTwentyYears}); (err != nil) != doubted {
+			t.Errorf("process %d: %v", pid, err)
+		}
+	}
+}
+
+func set(t *testing.T, path string, modified time.Time) {
+	t.Helper()
+	if err := os.Chtimes(path, modified, modified); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
 )
 
 // Process is one process, found once: it never comes to mean another one that
@@ -27,18 +29,6 @@ type Process struct {
 	startWatch sync.Once
 	markClosed sync.Once
 	closed     chan struct{}
-}
-
-// Identity tells one process from every other, also from a later one with the
-// same PID.
-type Identity struct {
-	PID       int
-	StartTime uint64 // clock ticks since boot
-}
-
-// String is the identity for people and files: "PID@STARTTIME".
-func (i Identity) String() string {
-	return strconv.Itoa(i.PID) + "@" + strconv.FormatUint(i.StartTime, 10)
 }
 
 // errGone: there is no such process, or it has exited.
@@ -78,8 +68,10 @@ func (p *Process) StartTime() uint64 { return p.start }
 // Name is the process's comm when it was found: at most 15 bytes.
 func (p *Process) Name() string { return p.name }
 
-// Identity is the PID with the start time.
-func (p *Process) Identity() Identity { return Identity{p.pid, p.start} }
+// Identity is the PID with the start time, which tell the process from every other.
+func (p *Process) Identity() state.MainIdentity {
+	return state.MainIdentity{PID: p.pid, StartTime: p.start}
+}
 
 // Alive tells whether the process runs; one that has exited and waits for its
 // parent (a zombie) does not. It asks the pidfd, which costs one system call.
@@ -98,13 +90,14 @@ func (p *Process) Alive() bool {
 }
 
 // Signal sends a signal. gone says that the process had exited already, which
-// is a result and no error. Where this user may not signal it, the error is a
-// *PermissionError. After Close of a live process it is os.ErrClosed.
+// is a result and no error. Where podhook may not signal it, the error is a
+// *process.DeniedError. After Close of a live process it is os.ErrClosed.
 func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
 	// A zombie takes signals without an error.
 	if !p.Alive() {
 		return true, nil
 	}
+	var denied *process.DeniedError
 	switch err := p.send(sig); {
 	case err == nil:
 		return false, nil
@@ -113,8 +106,8 @@ func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
 		return true, nil
 	case errors.Is(err, os.ErrClosed) && !p.Alive():
 		return true, nil // seen and closed by a Finder meanwhile
-	case errors.Is(err, unix.EPERM):
-		return false, &PermissionError{Op: "signal", PID: p.pid, Name: p.name, Err: err}
+	case errors.As(err, &denied):
+		return false, err
 	default:
 		return false, fmt.Errorf("signal %d to process %d (%s): %w", int(sig), p.pid, p.name, err)
 	}
@@ -190,13 +183,22 @@ func (p *Process) hasExited() bool {
 }
 
 func (p *Process) send(sig syscall.Signal) error {
-	if p.pidfd != nil {
-		return signalPidfd(p.pidfd, sig)
-	}
 	select {
 	case <-p.closed:
 		return os.ErrClosed
 	default:
-		return unix.Kill(p.pid, sig) // Signal has just compared the start time
 	}
+	if p.pidfd == nil {
+		return process.Signal(-1, p.pid, p.start, sig)
+	}
+	c, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	// Control keeps the number from being closed and used anew meanwhile.
+	if err := c.Control(func(fd uintptr) { sent = process.Signal(int(fd), p.pid, p.start, sig) }); err != nil {
+		return os.ErrClosed
+	}
+	return sent
 }

@@ -80,7 +80,9 @@ func recycle(t *testing.T) {
 		t.Errorf("pidfile: %+v", e)
 	}
 	_, err = byExe.Current()
-	wantError[*NoneError](t, err)
+	if e := wantError[*GoneError](t, err); !e.Recycled {
+		t.Errorf("exe: %+v", e)
+	}
 	if s, err := readStat(pid); err != nil || s.exited() {
 		t.Errorf("the other process was signalled: %+v, %v", s, err)
 	}
@@ -92,9 +94,8 @@ func recycle(t *testing.T) {
 	if p := current(t, byExe); p.PID() != pid || p.Identity() == held.Identity() {
 		t.Errorf("found %s, after %s", p.Identity(), held.Identity())
 	}
-	if _, err := byPID.Current(); !errors.Is(err, ErrNone) {
-		t.Errorf("the pinned process has come back: %v", err)
-	}
+	_, err = byPID.Current()
+	wantError[*GoneError](t, err)
 }
 
 func TestRecycledPIDIsNotSignalled(t *testing.T) {

@@ -19,7 +19,7 @@ func (t Target) search() (*Process, error) {
 	for range attempts {
 		all, err := scan()
 		if err != nil {
-			return nil, fmt.Errorf("main process %s: %w", t, err)
+			return nil, fmt.Errorf("%s: %w", t, err)
 		}
 		delete(all, os.Getpid())
 		chosen, err := t.choose(all)
@@ -31,7 +31,7 @@ func (t Target) search() (*Process, error) {
 			return p, err
 		}
 	}
-	return nil, fmt.Errorf("main process %s: what matches was gone each time, %d times", t, attempts)
+	return nil, fmt.Errorf("%s: what matches was gone each time, %d times", t, attempts)
 }
 
 // hold takes hold of the chosen process, unless it has gone or become another
@@ -39,7 +39,7 @@ func (t Target) search() (*Process, error) {
 func (t Target) hold(chosen stat) (*Process, error) {
 	p, s, err := open(chosen.PID)
 	if err != nil {
-		return nil, fmt.Errorf("main process %s: %w", t, err)
+		return nil, fmt.Errorf("%s: %w", t, err)
 	}
 	if found, _ := t.matcher()(s); !found || s.Start != chosen.Start {
 		p.Close()
@@ -67,11 +67,11 @@ func (t Target) choose(all map[int]stat) (stat, error) {
 		roots = withoutHooks(roots)
 	}
 	if len(roots) == 0 {
-		return stat{}, &NoneError{t, len(all), unreadable}
+		return stat{}, &NoneError{t, t.whyNone(all, unreadable)}
 	}
 	for _, s := range roots {
 		if err := candidates[s.PID]; err != nil {
-			return stat{}, &PermissionError{"see the program of", s.PID, s.Comm, err}
+			return stat{}, &PermissionError{t, s.PID, s.Comm, err}
 		}
 	}
 	if len(roots) > 1 {

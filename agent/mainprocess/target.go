@@ -5,21 +5,28 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/state"
 )
 
 // Target says how the main process is found. The zero value finds nothing.
 type Target struct {
 	kind  kind
 	value string
-	pid   int    // of kindPID only
-	start uint64 // of kindPID only: its start time where it is known
+	pid   int // of kindPID only
+	// started is a process of podhook's own, nil where it is somebody else's.
+	started *state.MainIdentity
 }
 
-// Started is the process that podhook run has started: pid with its start time in
-// clock ticks since boot, 0 where that is not known. Another one with its number
-// is not it. pid 0 is a process that has not been started yet.
-func Started(pid int, start uint64) Target {
-	return Target{kind: kindPID, value: strconv.Itoa(pid), pid: pid, start: start}
+// Started is the process that podhook run has started. Another one with its number
+// is not it; a start time of 0 is not compared. PID 0 is a process that has not been
+// started yet.
+func Started(main state.MainIdentity) Target {
+	t := Target{kind: kindPID, value: strconv.Itoa(main.PID), pid: main.PID}
+	if main.PID != 0 {
+		t.started = &main
+	}
+	return t
 }
 
 type kind string

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"os"
 	"runtime"
 	"syscall"
@@ -9,15 +8,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/process/inherited"
+	"github.com/podhook/podhook/hooks/procstat"
 )
 
 // child is the main process.
 type child struct {
 	pid   int
 	pidfd int // -1 where the kernel has none (before 5.2)
-	group bool
-	tty   *terminal // our session's, or nil
+	// started is its start in clock ticks since boot, 0 where there is no /proc.
+	started uint64
+	group   bool
+	tty     *terminal // our session's, or nil
 }
 
 // start executes the command as the leader of a process group, in the
@@ -38,6 +41,9 @@ func (c *child) start(command Command) (int, error) {
 		return 0, &ExecError{Name: command.Argv[0], Err: err}
 	}
 	c.pid, c.pidfd = pid, int(m.pidfd)
+	if st, err := procstat.Read("/proc", pid); err == nil {
+		c.started = st.Start
+	}
 	return pid, nil
 }
 
@@ -81,27 +87,32 @@ func forkBlocked(m *image) (uintptr, syscall.Errno) {
 	return pid, errno
 }
 
-// signal sends sig; info is what it came with, or nil.
-func (c *child) signal(sig syscall.Signal, info *received) {
+// signal sends sig; info is what it came with, or nil. It has errors as
+// process.Signal has, but none where the main process has gone.
+func (c *child) signal(sig syscall.Signal, info *received) error {
 	if c.tty != nil && sig == syscall.SIGCONT {
 		c.tty.resume(c.pid)
-		return
+		return nil
 	}
-	if c.group {
-		_ = syscall.Kill(-c.pid, sig)
-		return
+	var err error
+	switch {
+	case c.group:
+		err = process.SignalGroup(c.pid, sig)
+	case info != nil && info.code == codeQueue && c.queue(sig, info):
+	default:
+		err = process.Signal(c.pidfd, c.pid, c.started, sig)
 	}
+	if err == syscall.ESRCH {
+		return nil
+	}
+	return err
+}
+
+// queue sends a signal with the value that it came with, by a pidfd alone.
+func (c *child) queue(sig syscall.Signal, info *received) bool {
 	if c.pidfd < 0 {
-		_ = syscall.Kill(c.pid, sig)
-		return
+		return false
 	}
-	var value unsafe.Pointer
-	if info != nil && info.code == codeQueue {
-		value = unsafe.Pointer(info)
-	}
-	_, _, errno := unix.Syscall6(unix.SYS_PIDFD_SEND_SIGNAL, uintptr(c.pidfd), uintptr(sig), uintptr(value), 0, 0, 0)
-	if errno != 0 && !errors.Is(errno, syscall.ESRCH) {
-		// A seccomp filter may not know it.
-		_ = syscall.Kill(c.pid, sig)
-	}
+	_, _, errno := unix.Syscall6(unix.SYS_PIDFD_SEND_SIGNAL, uintptr(c.pidfd), uintptr(sig), uintptr(unsafe.Pointer(info)), 0, 0, 0)
+	return errno == 0
 }

@@ -24,6 +24,9 @@ type Options struct {
 	// process does not get it unless by Deliver. It must return at once; signals
 	// wait meanwhile. Nil takes none.
 	Hold func(syscall.Signal) bool
+	// Lost is told of a signal that has arrived and that the main process did not
+	// get, and why: mostly a *process.DeniedError. It must not block. Nil for nobody.
+	Lost func(syscall.Signal, error)
 }
 
 // Supervisor starts the main process and passes signals on to it. All methods
@@ -113,14 +116,21 @@ func (s *Supervisor) receive(sig syscall.Signal, info *received) {
 	if s.options.Hold != nil && s.options.Hold(sig) {
 		return
 	}
-	s.deliver(sig, info)
+	s.lost(sig, s.deliver(sig, info))
+}
+
+func (s *Supervisor) lost(sig syscall.Signal, err error) {
+	if err != nil && s.options.Lost != nil {
+		s.options.Lost(sig, err)
+	}
 }
 
 // Deliver sends sig to the main process, or keeps it until there is one. After
-// its end it does nothing.
-func (s *Supervisor) Deliver(sig syscall.Signal) { s.deliver(sig, nil) }
+// its end it does nothing. The error is why it could not be delivered: mostly a
+// *process.DeniedError.
+func (s *Supervisor) Deliver(sig syscall.Signal) error { return s.deliver(sig, nil) }
 
-func (s *Supervisor) deliver(sig syscall.Signal, info *received) {
+func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -132,8 +142,9 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) {
 		}
 		s.queue = append(s.queue, p)
 	default:
-		s.main.signal(sig, info)
+		return s.main.signal(sig, info)
 	}
+	return nil
 }
 
 // Start starts the main process and then gives it the signals that have come for
@@ -149,7 +160,7 @@ func (s *Supervisor) Start(command Command) (pid int, exited <-chan process.Exit
 	}
 	s.main = main
 	for _, p := range s.queue {
-		main.signal(p.sig, &p.info)
+		s.lost(p.sig, main.signal(p.sig, &p.info))
 	}
 	s.queue = nil
 	if main.tty == nil && main.pidfd >= 0 {

@@ -252,7 +252,7 @@ func TestHAProxyMetric(t *testing.T) {
 	backend.release(1)
 	<-answer
 	s.expect(0, metric("20s", "--at-most", "0")...)
-	e = s.expect(124, "wait", "--metric", url, "--name", "haproxy_no_such_metric", "--at-most", "0", "--timeout", "20s")
+	e = s.expect(1, "wait", "--metric", url, "--name", "haproxy_no_such_metric", "--at-most", "0", "--timeout", "20s")
 	contains(t, e.stderr, "series is haproxy_no_such_metric")
 	between(t, e.elapsed, 0, 10*time.Second) // what will never be there is not waited for
 }

@@ -54,15 +54,23 @@ func (p *parts) findMain() error {
 		if err != nil {
 			return usagef("PODHOOK_MAIN: %v", err)
 		}
-		p.finder = mainprocess.NewFinder(target)
+		p.finder = mainprocess.NewFinder(target, p.memory())
 		return nil
 	}
 	if p.store != nil {
 		if main, ok := p.store.Main(); ok {
-			p.finder = mainprocess.NewFinder(mainprocess.Started(main.PID, main.StartTime))
+			p.finder = mainprocess.NewFinder(mainprocess.Started(main), nil)
 		}
 	}
 	return nil
+}
+
+// memory keeps what was seen of processes; nil where there is no state.
+func (p *parts) memory() mainprocess.Memory {
+	if p.store == nil {
+		return nil
+	}
+	return p.store
 }
 
 // openState is open for the commands that only read the state.
@@ -80,7 +88,7 @@ func (p *parts) options(c *call) hooks.Options {
 		Store:    p.store,
 		StoreErr: p.storeErr,
 		Environ:  c.env,
-		Target:   agent.Target,
+		Target:   agent.Targets(p.memory()),
 		Main:     p.finderMain(),
 		OneMain:  p.settings.Main == "",
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},

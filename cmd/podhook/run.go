@@ -127,7 +127,7 @@ func runMain(ctx context.Context, c *call) int {
 	if err := f.takeOrphans(c.stderr, reaper); err != nil {
 		return c.fail(err)
 	}
-	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: k.rewrite, Hold: k.hold()})
+	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: k.rewrite, Hold: k.hold(), Lost: p.lost})
 	k.super = s
 	code, err := s.Run(func() int {
 		code, err := k.live(command)
@@ -137,6 +137,11 @@ func runMain(ctx context.Context, c *call) int {
 		return c.fail(err)
 	}
 	return code
+}
+
+// lost says that CMD did not get a signal.
+func (p *parts) lost(sig syscall.Signal, err error) {
+	p.logger.Error("signal lost, the main process did not get it", "signal", unix.SignalName(sig), "error", err.Error())
 }
 
 // exitCode is podhook's own: CMD's, remapped, or what a shell gives where CMD

@@ -120,7 +120,7 @@ func hasSteps(cfg *config.Config) bool {
 // is made here.
 func (p *parts) startLife(ctx context.Context, c *call, k *companions, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
 	ctx, k.cancel = context.WithCancelCause(ctx)
-	o.Main = lifecycle.NewMain(func(sig syscall.Signal) { k.super.Deliver(sig) })
+	o.Main = lifecycle.NewMain(func(sig syscall.Signal) error { return k.super.Deliver(sig) })
 	var main hooks.MainProcess = o.Main
 	if p.finder != nil {
 		main = p.finderMain()

@@ -51,16 +51,16 @@ func signalMain(_ context.Context, c *call) int {
 // target is the process that a signal goes to: the main process, or another one
 // that is named as for PODHOOK_MAIN.
 func (c *call) target(to string) (*mainprocess.Finder, error) {
+	p, err := open(c, show.PID1Log())
+	if err != nil {
+		return nil, err
+	}
 	if to != "" && to != "main" {
 		target, err := mainprocess.Parse(to)
 		if err != nil {
 			return nil, usagef("signal: --to: %v", err)
 		}
-		return mainprocess.NewFinder(target), nil
-	}
-	p, err := open(c, show.PID1Log())
-	if err != nil {
-		return nil, err
+		return mainprocess.NewFinder(target, p.memory()), nil
 	}
 	if p.finder == nil {
 		return nil, usagef("signal: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/hooks/wait"
@@ -16,10 +18,14 @@ const defaultWait = 60 * time.Second
 // awaited is what the wait command waits for.
 type awaited struct {
 	name string
-	// until returns what was seen last, and an error where it did not come.
+	// until returns what was seen last, and an error where it did not come: the
+	// context's, or why it never will.
 	until func(context.Context) (string, error)
-	once  func(context.Context) (string, bool)
+	// once looks once; the error is errNotYet or why it never will come.
+	once func(context.Context) (string, error)
 }
+
+var errNotYet = errors.New("not yet")
 
 // waitFor is the wait step as a command, and waits for hooks too. With --timeout
 // 0s it looks once, as an exec probe.
@@ -38,28 +44,26 @@ func waitFor(ctx context.Context, c *call) int {
 	}
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	last, ok := what.within(ctx, f.timeout)
+	last, err := what.within(ctx, f.timeout)
 	switch {
-	case ok:
+	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
 		return interruptedCode(ctx)
+	case !errors.Is(err, errNotYet) && !errors.Is(err, context.DeadlineExceeded):
+		return c.fail(fmt.Errorf("wait for %s: %w", what.name, err))
 	}
 	fmt.Fprintf(c.stderr, "podhook: waited %v for %s: %s\n", f.timeout, what.name, last)
 	return exitLate
 }
 
-func (a *awaited) within(ctx context.Context, timeout time.Duration) (last string, ok bool) {
+func (a *awaited) within(ctx context.Context, timeout time.Duration) (last string, err error) {
 	if timeout == 0 {
 		return a.once(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	last, err := a.until(ctx)
-	if err != nil && ctx.Err() == nil {
-		last = err.Error()
-	}
-	return last, err == nil
+	return a.until(ctx)
 }
 
 // looked is awaited by looking again and again.
@@ -69,9 +73,12 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 		until: func(ctx context.Context) (string, error) {
 			return look.Until(ctx, interval, func(string) {})
 		},
-		once: func(ctx context.Context) (string, bool) {
+		once: func(ctx context.Context) (string, error) {
 			seen := look.Once(ctx)
-			return seen.Text, seen.Done
+			if !seen.Done && seen.Err == nil {
+				seen.Err = errNotYet
+			}
+			return seen.Text, seen.Err
 		},
 	}
 }
@@ -87,13 +94,21 @@ func (c *call) mainExit() (*awaited, error) {
 		return nil, usagef("wait: --exit: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")
 	}
 	const alive = "it is alive"
+	until := func(ctx context.Context) (string, error) {
+		err := main.WaitExit(ctx, nil)
+		var gone *hooks.GoneError
+		if errors.As(err, &gone) {
+			err = nil
+		}
+		return alive, err
+	}
 	return &awaited{
 		name:  config.MainExit{}.String(),
-		until: func(ctx context.Context) (string, error) { return alive, main.WaitExit(ctx) },
-		once: func(ctx context.Context) (string, bool) {
-			ctx, cancel := context.WithCancel(ctx)
-			cancel()
-			return alive, main.WaitExit(ctx) == nil
+		until: until,
+		once: func(ctx context.Context) (string, error) {
+			ctx, cancel := context.WithDeadline(ctx, time.Now())
+			defer cancel()
+			return until(ctx)
 		},
 	}, nil
 }

@@ -74,12 +74,25 @@ func parse(text []byte) (Stat, error) {
 // tick is a clock tick: USER_HZ is 100 on all that Go runs on.
 const tick = 10 * time.Millisecond
 
-// Started is the time of a start in clock ticks since boot, suspended time included;
-// zero where it is not known.
+// Started is the time of a start in clock ticks since boot, suspended time included,
+// by the clock as it is set now; zero where it is not known.
 func Started(ticks uint64) time.Time {
-	var sinceBoot unix.Timespec
-	if ticks == 0 || unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot) != nil {
+	const quick = time.Millisecond
+	var before, after unix.Timespec
+	if ticks == 0 {
 		return time.Time{}
 	}
-	return time.Now().Round(0).Add(time.Duration(ticks)*tick - time.Duration(sinceBoot.Nano()))
+	var started time.Time
+	for range 10 {
+		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &before) != nil {
+			return time.Time{}
+		}
+		now := time.Now().Round(0)
+		_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &after) // as the first did
+		started = now.Add(time.Duration(ticks)*tick - time.Duration(before.Nano()))
+		if after.Nano()-before.Nano() < int64(quick) {
+			break // else we were held up between the two clocks
+		}
+	}
+	return started
 }

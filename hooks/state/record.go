@@ -73,6 +73,9 @@ type MainIdentity struct {
 	StartTime uint64 `json:"startTime"`
 }
 
+// String is the identity for people: "PID@STARTTIME".
+func (m MainIdentity) String() string { return fmt.Sprintf("%d@%d", m.PID, m.StartTime) }
+
 // StepRecord is one step of a run.
 type StepRecord struct {
 	Name    string     `json:"name"`

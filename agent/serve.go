@@ -67,8 +67,14 @@ func endOnThird(ctx context.Context, stops <-chan os.Signal, cancel context.Canc
 	cancel()
 }
 
+// stopHooks runs shutdown, or what it owes where it has succeeded: a run that goes
+// on may have skipped, before the stop signal, what it would not skip now.
 func (a *Agent) stopHooks(ctx context.Context) {
-	result, err := a.Runner.Call(ctx, config.Shutdown, hooks.Request{Trigger: state.TriggerSignal})
+	request := hooks.Request{Trigger: state.TriggerSignal}
+	result, err := a.Runner.Call(ctx, config.Shutdown, request)
+	if err == nil && result.Joined && result.Record.Outcome == state.Succeeded {
+		result, err = a.Runner.Call(ctx, config.Shutdown, request)
+	}
 	if err != nil && ctx.Err() == nil {
 		a.Logger.Error("shutdown not run", "error", err.Error(), "joined", result.Joined)
 	}

@@ -179,6 +179,31 @@ func TestStopSignalJoinsTheRunOfACaller(t *testing.T) {
 	}
 }
 
+// What the run of a caller has skipped before the stop signal is run after it.
+func TestStopSignalRunsWhatAJoinedRunOwes(t *testing.T) {
+	s := serve(t, `{hooks: {shutdown: {steps: [{exec: [sh, -c, 'touch $DIR/owed'], when: {podEnds: true}}, {exec: [sh, -c, 'echo run >>$DIR/runs; until [ -e $DIR/go ]; do sleep 0.02; done']}]}}}`)
+	s.agent.Runner.OwnContainer = true
+	answered := make(chan reply, 1)
+	go func() {
+		r, err := s.do("GET", "/shutdown", "")
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- r
+	}()
+	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	s.stop()
+	eventually(t, "the stop signal is taken", func() bool { return s.logs.count("stop signal received") == 1 })
+	s.write(s.dir+"/go", "")
+	if r := <-answered; r.status != 200 {
+		t.Errorf("the caller is answered %d %s", r.status, r.body)
+	}
+	s.leaves(time.Now(), 0, 8*time.Second)
+	if _, err := os.Stat(s.dir + "/owed"); err != nil || len(s.lines("runs")) != 1 {
+		t.Errorf("%v; the other step was run %d times", err, len(s.lines("runs")))
+	}
+}
+
 // An exec'd preStop's run is joined too.
 func TestStopSignalJoinsTheRunOfAnotherProcess(t *testing.T) {
 	s := serve(t, waits)

@@ -63,7 +63,9 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 			return Result{Record: previous, Joined: true}, nil
 		}
 		if !req.Force && r.counts(hook, previous) {
-			return Result{Record: previous, Already: true}, nil
+			if req.onlyOwed = r.podEnds() && owes(previous); !req.onlyOwed {
+				return Result{Record: previous, Already: true}, nil
+			}
 		}
 		j.previous = previous
 	}

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/executable"
@@ -94,6 +95,7 @@ func records(list []work, previous state.Record) []state.StepRecord {
 	for i := range list {
 		for _, u := range list[i].all() {
 			rec := state.StepRecord{Name: u.name, Kind: u.step.Action.Kind(), Once: u.step.Once}
+			rec.Owed = owes(previous, u.name)
 			if u.step.Once {
 				rec.DoneIn = doneIn(previous, u.name)
 			}
@@ -101,6 +103,14 @@ func records(list []work, previous state.Record) []state.StepRecord {
 		}
 	}
 	return recs
+}
+
+// owes says whether a run has left out one of the steps, or any one where none is
+// named, for want of knowing that the pod ends.
+func owes(previous state.Record, names ...string) bool {
+	return slices.ContainsFunc(previous.Steps, func(s state.StepRecord) bool {
+		return s.Owed && s.Outcome == state.Skipped && (len(names) == 0 || slices.Contains(names, s.Name))
+	})
 }
 
 // doneIn is the run in which the step has succeeded, or nothing.

@@ -107,7 +107,7 @@ func (r *Runner) before(p *Preview, hook *config.Hook, req Request) (previous st
 
 // preview adds the units of the hook's n-th step.
 func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
-	reason := x.skip(w.step)
+	reason := x.skip(w)
 	ctx, cancel := x.time(context.Background(), n)
 	end, _ := ctx.Deadline()
 	cancel()

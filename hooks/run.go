@@ -18,6 +18,8 @@ type run struct {
 	hook *config.Hook
 	budget
 	environ []string // of the request
+	// onlyOwed: the hook has succeeded before, but for steps that it owes.
+	onlyOwed bool
 
 	// mu guards what the steps of a group share: the record, its journal and
 	// what their failures count for.
@@ -35,7 +37,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 	x := r.newRun(hook, source, req, j)
 	list := plan(hook)
 	x.rec.Steps = records(list, j.previous)
-	if len(list) > 0 && x.skip(list[0].step) == "" {
+	if len(list) > 0 && x.skip(&list[0]) == "" {
 		x.mark(&list[0])
 	}
 	j.begin(&x.rec)
@@ -58,7 +60,7 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 
 func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
 	now := time.Now()
-	x := &run{Runner: r, hook: hook, journal: j, budget: r.budgetOf(hook, now), environ: req.Environ}
+	x := &run{Runner: r, hook: hook, journal: j, budget: r.budgetOf(hook, now), environ: req.Environ, onlyOwed: req.onlyOwed}
 	x.rec = state.Record{
 		RunID:        fmt.Sprintf("%016x", rand.Uint64()),
 		Hook:         hook.Name,

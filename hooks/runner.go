@@ -69,6 +69,8 @@ type Request struct {
 	Trigger state.Trigger
 	// Force runs the hook although it has succeeded in this instance.
 	Force bool
+	// onlyOwed: see run.
+	onlyOwed bool
 	// Environ are more entries for the steps' environment. They are podhook's
 	// own and never a caller's.
 	Environ []string

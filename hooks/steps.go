@@ -17,7 +17,7 @@ import (
 func (x *run) steps(life context.Context, list []work) {
 	for i := range list {
 		w := &list[i]
-		if reason := x.skip(w.step); reason != "" {
+		if reason := x.skip(w); reason != "" {
 			x.skipAll(w.all(), reason)
 			continue
 		}
@@ -35,18 +35,25 @@ func (x *run) steps(life context.Context, list []work) {
 	}
 }
 
+// podEndsUnknown is why a step is skipped that is owed then.
+const podEndsUnknown = "when: that the pod ends is not known here"
+
 // skip says why a step of the hook is not run, or nothing.
-func (x *run) skip(step *config.Step) string {
+func (x *run) skip(w *work) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	when := step.When
+	when := w.step.When
 	switch {
-	case x.halted && !step.Always:
+	case x.halted && !w.step.Always:
 		return "an earlier step did not succeed"
+	case x.onlyOwed && !slices.ContainsFunc(w.all(), func(u unit) bool { return x.rec.Steps[u.at].Owed }):
+		return "had its turn in run " + x.journal.previous.RunID
+	case x.onlyOwed:
+		return ""
 	case len(when.Triggers) > 0 && !slices.Contains(when.Triggers, string(x.rec.Trigger)):
 		return fmt.Sprintf("when: the run was begun by %s, not by %s", x.rec.Trigger, strings.Join(when.Triggers, " or "))
 	case when.PodEnds && !x.podEnds():
-		return "when: that the pod ends is not known here"
+		return podEndsUnknown
 	}
 	return ""
 }
@@ -60,7 +67,7 @@ func (x *run) skipAll(units []unit, reason string) {
 		if rec.DoneIn != "" {
 			why = onceReason(rec)
 		}
-		*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: why}
+		*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: why, Owed: why == podEndsUnknown}
 		x.rec.Totals.AddStep(rec.Name, rec.Outcome, 0)
 	}
 }
@@ -117,6 +124,7 @@ func (x *run) work(ctx context.Context, w *work, sc *scope) {
 	defer budget.end()
 	for i, u := range w.units {
 		a := &action{run: x, unit: u, rec: x.record(u), tail: newTail(), shown: time.Now()}
+		a.rec.Owed = false
 		switch {
 		case a.rec.DoneIn != "":
 			x.skipAll([]unit{u}, "")

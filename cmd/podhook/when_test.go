@@ -9,7 +9,7 @@ import (
 const podEnds = `hooks:
   shutdown:
     steps:
-    - {name: drain, write: {file: "${DIR}/drained"}}
+    - {name: drain, exec: [sh, -c, 'echo >>"$DIR/drained"']}
     - {name: deregister, write: {file: "${DIR}/deregistered"}, when: {podEnds: true}}
 `
 
@@ -17,14 +17,18 @@ const podEnds = `hooks:
 // main container's preStop comes before a restart of that one too.
 func TestPodEnds(t *testing.T) {
 	s := newSandbox(t, podEnds, "PODHOOK_LISTEN=127.0.0.1:0")
-	_, address := s.agent()
+	agent, address := s.agent()
 	if a, err := get(address, "/shutdown"); err != nil || a.Outcome != "succeeded" || !s.exists("drained") || s.exists("deregistered") {
 		t.Errorf("%+v, %v: a call of preStop was taken for the pod's end, or did nothing", a, err)
 	}
 	contains(t, s.expect(0, "status").stdout, "when: that the pod ends is not known here")
+	agent.signal(t, syscall.SIGTERM)
+	if e := agent.wait(t); e.code != 0 || s.read("drained") != "\n" || !s.exists("deregistered") {
+		t.Errorf("%v, drained %q: the agent's own stop did not run what preStop had left out, and nothing else", e, s.read("drained"))
+	}
 
 	s = newSandbox(t, podEnds, "PODHOOK_LISTEN=127.0.0.1:0")
-	agent, _ := s.agent()
+	agent, _ = s.agent()
 	agent.signal(t, syscall.SIGTERM)
 	if e := agent.wait(t); e.code != 0 || !s.exists("drained") || !s.exists("deregistered") {
 		t.Errorf("%v: the agent's own stop was not taken for the pod's end", e)

@@ -18,10 +18,11 @@ type When struct {
 	// the pod goes on (kubelet.md, "When preStop runs"). An agent that is a
 	// container of its own can tell: its own stop signal says that the pod ends,
 	// because a restart of another container does not stop it. So the condition
-	// holds in `podhook serve` once the agent itself was told to stop; it never
-	// holds in `podhook run` and in exec'd hooks, where the step is skipped and
-	// the record says why. What is wrong with it: a failed liveness probe of the
-	// agent's own container looks like the pod's end.
+	// holds in `podhook serve` once the agent itself was told to stop; where the hook
+	// has succeeded before, the step is run alone then. It never holds in `podhook
+	// run` and in exec'd hooks, where the step is skipped and the record says why.
+	// What is wrong with it: a failed liveness probe of the agent's own container
+	// looks like the pod's end.
 	PodEnds bool
 }
 

@@ -93,7 +93,10 @@ type StepRecord struct {
 	// DoneIn is the earlier run of this instance in which a step that is marked
 	// once has succeeded.
 	DoneIn string `json:"doneIn,omitempty"`
-	Error  string `json:"error,omitempty"`
+	// Owed is a step that was skipped because it was not known whether the pod
+	// ends. It is run when that becomes known.
+	Owed  bool   `json:"owed,omitempty"`
+	Error string `json:"error,omitempty"`
 	// Waiting is what a running step waits for.
 	Waiting string `json:"waiting,omitempty"`
 	// Tail are the last lines of output; see AddTail.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,12 +42,41 @@ func shared(t *testing.T, fd int) *NonBlocking {
 }
 
 func cleaned(t *testing.T, w *NonBlocking) *NonBlocking {
-	t.Cleanup(func() {
-		if w.fd >= 0 {
-			unix.Close(w.fd)
-		}
-	})
+	t.Cleanup(func() { shut(w) })
 	return w
+}
+
+// shut closes the log and forgets what waits.
+func shut(w *NonBlocking) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = nil
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	if w.fd >= 0 {
+		unix.Close(w.fd)
+		w.fd = -1
+	}
+}
+
+// arrived reads until nothing waits in the log any more.
+func arrived(t *testing.T, w *NonBlocking, fd int) string {
+	t.Helper()
+	var all strings.Builder
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		waits := len(w.queue)
+		w.mu.Unlock()
+		all.WriteString(available(t, fd))
+		if waits == 0 {
+			return all.String()
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes still wait in the log", waits)
+		}
+	}
 }
 
 func write(t *testing.T, w *NonBlocking, line string) {
@@ -123,7 +153,7 @@ func checkLines(t *testing.T, text string) int {
 }
 
 func TestFullPipeLosesLinesAndCountsThem(t *testing.T) {
-	const lines = 5000 // a pipe takes 64 KiB, about 580 of them
+	const lines = 5000 // a pipe takes 64 KiB and the queue 256, about 2900 of them
 	shareR, shareW := pipe(t)
 	named := fifo(t)
 	namedR := reader(t, named)
@@ -138,20 +168,95 @@ func TestFullPipeLosesLinesAndCountsThem(t *testing.T) {
 					write(t, c.log, numbered(i))
 				}
 			})
-			got := checkLines(t, available(t, c.r))
-			if got == 0 || got == lines {
-				t.Errorf("%d of %d lines are in a pipe that nobody read", got, lines)
+			lost := c.log.Dropped()
+			got := checkLines(t, arrived(t, c.log, c.r))
+			if atLeast := (queueLimit + 60<<10) / len(numbered(0)); got < atLeast || got == lines {
+				t.Errorf("%d of %d lines were kept while nobody read, want at least %d", got, lines, atLeast)
 			}
-			if c.log.Dropped() != lines-got {
-				t.Errorf("%d lines of %d arrived and %d are counted as lost", got, lines, c.log.Dropped())
+			if lost != lines-got {
+				t.Errorf("%d lines of %d arrived and %d are counted as lost", got, lines, lost)
 			}
-			before := c.log.Dropped()
 			write(t, c.log, numbered(lines)) // somebody reads again
-			if text := available(t, c.r); text != numbered(lines) || c.log.Dropped() != before {
-				t.Errorf("after the reader is back %q arrived and %d more are lost", text, c.log.Dropped()-before)
+			if text := arrived(t, c.log, c.r); text != numbered(lines) || c.log.Dropped() != lost {
+				t.Errorf("after the reader is back %.60q arrived and %d more are lost", text, c.log.Dropped()-lost)
 			}
 		})
 	}
+}
+
+// A burst that a pipe alone cannot take is kept for a reader that comes a bit later.
+func TestBurstLosesNothing(t *testing.T) {
+	for lines, line := range map[int]func(int) string{
+		1000:  numbered,
+		10000: func(i int) string { return fmt.Sprintf("line %05d xxxxxx x\n", i) },
+	} {
+		r, fd := pipe(t)
+		w := shared(t, fd)
+		quickly(t, func() {
+			for i := range lines {
+				write(t, w, line(i))
+			}
+		})
+		var want strings.Builder
+		for i := range lines {
+			want.WriteString(line(i))
+		}
+		if got := arrived(t, w, r); got != want.String() || w.Dropped() != 0 {
+			t.Errorf("%d of %d bytes arrived, and %d lines are lost", len(got), want.Len(), w.Dropped())
+		}
+		unix.Close(r)
+	}
+}
+
+// At the end of a process what waits is written as long as somebody reads.
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, fd := pipe(t)
+		defer unix.Close(r)
+		w := shared(t, fd)
+		const lines = 1500
+		fill := func() string {
+			var text strings.Builder
+			for i := range lines {
+				write(t, w, numbered(i))
+				text.WriteString(numbered(i))
+			}
+			return text.String()
+		}
+		flush := func() time.Duration {
+			began := time.Now()
+			w.Flush()
+			return time.Since(began)
+		}
+		want := fill()
+		read := make(chan string)
+		go func() { // a slow reader
+			var all strings.Builder
+			for all.Len() < len(want) {
+				time.Sleep(flushPatience / 2)
+				all.WriteString(available(t, r))
+			}
+			read <- all.String()
+		}()
+		if took := flush(); took < flushPatience/2 || took > flushLimit {
+			t.Errorf("a log that is read slowly took %v at the end", took)
+		}
+		if text := <-read; text != want || w.Dropped() != 0 {
+			t.Errorf("%d of %d bytes arrived, %d lines are lost", len(text), len(want), w.Dropped())
+		}
+		fill()
+		if took := flush(); took != flushPatience {
+			t.Errorf("a log that nobody reads took %v at the end, want %v", took, flushPatience)
+		}
+		if got := checkLines(t, available(t, r)); got == 0 || got+w.Dropped() != lines {
+			t.Errorf("%d lines arrived and %d are lost of %d", got, w.Dropped(), lines)
+		}
+		fill()
+		time.Sleep(flushPatience) // nobody has read for that long: there is nothing to wait for
+		if took := flush(); took != 0 {
+			t.Errorf("a log that nobody has read for long took %v at the end", took)
+		}
+	})
 }
 
 // A line over PIPE_BUF can be taken in part.
@@ -168,19 +273,16 @@ func TestPartOfALineIsCompletedBeforeTheNext(t *testing.T) {
 			long := "line 00000 " + strings.Repeat("x", 100<<10) + "\n"
 			quickly(t, func() {
 				write(t, c.log, long)
-				write(t, c.log, numbered(1)) // does not fit
+				write(t, c.log, numbered(1))
 			})
-			if c.log.Dropped() != 1 {
-				t.Errorf("%d lines are lost, want 1", c.log.Dropped())
-			}
 			text := available(t, c.r)
 			if text == "" || strings.HasSuffix(text, "\n") {
 				t.Fatalf("%d bytes are in the pipe, want a part of the line of %d", len(text), len(long))
 			}
 			write(t, c.log, numbered(2))
-			text += available(t, c.r)
-			if want := long + numbered(2); text != want {
-				t.Errorf("got %d bytes ending in %.60q, want %d: the whole line and the next", len(text), text[max(0, len(text)-60):], len(want))
+			text += arrived(t, c.log, c.r)
+			if want := long + numbered(1) + numbered(2); text != want || c.log.Dropped() != 0 {
+				t.Errorf("got %d bytes ending in %.60q, want %d: the whole line and the next; %d are lost", len(text), text[max(0, len(text)-60):], len(want), c.log.Dropped())
 			}
 		})
 	}
@@ -192,7 +294,7 @@ func TestReaderGoneAndBack(t *testing.T) {
 	quickly(t, func() { write(t, w, numbered(0)) }) // nobody has ever been there
 	first := reader(t, path)
 	write(t, w, numbered(1))
-	write(t, w, strings.Repeat("y", 100<<10)+"\n") // is taken in part
+	write(t, w, strings.Repeat("y", 500<<10)+"\n") // is taken in part
 	if text := available(t, first); !strings.HasPrefix(text, numbered(1)) {
 		t.Fatalf("the first reader got %.60q", text)
 	}
@@ -276,7 +378,7 @@ func TestSocketIsWrittenWithoutWaiting(t *testing.T) {
 			write(t, w, numbered(i))
 		}
 	})
-	if got := checkLines(t, available(t, p[0])); got == 0 || got+w.Dropped() != lines {
+	if got := checkLines(t, arrived(t, w, p[0])); got == 0 || got+w.Dropped() != lines {
 		t.Errorf("%d lines arrived and %d are lost of %d", got, w.Dropped(), lines)
 	}
 }
@@ -307,7 +409,7 @@ func TestTerminalIsWrittenWithoutWaiting(t *testing.T) {
 		t.Errorf("the terminal shows %q", text)
 	}
 	quickly(t, func() {
-		for i := range 2000 {
+		for i := range 4000 {
 			write(t, w, numbered(i))
 		}
 	})
@@ -361,12 +463,11 @@ func TestManyWritersAndASlowReader(t *testing.T) {
 		read <- string(text)
 	}()
 	all.Wait()
-	if w.fd >= 0 {
-		unix.Close(w.fd)
-		w.fd = -1
-	} else {
+	w.Flush()
+	if w.fd < 0 {
 		t.Fatal("the pipe is not open")
 	}
+	shut(w)
 	got := 0
 	for line := range strings.Lines(<-read) {
 		if line != numbered(1) {

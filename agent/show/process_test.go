@@ -30,26 +30,55 @@ func TestMain(m *testing.M) {
 // child writes lines to a log and then says on stderr how many were lost.
 func child(name string) error {
 	w := OwnLog()
-	if name == "termination" {
+	switch name {
+	case "termination":
 		childTermination(os.Args[1])
 		return nil
-	}
-	if name == "pid 1" {
+	case "pid 1":
 		if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 			return err
 		}
 		if pid := os.Getpid(); pid != 1 {
 			return fmt.Errorf("PID is %d, want 1", pid)
 		}
-		w = PID1Log()
+		w = ContainerLog()
+	case "pause":
+		return childPause()
+	case "first":
+		if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+			return err
+		}
+		return again("hook", nil, nil)
+	case "hook":
+		_, err := fmt.Fprintln(ContainerLog(), "from a hook")
+		return err
 	}
 	for i := range childLines {
 		if _, err := w.Write([]byte(numbered(i))); err != nil {
 			return err
 		}
 	}
+	w.Flush()
 	fmt.Fprintln(os.Stderr, w.Dropped())
 	return nil
+}
+
+// childPause is PID 1 of a pod with shareProcessNamespace. It starts the first process
+// of a container, whose root is another mount and whose stdout another file.
+func childPause() error {
+	return again("first", os.NewFile(3, "log"), &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS})
+}
+
+// again runs this program as another child.
+func again(name string, stdout *os.File, attr *syscall.SysProcAttr) error {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.SysProcAttr = attr
+	if stdout != nil {
+		cmd.Stdout = stdout
+	}
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
 }
 
 // run runs a child whose stdout is a pipe that nobody reads before its end, and
@@ -97,6 +126,30 @@ func TestPID1LogIsTheContainersStdout(t *testing.T) {
 		Cloneflags:   syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Unshareflags: syscall.CLONE_NEWNS, // makes the mounts private
 	})
+}
+
+// With shareProcessNamespace PID 1 is the pod's pause, whose log nobody reads.
+func TestContainerLogWithAnotherPID1(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a PID namespace")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), childEnv+"=pause")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	var pause, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &pause, &stderr, []*os.File{w}
+	err = cmd.Run()
+	w.Close()
+	var text bytes.Buffer
+	_, _ = text.ReadFrom(r)
+	if err != nil || text.String() != "from a hook\n" || pause.Len() != 0 {
+		t.Errorf("%v %s\nthe container's log is %q, PID 1's %q", err, stderr.String(), text.String(), pause.String())
+	}
 }
 
 // asNobody runs a child as a user who may not write what is the test's.

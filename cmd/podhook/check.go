@@ -66,7 +66,7 @@ func check(_ context.Context, c *call) int {
 
 // look does the checks. Its own error is one of usage.
 func (r *checked) look(c *call, grace time.Duration) error {
-	p, err := openSettings(c, show.PID1Log())
+	p, err := openSettings(c, show.ContainerLog())
 	var bad *settings.Error
 	if errors.As(err, &bad) {
 		for _, problem := range bad.Problems {

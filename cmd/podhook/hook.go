@@ -72,7 +72,7 @@ type hookCall struct {
 
 func openHook(c *call, name string, force bool) (*hookCall, error) {
 	survivePipes()
-	p, err := open(c, show.PID1Log())
+	p, err := open(c, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}

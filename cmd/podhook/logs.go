@@ -21,7 +21,7 @@ func logs(ctx context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	p, err := openState(c, show.PID1Log())
+	p, err := openState(c, show.ContainerLog())
 	if err != nil {
 		return c.fail(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
@@ -22,6 +23,8 @@ type call struct {
 	env    []string
 	stdout io.Writer
 	stderr io.Writer
+	// log is the container's, where the command has opened it.
+	log *show.NonBlocking
 }
 
 // run finds the command and returns the exit code; only main exits.
@@ -37,7 +40,11 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	}
 	for _, cmd := range commands() {
 		if cmd.name == args[0] {
-			return cmd.run(ctx, c)
+			code := cmd.run(ctx, c)
+			if c.log != nil {
+				c.log.Flush()
+			}
+			return code
 		}
 	}
 	if isHelp(args[0]) {

@@ -35,6 +35,7 @@ func open(c *call, log *show.NonBlocking) (*parts, error) {
 
 // openSettings is open without the state.
 func openSettings(c *call, log *show.NonBlocking) (*parts, error) {
+	c.log = log
 	s, err := settings.Load(c.env)
 	if err != nil {
 		return nil, err

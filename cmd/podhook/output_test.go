@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"regexp"
@@ -98,6 +99,29 @@ func TestLogsAreBounded(t *testing.T) {
 		if info, err := entry.Info(); err == nil && info.Size() > limit+1024 {
 			t.Errorf("%s has %d bytes", entry.Name(), info.Size())
 		}
+	}
+}
+
+// slowly reads as the log's reader does on a busy node.
+type slowly struct{ bytes.Buffer }
+
+func (w *slowly) Write(p []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	return w.Buffer.Write(p)
+}
+
+// A burst at the end of podhook reaches a log that is read slowly.
+func TestLogIsWrittenToItsEnd(t *testing.T) {
+	const lines = 1200
+	s := newSandbox(t, fmt.Sprintf("hooks: {poststop: {steps: [{name: print, exec: [seq, %d]}]}}\n", lines))
+	var log slowly
+	cmd := s.command("run", "--", "true")
+	cmd.Stdout = &log
+	if e := s.begin(cmd).wait(t); e.code != 0 {
+		t.Fatal(e)
+	}
+	if got := strings.Count(log.String(), "step=print"); got != lines {
+		t.Errorf("%d lines of %d are in the log", got, lines)
 	}
 }
 

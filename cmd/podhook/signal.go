@@ -51,7 +51,7 @@ func signalMain(_ context.Context, c *call) int {
 // target is the process that a signal goes to: the main process, or another one
 // that is named as for PODHOOK_MAIN.
 func (c *call) target(to string) (*mainprocess.Finder, error) {
-	p, err := open(c, show.PID1Log())
+	p, err := open(c, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}

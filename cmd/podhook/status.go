@@ -19,7 +19,7 @@ func status(_ context.Context, c *call) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	p, err := openState(c, show.PID1Log())
+	p, err := openState(c, show.ContainerLog())
 	if err != nil {
 		return c.fail(err)
 	}

@@ -85,7 +85,7 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 
 // mainExit is awaited by the main process's pidfd.
 func (c *call) mainExit() (*awaited, error) {
-	p, err := open(c, show.PID1Log())
+	p, err := open(c, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (c *call) mainExit() (*awaited, error) {
 }
 
 func (c *call) hookSucceeded(name string) (wait.Look, error) {
-	p, err := open(c, show.PID1Log())
+	p, err := open(c, show.ContainerLog())
 	switch {
 	case err != nil:
 		return nil, err

@@ -64,6 +64,15 @@ func currentInstance(proc string) Instance {
 	return in
 }
 
+// FirstProcess returns the PID of the container's first process (see Instance). It is
+// 1 where that cannot be told.
+func FirstProcess() int {
+	if first, ok := findFirst("/proc"); ok {
+		return first.pid
+	}
+	return 1
+}
+
 // findFirst finds the oldest process that has the same root mount as we have.
 func findFirst(proc string) (firstProcess, bool) {
 	ours := rootMountID(filepath.Join(proc, "self/mountinfo"))

@@ -83,9 +83,22 @@ func hookRow(w io.Writer, h agent.HookStatus) {
 	case rec == nil:
 		fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%d steps, not run in this instance\n", h.Name, h.Steps)
 	default:
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.3f\t%s\n", h.Name, rec.Outcome, rec.Trigger,
-			rec.Start.UTC().Format(time.RFC3339), show.Seconds(*rec), oneLine(rec.Reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, rec.Outcome, rec.Trigger,
+			rec.Start.UTC().Format(time.RFC3339), seconds(rec.Outcome, &rec.Start, rec.End), oneLine(rec.Reason))
 	}
+}
+
+// seconds is how long a run or a step has taken by now. Nobody knows it where the
+// process that did it was killed.
+func seconds(outcome state.Outcome, start, end *time.Time) string {
+	if end == nil && outcome == state.Running {
+		now := time.Now()
+		end = &now
+	}
+	if start == nil || end == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", end.Sub(*start).Seconds())
 }
 
 func stepRows(w io.Writer, h agent.HookStatus) error {
@@ -93,19 +106,11 @@ func stepRows(w io.Writer, h agent.HookStatus) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "STEP OF %s\tKIND\tOUTCOME\tSECONDS\tDETAIL\n", h.Name)
 	for _, s := range h.LastRun.Steps {
-		seconds := "-"
-		if s.Start != nil {
-			end := time.Now()
-			if s.End != nil {
-				end = *s.End
-			}
-			seconds = fmt.Sprintf("%.3f", end.Sub(*s.Start).Seconds())
-		}
 		outcome := s.Outcome
 		if outcome == state.Pending {
 			outcome = "-"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds, oneLine(detail(s)))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, outcome, seconds(s.Outcome, s.Start, s.End), oneLine(detail(s)))
 	}
 	return tw.Flush()
 }

@@ -43,14 +43,14 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
 	}
 	before, _, _ := r.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
-	lock, waited, err := r.lock(ctx, hook)
+	lock, waited, err := r.lock(ctx, hook, req.Joiner)
 	if err != nil {
 		// What cannot be locked because nothing can be written may still be read.
 		if !waited && !req.Force && r.counts(hook, before) {
 			return Result{Record: before, Already: true}, nil
 		}
-		var stuck *StuckError
-		if errors.As(err, &stuck) || ctx.Err() != nil || !unrecorded(hook) {
+		var lost *NotRecordedError
+		if !errors.As(err, &lost) || ctx.Err() != nil || !unrecorded(hook) {
 			return Result{}, err
 		}
 		return r.run(ctx, hook, source, req, &journal{err: err})
@@ -79,7 +79,7 @@ func ranMeanwhile(before, after state.Record) bool {
 	return after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
 }
 
-func (r *Runner) lock(ctx context.Context, hook *config.Hook) (lock *state.Lock, waited bool, err error) {
+func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
 	h := r.Store.Hook(hook.Name)
 	lock, ok, err := h.TryLock()
 	if err != nil {
@@ -91,12 +91,17 @@ func (r *Runner) lock(ctx context.Context, hook *config.Hook) (lock *state.Lock,
 	patience := hook.Timeout + hook.LongestKill() + lockSlack
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if joiner != nil {
+		defer context.AfterFunc(joiner, cancel)()
+	}
 	lock, err = h.Lock(wait)
 	switch {
 	case err == nil:
 		return lock, true, nil
 	case ctx.Err() != nil:
 		return nil, true, context.Cause(ctx)
+	case joiner != nil && joiner.Err() != nil:
+		return nil, true, context.Cause(joiner)
 	case wait.Err() != nil:
 		return nil, true, &StuckError{Hook: hook.Name, After: patience}
 	}

@@ -71,6 +71,10 @@ type Request struct {
 	Force bool
 	// onlyOwed: see run.
 	onlyOwed bool
+	// Joiner, where it is not nil, ends when nobody is there any more to be told: a
+	// call that waits for the run of another process then gives up. A run that it
+	// has begun itself goes on.
+	Joiner context.Context
 	// Environ are more entries for the steps' environment. They are podhook's
 	// own and never a caller's.
 	Environ []string

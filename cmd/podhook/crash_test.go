@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,9 +30,9 @@ func crashConfig() string {
 	return b.String()
 }
 
-// TestSIGKILLAtRandomMoments kills the front, the worker or both of an exec'd
+// TestSIGKILLAtRandomMoments kills the caller, the worker or both of an exec'd
 // hook again and again. After each kill the state is readable, and no step that
-// it says is done has been run again; at last the hook ends.
+// it says is done has been run again; a worker that is left alone ends the hook.
 func TestSIGKILLAtRandomMoments(t *testing.T) {
 	began := time.Now()
 	seed := uint64(began.UnixNano())
@@ -38,7 +40,7 @@ func TestSIGKILLAtRandomMoments(t *testing.T) {
 	t.Logf("seed %d", seed)
 	s := newSandbox(t, crashConfig())
 	s.binary = plain
-	kills, interrupted := 0, 0
+	kills, interrupted, finished := 0, 0, 0
 	for round := 0; kills < crashes; round++ {
 		if err := os.RemoveAll(s.path("state")); err != nil {
 			t.Fatal(err)
@@ -49,8 +51,9 @@ func TestSIGKILLAtRandomMoments(t *testing.T) {
 		done := map[string]int{} // recorded as done: how often it had run by then
 		for kills < crashes {
 			call := s.start("prestart")
-			time.Sleep(time.Duration(random.Int64N(int64(25 * time.Millisecond)))) // the random moment
-			hit := s.crash(call, random.IntN(3))
+			s.randomMoment(random, call)
+			which := random.IntN(3)
+			hit, alone := s.crash(call, which)
 			e := call.wait(t)
 			s.gone()
 			kills++
@@ -58,6 +61,12 @@ func TestSIGKILLAtRandomMoments(t *testing.T) {
 			s.neverAgain(done, rec)
 			if found && rec.Outcome == state.Running {
 				t.Fatalf("round %d: nobody runs the hook, and its outcome is %s", round, rec.Outcome)
+			}
+			if alone {
+				finished++
+				if rec.Outcome != state.Succeeded {
+					t.Fatalf("round %d: the worker of a killed caller has not ended the hook: %v\nrecord %+v", round, e, rec)
+				}
 			}
 			if found && rec.Outcome == state.Succeeded {
 				break // too late: the next round begins with nothing done
@@ -72,32 +81,46 @@ func TestSIGKILLAtRandomMoments(t *testing.T) {
 		s.expect(0, "prestart")
 		s.neverAgain(done, s.record("prestart"))
 	}
-	t.Logf("%d kills, %d interrupted runs, %v", kills, interrupted, time.Since(began).Round(time.Millisecond))
-	if interrupted < crashes/4 {
-		t.Errorf("only %d of %d kills met a run", interrupted, kills)
+	t.Logf("%d kills, %d interrupted runs, %d without a caller, %v", kills, interrupted, finished, time.Since(began).Round(time.Millisecond))
+	if interrupted < crashes/8 || finished < crashes/8 {
+		t.Errorf("only %d and %d of %d kills met a run", interrupted, finished, kills)
 	}
 }
 
-// crash kills the front, the worker or both, as which says. It reports whether
-// the front, whose exit code the caller sees, was killed.
-func (s *sandbox) crash(call *running, which int) (front bool) {
+// randomMoment waits until some random number of the hook's steps have been run.
+func (s *sandbox) randomMoment(random *rand.Rand, call *running) {
+	s.t.Helper()
+	ran := func() int { return strings.Count(s.read("ran"), "\n") }
+	until := ran() + random.IntN(crashSteps)
+	eventually(s.t, "the hook has come so far, or has ended", func() bool {
+		select {
+		case <-call.done:
+			return true
+		default:
+			return ran() >= until
+		}
+	})
+	time.Sleep(time.Duration(random.Int64N(int64(5 * time.Millisecond))))
+}
+
+// crash kills the caller, the worker or both, as which says. It reports whether
+// the caller, whose exit code is seen, was killed, and a worker was left alone.
+func (s *sandbox) crash(call *running, which int) (caller, alone bool) {
 	kill := func(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended
 	worker := 0
-	if which != 0 {
-		for _, pid := range children(call.cmd.Process.Pid) {
-			if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
-				worker = pid
-			}
+	for _, pid := range children(call.cmd.Process.Pid) {
+		if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
+			worker = pid
 		}
 	}
-	if worker != 0 {
+	if worker != 0 && which != 0 {
 		kill(worker)
 	}
 	if which != 1 || worker == 0 {
 		kill(call.cmd.Process.Pid)
-		return true
+		return true, which == 0 && worker != 0
 	}
-	return false
+	return false, false
 }
 
 // neverAgain compares what the record says is done with how often it was run.
@@ -129,14 +152,16 @@ func (s *sandbox) neverAgain(done map[string]int, rec state.Record) {
 	}
 }
 
-// children are the children of a process.
+// children are the children of a process, of all of its threads.
 func children(pid int) []int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	var pids []int
-	for _, field := range strings.Fields(string(text)) {
-		var child int
-		if _, err := fmt.Sscan(field, &child); err == nil {
-			pids = append(pids, child)
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for field := range strings.FieldsSeq(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
 		}
 	}
 	return pids

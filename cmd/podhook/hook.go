@@ -39,26 +39,26 @@ func namedHook(ctx context.Context, c *call) int {
 	return execHook(ctx, c, words[0], *force)
 }
 
-// execHook runs a hook for a postStart or preStop exec. Where it has programs to
-// start it does so in a worker, so that nothing survives a podhook that is killed.
+// execHook runs a hook for a postStart or preStop exec. Where there is work to do
+// it does so in a worker, so that a caller that is killed does not stop the run.
 func execHook(ctx context.Context, c *call, name string, force bool) int {
 	h, err := openHook(c, name, force)
 	if err != nil {
 		return c.fail(err)
 	}
 	if h.settings.Disabled {
-		return h.run(ctx, false)
+		return h.run(ctx, nil)
 	}
 	if h.store != nil {
 		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
 	}
 	h.sayRefused()
-	if h.startsPrograms() {
-		if code, done := h.front(ctx); done {
+	if h.hasWork() {
+		if code, done := h.callWorker(ctx); done {
 			return code
 		}
 	}
-	return h.run(ctx, false)
+	return h.run(ctx, nil)
 }
 
 // hookCall is one exec'd hook.
@@ -106,15 +106,15 @@ func (h *hookCall) sayRefused() {
 	}
 }
 
-// startsPrograms says whether the call may start a program: it does not where
-// the hook has succeeded already or has only built-in steps.
-func (h *hookCall) startsPrograms() bool {
+// hasWork says whether the call may run a step: it does not where the hook has
+// none or has succeeded already.
+func (h *hookCall) hasWork() bool {
 	cfg, err := h.configuration.Get()
 	if err != nil {
 		return false
 	}
 	hook := cfg.Hooks[h.name]
-	if hook == nil || !hook.StartsPrograms() {
+	if hook == nil || len(hook.Steps) == 0 {
 		return false
 	}
 	if h.store == nil || h.force {
@@ -128,8 +128,9 @@ func (h *hookCall) startsPrograms() bool {
 }
 
 // run runs the hook in this process, or joins the run of another one, prints the
-// summary and returns the exit code.
-func (h *hookCall) run(ctx context.Context, isWorker bool) int {
+// summary and returns the exit code. A worker's caller ends with the process that
+// started it; it is nil where this process is no worker.
+func (h *hookCall) run(ctx, caller context.Context) int {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
 	reaper := process.NewReaper()
@@ -141,13 +142,15 @@ func (h *hookCall) run(ctx context.Context, isWorker bool) int {
 		o.Config = h.configuration.Get
 	}
 	// ctx stops the run, and how it ended is waited for all the same.
-	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, hooks.Request{Trigger: state.TriggerExec, Force: h.force})
+	request := hooks.Request{Trigger: state.TriggerExec, Force: h.force, Joiner: caller}
+	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, request)
 	code := h.report(ctx, result, err)
-	if isWorker {
-		if reaper.Draining() > 0 {
+	if caller != nil {
+		v := verdict{code: code, stays: reaper.Draining() > 0}
+		if v.stays {
 			leaveStdio()
 		}
-		tellFront(code)
+		v.tell()
 		_ = reaper.Drain(context.WithoutCancel(ctx)) // until the last background process has closed its output
 	}
 	return code

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +45,7 @@ func (s *sandbox) interrupted() {
 }
 
 func TestStopSignalEndsTheWholeTree(t *testing.T) {
-	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130, syscall.SIGHUP: 129} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := newSandbox(t, family)
 			call := s.familyRuns()
@@ -66,14 +68,69 @@ func TestStopSignalEndsTheWholeTree(t *testing.T) {
 	}
 }
 
-func TestKilledFrontEndsTheRun(t *testing.T) {
-	s := newSandbox(t, family)
+// A kubelet that restarts kills the processes of its execs and never calls postStart
+// again (deploy/kubernetes/kubelet.md): the run goes on, whatever its steps are, and
+// the next caller joins it. Here the whole process group is killed.
+func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
+	for kind, step := range map[string]string{
+		"program":  script(`echo began >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo printed late`),
+		"built-in": `wait: {file: "${DIR}/go"}`,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			s := newSandbox(t, "hooks: {prestart: {timeout: 60s, steps: [{"+step+"}, {"+script(`echo ended >>"$DIR/ran"`)+"}]}}\n")
+			log, err := os.Create(s.path("log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close()
+			c := s.container(log, "sleep", "1000")
+			cmd := c.enter(s.binary, "prestart")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			call := s.begin(cmd)
+			running := func() bool { rec, ok := s.seenIn(c, "prestart"); return ok && rec.Outcome == state.Running }
+			eventually(t, "the run goes on", running)
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if e := call.wait(t); e.code != -int(syscall.SIGKILL) { // at the end of its output
+				t.Error(e)
+			}
+			if !running() {
+				rec, _ := s.seenIn(c, "prestart")
+				t.Fatalf("the caller was killed, and the run has not gone on: %+v", rec)
+			}
+			next := s.begin(c.enter(s.binary, "prestart"))
+			s.waiting("prestart", 1)
+			s.open()
+			e := next.wait(t)
+			rec, _ := s.seenIn(c, "prestart")
+			if e.code != 0 || !strings.Contains(e.stdout, "in a run that was going on (run "+rec.RunID) {
+				t.Errorf("the next caller: %v, want it to be told of run %s", e, rec.RunID)
+			}
+			if got := strings.ReplaceAll(s.read("ran"), "began\n", ""); got != "ended\n" {
+				t.Errorf("ran %q", got)
+			}
+			if kind == "program" {
+				contains(t, s.read("log"), "printed late")
+				contains(t, c.exec("logs", "prestart").stdout, "printed late")
+			}
+			eventually(t, "the worker has ended", func() bool { return s.count("podhook "+workerCommand+" prestart") == 0 })
+		})
+	}
+}
+
+// The run's time is the hook's, with or without a caller.
+func TestKilledCallersRunTimesOut(t *testing.T) {
+	s := newSandbox(t, strings.Replace(family, "timeout: 40s", "timeout: 6s", 1))
 	call := s.familyRuns()
 	call.signal(t, syscall.SIGKILL)
 	call.wait(t)
 	s.gone()
-	s.interrupted()
-	contains(t, s.record("prestart").Reason, "the process that called the hook was killed")
+	rec := s.record("prestart")
+	if rec.Outcome != state.TimedOut {
+		t.Errorf("record %+v", rec)
+	}
+	between(t, rec.End.Sub(rec.Start), 6*time.Second, 20*time.Second)
 }
 
 func TestKilledWorkerLeavesNothing(t *testing.T) {
@@ -100,7 +157,7 @@ func TestBothKilledLeaveNoLeader(t *testing.T) {
 	s := newSandbox(t, family)
 	call := s.familyRuns()
 	worker := s.worker()
-	call.signal(t, syscall.SIGSTOP) // else the front would see the worker die
+	call.signal(t, syscall.SIGSTOP) // else the caller would see the worker die
 	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +171,12 @@ func TestBothKilledLeaveNoLeader(t *testing.T) {
 		return true
 	})
 	s.interrupted()
+	table := s.expect(0, "status").stdout // a dead run's time does not count on
+	for _, row := range []string{`(?m)^prestart +interrupted +exec +\S+ +- `, `(?m)^family +exec +interrupted +- `} {
+		if !regexp.MustCompile(row).MatchString(table) {
+			t.Errorf("no %s in\n%s", row, table)
+		}
+	}
 }
 
 // A run that a stop signal ended is no success: the next call is a new one.
@@ -132,7 +195,7 @@ func TestStoppedHookRunsAgain(t *testing.T) {
 	}
 }
 
-// The built-in steps have no worker and are interrupted as well.
+// The built-in steps are interrupted as well.
 func TestStopSignalEndsASleepStep(t *testing.T) {
 	s := newSandbox(t, "hooks: {shutdown: {steps: [{sleep: 20s}]}}\n")
 	call := s.start("shutdown")

@@ -225,15 +225,15 @@ func TestExecThatJoinsAFailingGateIsTold(t *testing.T) {
 	s.happens("prestart")
 	joining := s.begin(l.enter(s.binary, "prestart"))
 	eventually(t, "the exec waits for the run", func() bool { return s.waiters("state/hooks/prestart/lock") == 1 })
-	front := children(joining.cmd.Process.Pid)[0]
-	if err := syscall.Kill(front, syscall.SIGSTOP); err != nil { // it is slower than PID 1
+	caller := children(joining.cmd.Process.Pid)[0]
+	if err := syscall.Kill(caller, syscall.SIGSTOP); err != nil { // it is slower than PID 1
 		t.Fatal(err)
 	}
 	s.write("go", "", 0o644)
 	eventually(t, "prestart has failed", func() bool { return strings.Contains(s.read("log"), "main process not started") })
 	time.Sleep(200 * time.Millisecond) // by so much
 	joining.signal(t, syscall.SIGCONT) // nsenter stops and goes on with its child
-	_ = syscall.Kill(front, syscall.SIGCONT)
+	_ = syscall.Kill(caller, syscall.SIGCONT)
 	if e := joining.wait(t); e.code != 1 || !strings.Contains(e.stderr, "exited with code 7") {
 		t.Errorf("the joining exec: %v", e)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -191,18 +189,11 @@ func (s *sandbox) waiters(name string) int {
 // inside is the record of a hook as a process of the container sees it.
 func (s *sandbox) inside(l life, hook string) state.Record {
 	s.t.Helper()
-	e := l.exec("status", "-o", "json")
-	var st agent.Status
-	if err := json.Unmarshal([]byte(e.stdout), &st); err != nil {
-		s.t.Fatalf("%v in %v", err, e)
+	rec, ok := s.seenIn(l.container, hook)
+	if !ok {
+		s.t.Fatalf("hook %s has no run", hook)
 	}
-	for _, h := range st.Hooks {
-		if h.Name == hook && h.LastRun != nil {
-			return *h.LastRun
-		}
-	}
-	s.t.Fatalf("hook %s has no run", hook)
-	return state.Record{}
+	return rec
 }
 
 type lockedText struct {

@@ -257,6 +257,22 @@ func (s *sandbox) lastRun(hook string) (state.Record, bool) {
 	return state.Record{}, false
 }
 
+// seenIn is lastRun as it is seen in a container.
+func (s *sandbox) seenIn(c *container, hook string) (state.Record, bool) {
+	s.t.Helper()
+	e := c.exec("status", "-o", "json")
+	var st agent.Status
+	if err := json.Unmarshal([]byte(e.stdout), &st); err != nil {
+		s.t.Fatalf("%v in %v", err, e)
+	}
+	for _, h := range st.Hooks {
+		if h.Name == hook && h.LastRun != nil {
+			return *h.LastRun, true
+		}
+	}
+	return state.Record{}, false
+}
+
 // alive are the processes that were started here and live still.
 func (s *sandbox) alive() []int { return marked(s.mark) }
 

@@ -180,7 +180,9 @@ func TestJoinerTakesOverFromAKilledOwner(t *testing.T) {
 	joiner := s.start("prestart")
 	s.waiting("prestart", 1)
 	interrupted := s.record("prestart").RunID
-	owner.signal(t, syscall.SIGKILL)
+	kill := ownWorker(t, owner)
+	owner.signal(t, syscall.SIGKILL) // first, else it would see the worker die
+	kill()
 	s.began(2)
 	s.open()
 	if e := joiner.wait(t); e.code != 0 || strings.Contains(e.stdout, interrupted) {
@@ -195,6 +197,20 @@ func TestJoinerTakesOverFromAKilledOwner(t *testing.T) {
 	rec := s.record("prestart")
 	if rec.Totals.Runs[state.Interrupted] != 1 || rec.Totals.Runs[state.Succeeded] != 1 {
 		t.Errorf("totals %+v", rec.Totals.Runs)
+	}
+}
+
+// ownWorker returns what kills the worker of a call, which may have lost its caller.
+func ownWorker(t *testing.T, call *running) (kill func()) {
+	t.Helper()
+	pids := children(call.cmd.Process.Pid)
+	if len(pids) != 1 {
+		t.Fatalf("the caller has the children %v", pids)
+	}
+	return func() {
+		if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

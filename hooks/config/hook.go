@@ -129,16 +129,6 @@ func hints(c *Config) []Problem {
 	return list
 }
 
-// StartsPrograms says whether a run of the hook may start one.
-func (h *Hook) StartsPrograms() bool {
-	for _, s := range h.Each {
-		if s.startsPrograms() {
-			return true
-		}
-	}
-	return false
-}
-
 // NeedMain is a problem for each step that signals the main process or waits for
 // its end, for a container where none is configured.
 func (c *Config) NeedMain() (list []Problem) {

@@ -9,7 +9,7 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// What a killed worker leaves falls to the front, which ends it.
+// What a killed worker leaves falls to its caller, which ends it.
 func TestKillDescendants(t *testing.T) {
 	dir := t.TempDir()
 	r := newReaper(t)

@@ -13,39 +13,40 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// An exec'd hook that starts programs is two processes. The front is what kubelet
-// has started: it waits, and if the worker is killed it kills what the worker has
-// left behind. The worker (worker.go) runs the hook, and if the front is killed
-// it ends the run. So nothing of a hook survives a podhook that is killed by
-// SIGKILL, which no process can handle itself.
+// An exec'd hook that has work to do is two processes. The caller is what kubelet
+// has started: it waits, forwards stop signals, and if the worker is killed it
+// kills what the worker has left behind. The worker (hook_worker.go) runs the
+// hook, and if the caller is killed it goes on: a kubelet that restarts kills its
+// callers, and never calls postStart again (deploy/kubernetes/kubelet.md).
 
-// front starts the worker and returns its exit code. It reports false where there
-// can be no worker: then the hook is run without a guard.
-func (h *hookCall) front(ctx context.Context) (code int, done bool) {
+// callWorker starts the worker and returns its exit code. It reports false where
+// there can be no worker: then the hook is run without one.
+func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 	stops := make(chan os.Signal, 3)
 	signal.Notify(stops, stopSignals()...)
 	defer signal.Stop(stops)
 	reaper := process.NewReaper()
 	defer reaper.Close()
-	if reaper.Subreaper() != nil {
-		return 0, false
-	}
+	_ = reaper.Subreaper() // the worker, which needs it more, says where it cannot be
 	w, err := h.startWorker(reaper)
 	if err != nil {
 		return 0, false
 	}
-	defer w.close()
+	defer w.lifeline.Close()
 	ended := ctx.Done()
 	for {
 		select {
-		case code := <-w.verdict:
-			return code, true
+		case v := <-w.verdict:
+			if !v.stays {
+				<-w.exited // reaped here: PID 1 may be one that does not reap
+			}
+			return v.code, true
 		case <-w.silent:
 			return h.workerDied(reaper, <-w.exited), true
 		case s := <-stops:
-			w.signal(s)
+			w.stop(s)
 		case <-ended:
-			w.signal(syscall.SIGTERM)
+			w.stop(syscall.SIGTERM)
 			ended = nil
 		}
 	}
@@ -63,16 +64,16 @@ func (h *hookCall) workerDied(reaper *process.Reaper, exit process.Exit) int {
 	return hooks.ExitInterrupted
 }
 
-// worker is the front's side of one.
+// worker is the caller's side of one.
 type worker struct {
-	pid      int
-	pidfd    int // -1 where the kernel gives none
 	lifeline *os.File
 	exited   <-chan process.Exit
-	verdict  chan int
+	verdict  chan verdict
 	silent   chan struct{} // closed when it ended without a verdict
 }
 
+// startWorker gives the worker a session of its own: what is sent to the caller's
+// process group is forwarded to it or, if it is SIGKILL, does not reach it.
 func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	lifelineR, lifelineW, err := os.Pipe()
 	if err != nil {
@@ -85,20 +86,20 @@ func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 		return nil, err
 	}
 	defer verdictW.Close()
-	w := &worker{pidfd: -1, lifeline: lifelineW, verdict: make(chan int, 1), silent: make(chan struct{})}
+	w := &worker{lifeline: lifelineW, verdict: make(chan verdict, 1), silent: make(chan struct{})}
 	argv := []string{"podhook", workerCommand, h.name}
 	if h.force {
 		argv = append(argv, "--force")
 	}
-	w.pid, w.exited, err = reaper.Start(func() (int, error) {
+	_, w.exited, err = reaper.Start(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
 			Env:   h.env,
 			Files: []uintptr{0, 1, 2, lifelineFD: lifelineR.Fd(), verdictFD: verdictW.Fd()},
-			Sys:   &syscall.SysProcAttr{PidFD: &w.pidfd},
+			Sys:   &syscall.SysProcAttr{Setsid: true},
 		})
 	})
 	if err != nil {
-		w.close()
+		_ = lifelineW.Close()
 		_ = verdictR.Close()
 		return nil, err
 	}
@@ -106,32 +107,19 @@ func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	return w, nil
 }
 
-func (w *worker) listen(verdict *os.File) {
-	defer verdict.Close()
-	var code [1]byte
-	if n, _ := verdict.Read(code[:]); n == 1 {
-		w.verdict <- int(code[0])
+func (w *worker) listen(r *os.File) {
+	defer r.Close()
+	if v, ok := readVerdict(r); ok {
+		w.verdict <- v
 		return
 	}
 	close(w.silent)
 }
 
-// signal forwards a stop signal. One that the worker cannot get any more has
-// nothing to stop.
-func (w *worker) signal(s os.Signal) {
-	sig, ok := s.(syscall.Signal)
-	switch {
-	case !ok:
-	case w.pidfd >= 0:
-		_ = unix.PidfdSendSignal(w.pidfd, sig, nil, 0)
-	default:
-		_ = unix.Kill(w.pid, sig)
-	}
-}
-
-func (w *worker) close() {
-	_ = w.lifeline.Close()
-	if w.pidfd >= 0 {
-		_ = unix.Close(w.pidfd)
+// stop forwards a stop signal. It takes a byte and not kill(2), which a seccomp
+// profile may deny; a worker that has gone has nothing to stop.
+func (w *worker) stop(s os.Signal) {
+	if sig, ok := s.(syscall.Signal); ok {
+		_, _ = w.lifeline.Write([]byte{byte(sig)})
 	}
 }

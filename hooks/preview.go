@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -118,7 +119,7 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 		}
 		s := PreviewedStep{
 			Name: u.name, Kind: u.step.Action.Kind(), Skipped: reason,
-			Argv: u.argv, Does: does(u.step), WorkingDir: u.step.WorkingDir,
+			Argv: hideURLs(u.argv), Does: does(u.step), WorkingDir: u.step.WorkingDir,
 			TimeoutSeconds: seconds(timeout), EndSeconds: seconds(end.Sub(x.rec.Start)),
 			Retries: u.step.Retry.Times, BackoffSeconds: seconds(u.step.Retry.Backoff),
 			OnFailure: u.step.OnFailure, Always: w.step.Always,
@@ -138,6 +139,14 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 		list = append(list, s)
 	}
 	return list
+}
+
+func hideURLs(argv []string) []string {
+	shown := slices.Clone(argv)
+	for i, arg := range shown {
+		shown[i] = config.HideURLs(arg)
+	}
+	return shown
 }
 
 func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -14,6 +14,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/hooks/config"
 )
 
 // Error is everything that is wrong with the variables, a problem a line.
@@ -31,6 +32,9 @@ func Load(environ []string) (*Settings, error) {
 	problems := decode(s)
 	problems = append(problems, unknown(environ)...)
 	problems = append(problems, s.contradictions()...)
+	for i, problem := range problems {
+		problems[i] = config.HideURLs(problem)
+	}
 	if len(problems) > 0 {
 		return nil, &Error{Problems: problems}
 	}

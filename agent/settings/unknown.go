@@ -3,39 +3,32 @@ package settings
 import (
 	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// stepVariables are what podhook gives to a step; a podhook that a step calls
-// finds them in its environment.
-func stepVariables() []string {
-	return []string{
-		"PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER",
-		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL",
-	}
-}
-
-// unknown finds misspelt settings. Kubernetes injects variables for every
-// Service of the namespace, also for one that is called podhook or
-// podhook-anything; those are not the user's and do no harm.
+// unknown finds misspelt settings. Kubernetes injects variables for every Service of
+// the namespace and Docker for every link, also for one that is called podhook or
+// podhook-anything; those are not the user's and do no harm. A problem never shows a
+// value: it may be a secret that was meant for another program.
 func unknown(environ []string) []string {
 	known := map[string]bool{}
 	for _, row := range Table() {
 		known[row.Name] = true
 	}
-	for _, name := range stepVariables() {
+	for _, name := range config.StepVariables() {
 		known[name] = true
 	}
+	links := linkPrefixes(environ)
 	var problems []string
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, Prefix) || known[name] || fromService(name, value) {
+		if !strings.HasPrefix(name, Prefix) || known[name] || isInjected(name, value) || ofLink(links, name) {
 			continue
 		}
-		problems = append(problems, fmt.Sprintf("%s: %s: there is no such setting%s", name, shown(name, value), hint(name)))
+		problems = append(problems, fmt.Sprintf("%s: there is no such setting%s", name, hint(name)))
 	}
 	return problems
 }
@@ -68,30 +61,38 @@ func nearest(rest string) string {
 	return ""
 }
 
-// shown is a value as an error may show it: errors end up in logs.
-func shown(name, value string) string {
-	for _, word := range []string{"TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL", "AUTH"} {
-		if strings.Contains(strings.ToUpper(name), word) {
-			return "(value not shown)"
-		}
-	}
-	const longest = 100
-	if len(value) > longest {
-		return strconv.Quote(value[:longest]) + "..."
-	}
-	return strconv.Quote(value)
-}
-
-// fromService tells the variables of a Kubernetes Service by name and value
-// (Kubernetes: Accessing the Service, environment variables):
-// X_SERVICE_HOST, X_SERVICE_PORT, X_SERVICE_PORT_NAME, X_PORT=tcp://...,
-// X_PORT_80_TCP=tcp://..., and its _PROTO, _PORT and _ADDR.
-func fromService(name, value string) bool {
+// isInjected tells the variables of a Kubernetes Service, and the ports of a Docker
+// link, by name and value (Kubernetes: Accessing the Service, environment variables;
+// Docker: Legacy container links): X_SERVICE_HOST, X_SERVICE_PORT,
+// X_SERVICE_PORT_NAME, X_PORT=tcp://..., X_PORT_80_TCP=tcp://..., its _PROTO, _PORT
+// and _ADDR, and _START and _END of a range of ports.
+func isInjected(name, value string) bool {
 	switch {
 	case strings.HasSuffix(name, "_SERVICE_HOST"), strings.HasSuffix(name, "_SERVICE_PORT"), strings.Contains(name, "_SERVICE_PORT_"):
 		return true
 	case strings.HasSuffix(name, "_PORT") && regexp.MustCompile(`^(tcp|udp|sctp)://`).MatchString(value):
 		return true
 	}
-	return regexp.MustCompile(`_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`).MatchString(name)
+	return regexp.MustCompile(`_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_ADDR|(_PORT)?(_START|_END)?)$`).MatchString(name)
+}
+
+// linkPrefixes are what the variables of Docker's links begin with: each link has
+// its name in X_NAME=/CONTAINER/ALIAS, and the variables of the linked container in
+// X_ENV_NAME.
+func linkPrefixes(environ []string) []string {
+	var prefixes []string
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		prefix, isName := strings.CutSuffix(name, "_NAME")
+		if isName && strings.HasPrefix(name, Prefix) && regexp.MustCompile(`^/[^/]+/[^/]+$`).MatchString(value) {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return prefixes
+}
+
+func ofLink(prefixes []string, name string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return name == prefix+"_NAME" || strings.HasPrefix(name, prefix+"_ENV_")
+	})
 }

@@ -44,14 +44,14 @@ func TestStepVariablesDoNoHarm(t *testing.T) {
 
 func TestUnknownVariables(t *testing.T) {
 	for entry, want := range map[string]string{
-		"PODHOOK_LISTENN=:8080":         `PODHOOK_LISTENN: ":8080": there is no such setting, did you mean PODHOOK_LISTEN?`,
-		"PODHOOK_STATEDIR=/x":           `PODHOOK_STATEDIR: "/x": there is no such setting, did you mean PODHOOK_STATE_DIR?`,
-		"PODHOOK_GRACE_PEROID=":         `PODHOOK_GRACE_PEROID: "": there is no such setting, did you mean PODHOOK_GRACE_PERIOD?`,
-		"PODHOOK_PORT=8080":             `PODHOOK_PORT: "8080": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
-		"PODHOOK_HOST=0.0.0.0":          `PODHOOK_HOST: "0.0.0.0": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
-		"PODHOOK_PORT=http://x":         `PODHOOK_PORT: "http://x": there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
-		"PODHOOK_SOMETHING_QUITE_ELS=1": `PODHOOK_SOMETHING_QUITE_ELS: "1": there is no such setting; podhook help lists them`,
-		"PODHOOK_=1":                    `PODHOOK_: "1": there is no such setting; podhook help lists them`,
+		"PODHOOK_LISTENN=:8080":         `PODHOOK_LISTENN: there is no such setting, did you mean PODHOOK_LISTEN?`,
+		"PODHOOK_STATEDIR=/x":           `PODHOOK_STATEDIR: there is no such setting, did you mean PODHOOK_STATE_DIR?`,
+		"PODHOOK_GRACE_PEROID=":         `PODHOOK_GRACE_PEROID: there is no such setting, did you mean PODHOOK_GRACE_PERIOD?`,
+		"PODHOOK_PORT=8080":             `PODHOOK_PORT: there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_HOST=0.0.0.0":          `PODHOOK_HOST: there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_PORT=http://x":         `PODHOOK_PORT: there is no such setting, did you mean PODHOOK_LISTEN, such as PODHOOK_LISTEN=:8080?`,
+		"PODHOOK_SOMETHING_QUITE_ELS=1": `PODHOOK_SOMETHING_QUITE_ELS: there is no such setting; podhook help lists them`,
+		"PODHOOK_=1":                    `PODHOOK_: there is no such setting; podhook help lists them`,
 	} {
 		if got := problems(t, entry); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n got %q\nwant %q", entry, got, want)
@@ -59,16 +59,50 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// An error is read in a log that more people see than the Pod's manifest.
+// An error is read in a log that more people see than the Pod's manifest, so that
+// nothing of it shows the value of a variable that podhook does not know, or the
+// secret in a URL that another one has by mistake.
 func TestSecretsAreNotShown(t *testing.T) {
-	for _, name := range []string{"PODHOOK_HTTP_TOKEN", "PODHOOK_CLIENT_SECRET", "PODHOOK_PASSWORD", "PODHOOK_DB_PASS", "PODHOOK_API_KEY", "PODHOOK_KEY"} {
-		got := problems(t, name+"=hunter2")
-		if len(got) != 1 || strings.Contains(got[0], "hunter2") || !strings.HasPrefix(got[0], name+": ") {
+	const secret = "hunter2"
+	for _, name := range []string{"PODHOOK_HTTP_TOKEN", "PODHOOK_CLIENT_SECRET", "PODHOOK_KEY", "PODHOOK_TEXT", "PODHOOK_PORT", "PODHOOK_NAME", "PODHOOK_ENV_X"} {
+		got := problems(t, name+"="+secret)
+		if len(got) != 1 || strings.Contains(got[0], secret) || !strings.HasPrefix(got[0], name+": ") {
 			t.Errorf("problems are %q, want one of %s without its value", got, name)
 		}
 	}
-	if got := problems(t, "PODHOOK_TEXT="+strings.Repeat("x", 5000)); len(got[0]) > 300 {
-		t.Errorf("a value of 5000 bytes makes an error of %d", len(got[0]))
+	for _, row := range Table() {
+		for _, url := range []string{"https://user:" + secret + "@host/x", "http://host/x?token=" + secret} {
+			if _, err := load(t, row.Name+"="+url); err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: %v", row.Name, err)
+			}
+		}
+	}
+}
+
+// linkVariables are what docker run --link CONTAINER:ALIAS sets, here for a port and
+// for a range of ports, and for the variables of the linked container.
+func linkVariables(alias string) []string {
+	prefix := strings.ToUpper(strings.ReplaceAll(alias, "-", "_"))
+	all := []string{prefix + "_NAME=/app/" + alias, prefix + "_ENV_FOO=1", prefix + "_ENV_LISTEN=:80", prefix + "_PORT=tcp://172.17.0.2:8080"}
+	for _, suffix := range []string{"=tcp://172.17.0.2:8080", "_ADDR=172.17.0.2", "_PORT=8080", "_PROTO=tcp",
+		"_START=tcp://172.17.0.2:8080", "_END=tcp://172.17.0.2:8090", "_PORT_START=8080", "_PORT_END=8090"} {
+		all = append(all, prefix+"_PORT_8080_TCP"+suffix)
+	}
+	return all
+}
+
+func TestLinksDoNoHarm(t *testing.T) {
+	var all []string
+	for _, alias := range []string{"podhook", "podhook-state", "podhook-listen"} {
+		all = append(all, linkVariables(alias)...)
+	}
+	if got := mustLoad(t, all...); !reflect.DeepEqual(got, defaults()) {
+		t.Errorf("with links' variables got\n%+v, want\n%+v", got, defaults())
+	}
+	// What is of no link is a mistake.
+	got := problems(t, append(linkVariables("podhook-state"), "PODHOOK_ENV_FOO=1", "PODHOOK_NAME=x", "PODHOOK_PORT_X_TCP=1")...)
+	if len(got) != 3 {
+		t.Errorf("got %q", got)
 	}
 }
 

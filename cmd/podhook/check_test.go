@@ -101,7 +101,7 @@ func TestCheckRules(t *testing.T) {
 		{"variables", step + "exec: [\"${NO_SUCH_VARIABLE}\"]\n", "", 2, []string{"error podhook.yaml hooks.shutdown.steps[0].exec[0] ${NO_SUCH_VARIABLE}"}},
 		{"two mistakes", step + "sleep: 5\n    - sleep: 6\n", "", 2, []string{"error podhook.yaml hooks.shutdown.steps[0].sleep", "error podhook.yaml hooks.shutdown.steps[1].sleep"}},
 		{"a script", step + "scripts: /no/such/scripts.d\n", "", 2, []string{"error scripts.d hooks.shutdown, step scripts-scripts.d  does not exist"}},
-		{"a setting", "hooks: {}", "PODHOOK_LISTENN=:1", 2, []string{`error . PODHOOK_LISTENN  ":1": there is no such setting, did you mean PODHOOK_LISTEN?`}},
+		{"a setting", "hooks: {}", "PODHOOK_LISTENN=:1", 2, []string{`error . PODHOOK_LISTENN  there is no such setting, did you mean PODHOOK_LISTEN?`}},
 		{"a program", step + "exec: [no-such]\n", "", 2, []string{"error podhook.yaml hooks.shutdown, step exec-no-such, exec no-such not found"}},
 		{"a volume", "hooks:\n  own:\n    marker: /no/such/volume/x\n    steps: [sleep: 1s]", "", 0, []string{"warning podhook.yaml hooks.own.marker /no/such/volume/x its directory: does not exist"}},
 		{"an unused hook", "hooks:\n  preStop: {}", "", 2, []string{"error podhook.yaml hooks preStop"}},

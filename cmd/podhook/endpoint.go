@@ -12,22 +12,16 @@ import (
 type endpointFlags struct {
 	command string
 	config.Endpoint
-	token  string
-	socket string
+	headers []string
+	token   string
+	socket  string
 }
 
 func (e *endpointFlags) register(fs *flag.FlagSet) {
 	e.command = fs.Name()
+	// They are read later: the flags' own errors show the value.
 	header := func(text string) error {
-		name, value, found := strings.Cut(text, ":")
-		if !found {
-			return usagef("%q: a header such as 'Accept: text/plain' is needed", name)
-		}
-		h, err := config.ParseHeader(strings.TrimSpace(name), strings.TrimSpace(value))
-		if err != nil {
-			return err
-		}
-		e.Headers = append(e.Headers, h)
+		e.headers = append(e.headers, text)
 		return nil
 	}
 	fs.Func("H", "", header)
@@ -42,14 +36,25 @@ func (e *endpointFlags) register(fs *flag.FlagSet) {
 // at completes the endpoint with its URL; what names the word or flag that it
 // was given as.
 func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
+	done := e.Endpoint
+	for n, text := range e.headers {
+		name, value, found := strings.Cut(text, ":")
+		if !found {
+			return config.Endpoint{}, usagef("%s: header %d: a header such as 'Accept: text/plain' is needed", e.command, n+1)
+		}
+		h, err := config.ParseHeader(strings.TrimSpace(name), strings.TrimSpace(value))
+		if err != nil {
+			return config.Endpoint{}, usagef("%s: header %d: %v", e.command, n+1, err)
+		}
+		done.Headers = append(done.Headers, h)
+	}
 	u, err := config.ParseURL(text)
 	if err != nil {
-		return config.Endpoint{}, usagef("%s: %s: %q: %v", e.command, what, text, err)
+		return config.Endpoint{}, usagef("%s: %s: %q: %v", e.command, what, config.HideURL(text), err)
 	}
 	if e.socket != "" {
 		u.Socket = e.socket
 	}
-	done := e.Endpoint
 	done.URL = u
 	if e.token != "" {
 		done.Headers = append(done.Headers, config.Header{Name: "Authorization", Value: "Bearer ", File: e.token})

@@ -10,6 +10,7 @@ import (
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -24,7 +25,7 @@ const (
 // fail says why a command did not do what was asked, and returns its exit code.
 func (c *call) fail(err error) int {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(c.stderr, "podhook: "+strings.TrimSuffix(line, "\n"))
+		fmt.Fprintln(c.stderr, "podhook: "+config.HideURLs(strings.TrimSuffix(line, "\n")))
 	}
 	var usage *usageError
 	var variables *settings.Error

@@ -53,7 +53,7 @@ func TestHTTPCommand(t *testing.T) {
 		{"", 2, "", "http: one URL is needed"},
 		{"ftp://a", 2, "", `http: URL: "ftp://a": an http or https URL`},
 		{"-X get URL", 2, "", `http: -X: "get": one of GET, HEAD`},
-		{"-H A URL", 2, "", `"A": a header such as`},
+		{"-H A URL", 2, "", "header 1: a header such as"},
 		{"-H Content-Length:5 URL", 2, "", "is set by podhook itself"},
 		{"--status 2000 URL", 2, "", `"2000": an HTTP status such as`},
 		{"--timeout 0s URL", 2, "", "a duration of more than 0s"},

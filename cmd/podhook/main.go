@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -50,8 +49,7 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	if isHelp(args[0]) {
 		return help(ctx, c)
 	}
-	fmt.Fprintf(stderr, "podhook: there is no command %q%s; podhook help lists them\n", args[0], didYouMean(args[0], commandNames()))
-	return exitUsage
+	return c.fail(usagef("there is no command %q%s; podhook help lists them", args[0], didYouMean(args[0], commandNames())))
 }
 
 func isHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }

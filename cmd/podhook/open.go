@@ -2,12 +2,15 @@ package main
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
@@ -88,7 +91,7 @@ func (p *parts) options(c *call) hooks.Options {
 	return hooks.Options{
 		Store:    p.store,
 		StoreErr: p.storeErr,
-		Environ:  c.env,
+		Environ:  stepEnviron(c.env),
 		Target:   agent.Targets(p.memory()),
 		Main:     p.finderMain(),
 		OneMain:  p.settings.Main == "",
@@ -96,6 +99,14 @@ func (p *parts) options(c *call) hooks.Options {
 		Disabled: p.settings.Disabled,
 		Observer: show.All{show.Log{Logger: p.logger}, show.NewTermination(p.settings.TerminationLog, p.logger)},
 	}
+}
+
+// stepEnviron is the container's environment without the hooks' text: a step may run
+// as another user, and the headers of the others are not for it.
+func stepEnviron(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		return strings.HasPrefix(entry, config.EnvText+"=")
+	})
 }
 
 // finderMain is the main process as hooks see it, nil where none is configured.

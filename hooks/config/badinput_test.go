@@ -29,7 +29,7 @@ func TestParseRefuses(t *testing.T) {
 	}{
 		// The document.
 		{"a list", "- a\n", []string{"1: is a list; a mapping with the key hooks"}},
-		{"a text", "hooks\n", []string{`1: "hooks": a mapping with the key hooks`}},
+		{"a text", "hooks\n", []string{"1: a mapping with the key hooks"}},
 		{"unknown top key", "hook: {}\n", []string{`1: "hook": no such field, did you mean "hooks"; allowed: hooks`}},
 		{"far from any key", "version: 1\n", []string{`1: "version": no such field; allowed: hooks`}},
 		{"two documents", "hooks:\n---\nhooks:\n", []string{"2: a second YAML document begins here; the hooks must be in one"}},
@@ -38,10 +38,10 @@ func TestParseRefuses(t *testing.T) {
 		{"wrong indentation", "hooks:\n  a:\n    steps:\n    - sleep: 1s\n     name: b\n  c:\n",
 			[]string{"5: not valid YAML: did not find expected key"}},
 		{"open bracket", "hooks: {a: [}\n", []string{"1: not valid YAML: did not find expected node content"}},
-		{"unknown anchor", "hooks:\n  demo: *nothing\n", []string{"2: not valid YAML: unknown anchor 'nothing' referenced"}},
+		{"unknown anchor", "hooks:\n  demo: *nothing\n", []string{"2: not valid YAML: an alias, which begins with *, without its anchor; quotes make a text"}},
 		{"NUL", "hooks:\n  a\x00b:\n", []string{"2: not UTF-8 text, or a control character in it"}},
 		{"not UTF-8", "hooks:\n\n  a: \"\xff\"\n", []string{"3: not UTF-8 text, or a control character in it"}},
-		{"tag", "hooks:\n  demo: {timeout: !!binary MTBz}\n", []string{"2: the tag !!binary; tags are not supported, quotes make a text"}},
+		{"tag", "hooks:\n  demo: {timeout: !!binary MTBz}\n", []string{"2: a tag, which begins with !; tags are not supported, quotes make a text"}},
 		{"too large", "# " + strings.Repeat("x", maxSize), []string{": larger than 1048576 bytes"}},
 
 		// Keys.
@@ -159,7 +159,7 @@ func TestParseRefuses(t *testing.T) {
 		{"env as a list", inStep("exec: [a]\nenv: [A=b]"),
 			[]string{"5: hooks.demo.steps[0].env: is a list; a mapping of names to values, such as {MODE: fast}"}},
 		{"names of variables", inStep("exec: [a]\nenv:\n  A=B: c\n  \"\": d\n  É: e\n  \"A\\0\": f"), []string{
-			`6: hooks.demo.steps[0].env: "A=B": the name of a variable is printable ASCII without =`,
+			`6: hooks.demo.steps[0].env: "A=...": the name of a variable is printable ASCII without =`,
 			`7: hooks.demo.steps[0].env: the name of a variable is printable ASCII without =`,
 			`8: hooks.demo.steps[0].env: "É": the name of a variable is printable ASCII without =`,
 			`9: hooks.demo.steps[0].env: "A\x00": the name of a variable is printable ASCII without =`}},
@@ -168,7 +168,7 @@ func TestParseRefuses(t *testing.T) {
 		{"values of variables", inStep("exec: [a]\nenv:\n  A:\n  B: [c]\n  C: \"\\0\""), []string{
 			`6: hooks.demo.steps[0].env.A: no value; a text; write "" for an empty one`,
 			`7: hooks.demo.steps[0].env.B: is a list; a text; write "" for an empty one`,
-			`8: hooks.demo.steps[0].env.C: "\x00": a NUL byte cannot be passed to a program`}},
+			`8: hooks.demo.steps[0].env.C: a NUL byte cannot be passed to a program`}},
 
 		// scripts, signal
 		{"scripts", inStep("scripts: shutdown.d"), []string{`4: hooks.demo.steps[0].scripts: "shutdown.d": an absolute path, such as /etc/podhook/file`}},
@@ -242,7 +242,7 @@ func TestParseRefusesBombs(t *testing.T) {
 		{"deep by indentation", strings.Repeat("- ", 9_000) + "x", "nested deeper than 32 levels"},
 		{"long key", "? " + strings.Repeat("a", 500_000) + "\n: b", "no such field"},
 		{"many aliases", "a: &a x\nb: [" + strings.Repeat("*a,", 100_000) + "]\n", "more than 50000 values"},
-		{"an anchor's name without end", "a: *" + strings.Repeat("a", 500_000), "unknown anchor 'aaa"},
+		{"an anchor's name without end", "a: *" + strings.Repeat("a", 500_000), "an alias, which begins with *"},
 		{"open quote", "a: \"" + strings.Repeat("x\n", 250_000), "found unexpected end of stream"},
 		{"comments", strings.Repeat("# x\n", 200_000) + "a: b", "no such field"},
 		{"many misspelt keys", "hooks:\n" + strings.Repeat("  A:\n  b: {}\n  \"c d\": 1\n", 5_000), "and "},

@@ -83,11 +83,10 @@ func ParseHeader(name, value string) (Header, error) {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return letter || strings.ContainsRune("!#$%&'*+-.^_`|~", r) // tchar of RFC 9110
 	}
-	own := []string{"connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 	switch {
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !token(r) }):
 		return Header{}, fmt.Errorf("a header's name is letters, digits and -, such as Authorization")
-	case slices.Contains(own, strings.ToLower(name)):
+	case ownHeader(name):
 		return Header{}, fmt.Errorf("is set by podhook itself")
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 		return Header{}, fmt.Errorf("a header's value is one line without control characters")
@@ -95,41 +94,60 @@ func ParseHeader(name, value string) (Header, error) {
 	return Header{Name: name, Value: value}, nil
 }
 
+// ownHeader is true for a header that podhook sets by itself.
+func ownHeader(name string) bool {
+	own := []string{"connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
+	return slices.Contains(own, strings.ToLower(name))
+}
+
 // endpointFields are those of every value that says where a request goes.
 func (d *decoder) endpointFields(e *Endpoint) []field {
 	return []field{
 		{"url", func(v value) { e.URL = d.url(v) }},
-		{"headers", func(v value) { e.Headers = d.headers(v) }},
+		{"headers", private(func(v value) { e.Headers = d.headers(v) })},
 		{"caFile", func(v value) { e.CAFile = d.absPath(v) }},
 		{"insecureSkipVerify", func(v value) { e.InsecureSkipVerify = d.boolean(v) }},
 	}
 }
 
 func (d *decoder) url(v value) URL {
+	v.secret = true
 	text, ok := d.text(v, urlRule)
 	if !ok {
 		return URL{}
 	}
 	u, err := ParseURL(text)
-	if err != nil && strings.Contains(text, "@") {
-		d.wrong(v, err.Error()) // it may hold a password
-	} else if err != nil {
-		d.refuse(v, "%s", err)
+	if err != nil {
+		d.refuseURL(v, err)
 	}
 	return u
 }
 
-// headers keep the order of the file. Their values are never shown.
+// refuseURL shows a URL without what may be a secret.
+func (d *decoder) refuseURL(v value, err error) {
+	d.add(Problem{Pos: d.pos(v), Field: v.path, Value: HideURL(v.node.Value), Msg: err.Error()})
+}
+
+// headers keep the order of the file. Their values are never shown, and a name only
+// where it is one: in a header of the wrong form it may hold the value.
 func (d *decoder) headers(v value) []Header {
 	const allowed = "a mapping of names to texts, or to {prefix: \"Bearer \", file: PATH}"
 	list, _ := d.entries(v, allowed)
 	var headers []Header
 	for _, e := range list {
+		if _, err := ParseHeader(e.key, ""); err != nil && !ownHeader(e.key) {
+			d.wrong(value{node: e.value.node, path: v.path}, err.Error())
+			continue
+		}
 		h := Header{}
 		item := e.value.resolved()
-		if item.node.Kind == scalarNode {
+		switch {
+		case item.isNull(): // the name may be a value without a name
+			d.wrong(value{node: item.node, path: v.path}, "a header without a value; "+allowed)
+			continue
+		case item.node.Kind == scalarNode:
 			h.Value, _ = d.text(item, allowed)
-		} else {
+		default:
 			h = d.headerFile(item)
 		}
 		checked, err := ParseHeader(e.key, h.Value)

@@ -54,7 +54,7 @@ func Expand(text string, lookup func(name string) (string, bool), limit int) (st
 func variable(body string, lookup func(string) (string, bool)) (string, error) {
 	name, fallback, hasFallback := strings.Cut(body, ":-")
 	if !isVariable(name) || strings.Contains(fallback, "${") {
-		return "", &VariableError{fmt.Sprintf("${%.40s} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell", body)}
+		return "", &VariableError{"a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell"}
 	}
 	value, set := lookup(name)
 	switch {

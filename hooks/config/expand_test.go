@@ -23,10 +23,10 @@ func TestExpand(t *testing.T) {
 	for text, want := range map[string]string{
 		"${NO}":                       "the variable NO is not set; ${NO:-TEXT} gives a default, $${ leaves it to a shell",
 		"${A":                         "${ without a }; write $${ to keep it as it is",
-		"${}":                         "${} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
-		"${A%.*}":                     "${A%.*} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
-		"${1}":                        "${1} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
-		"${NO:-${A}}":                 "${NO:-${A} is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
+		"${}":                         "a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
+		"${A%.*}":                     "a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
+		"${1}":                        "a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
+		"${NO:-${A}}":                 "a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell",
 		"${PODHOOK_RUN_ID}":           "the variable PODHOOK_RUN_ID is set for the step's program alone; write $${PODHOOK_RUN_ID} to leave it to a shell",
 		strings.Repeat("${LONG}", 11): "more than 1000 bytes once its variables are replaced",
 	} {

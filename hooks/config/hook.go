@@ -35,6 +35,7 @@ func addBuiltin(hooks map[string]*Hook) {
 // config reads the whole document.
 func (d *decoder) config(v value, c *Config) {
 	const allowed = "a mapping with the key hooks"
+	v.secret = v.node.Kind == scalarNode // the file may be another one by mistake
 	d.fields(v, allowed, []field{
 		{"hooks", func(v value) {
 			list, _ := d.entries(v, "a mapping of hook names, such as prestart and shutdown")
@@ -42,7 +43,7 @@ func (d *decoder) config(v value, c *Config) {
 				h := newHook(e.key)
 				h.Pos = Position{d.file, e.line}
 				if !isLabel(e.key) {
-					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: e.key, Msg: hookNameRule + kubernetesHint(e.key)})
+					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: safeKey(e.key), Msg: hookNameRule + kubernetesHint(e.key)})
 				}
 				d.hook(e.value, h)
 				c.Hooks[h.Name] = h

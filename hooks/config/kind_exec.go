@@ -11,6 +11,7 @@ import (
 func readExec(d *decoder, v value) Action {
 	const allowed = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
 	if v.node.Kind == yaml.ScalarNode && !v.isNull() && v.node.Value != "" {
+		v.secret = mayHoldSecret(v.node.Value)
 		d.refuse(v, "a list, never a shell line; write exec: %s", asList(v.node.Value))
 		return nil
 	}
@@ -41,7 +42,7 @@ func readExec(d *decoder, v value) Action {
 // asList shows the list that a command line probably stands for. What only a
 // shell understands needs one.
 func asList(line string) string {
-	if len(line) > maxShown {
+	if len(line) > maxShown || mayHoldSecret(line) {
 		return "[PROGRAM, ARGUMENT, ...]"
 	}
 	words := strings.Fields(line)

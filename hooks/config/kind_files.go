@@ -14,7 +14,7 @@ func readWrite(d *decoder, v value) Action {
 	w := Write{Mode: defaultMode}
 	d.fields(v, "a mapping such as {file: /shared/ready, content: \"yes\\n\"}", []field{
 		{"file", func(v value) { w.File = d.filePath(v) }},
-		{"content", func(v value) { w.Content, _ = d.text(v, "a text") }},
+		{"content", private(func(v value) { w.Content, _ = d.text(v, "a text") })},
 		{"mode", func(v value) { w.Mode = d.mode(v) }},
 	})
 	if lacks(v, "file") {

@@ -23,7 +23,7 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 	}
 	d.fields(v, "a URL, or a mapping such as {method: POST, url: \"http://127.0.0.1:9901/quit\"}", append(d.endpointFields(&h.Endpoint),
 		field{"method", func(v value) { h.Method = d.method(v) }},
-		field{"body", func(v value) { h.Body, _ = d.text(v, "a text") }},
+		field{"body", private(func(v value) { h.Body, _ = d.text(v, "a text") })},
 		field{"status", func(v value) {
 			if list := d.statuses(v); len(list) > 0 {
 				h.Status = list
@@ -37,15 +37,8 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 	return h, d.found() == before
 }
 
-// String is such as "POST http://127.0.0.1:9901/quit". A query is left out: it may
-// hold a token.
-func (h HTTP) String() string {
-	text, _, query := strings.Cut(h.URL.Text, "?")
-	if query {
-		text += "?..."
-	}
-	return h.Method + " " + text
-}
+// String is such as "POST http://127.0.0.1:9901/quit", without what may be a secret.
+func (h HTTP) String() string { return h.Method + " " + HideURL(h.URL.Text) }
 
 // DefaultMethod is that of a request for which none is given.
 func DefaultMethod(body string) string {

@@ -33,7 +33,7 @@ func (d *decoder) bounded(root *yaml.Node) bool {
 		case open[n]:
 			return n, "an anchor that contains itself"
 		case n.Kind != yaml.AliasNode && n.Style&yaml.TaggedStyle != 0:
-			return n, fmt.Sprintf("the tag %s; tags are not supported, quotes make a text", n.Tag)
+			return n, "a tag, which begins with !; tags are not supported, quotes make a text"
 		}
 		open[n] = true
 		defer delete(open, n)
@@ -62,6 +62,8 @@ func inside(n *yaml.Node) []*yaml.Node {
 type value struct {
 	node *yaml.Node
 	path string
+	// secret: no problem shows what stands there.
+	secret bool
 }
 
 // resolved follows an alias; what is wrong in there is shown at its own line.
@@ -77,11 +79,11 @@ func (v value) child(name string, n *yaml.Node) value {
 	if v.path != "" {
 		path = v.path + "." + path
 	}
-	return value{n, path}
+	return value{n, path, v.secret}
 }
 
 func (v value) item(i int) value {
-	return value{v.node.Content[i], v.path + "[" + strconv.Itoa(i) + "]"}
+	return value{v.node.Content[i], v.path + "[" + strconv.Itoa(i) + "]", v.secret}
 }
 
 // isNull is true for nothing at all, ~ and null.
@@ -96,9 +98,10 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	p := Problem{Pos: d.pos(v), Field: v.path, Msg: fmt.Sprintf(msg, args...)}
 	switch {
 	case v.node.Kind == yaml.ScalarNode && !v.isNull():
-		p.Value = v.node.Value
-		if p.Value == "" {
+		if v.node.Value == "" {
 			p.Msg = "empty; " + p.Msg
+		} else if !v.secret {
+			p.Value = v.node.Value
 		}
 	case v.node.Kind == yaml.ScalarNode:
 		p.Msg = "no value; " + p.Msg
@@ -110,13 +113,22 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	d.add(p)
 }
 
-// wrong adds a problem with a value that is not to be shown.
+// private reads a value that no problem shows.
+func private(read func(value)) func(value) {
+	return func(v value) {
+		v.secret = true
+		read(v)
+	}
+}
+
+// wrong adds a problem of which the value is no part.
 func (d *decoder) wrong(v value, msg string) {
 	d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: msg})
 }
 
 // pathPart keeps a path to one readable line, whatever the key is.
 func pathPart(key string) string {
+	key = safeKey(key)
 	if len(key) > maxShown || strings.ContainsFunc(key, unicode.IsControl) {
 		return quote(key)
 	}
@@ -144,7 +156,7 @@ func (d *decoder) entries(v value, allowed string) (list []entry, ok bool) {
 	}
 	first := map[string]int{}
 	for i := 0; i < len(v.node.Content); i += 2 {
-		key := value{v.node.Content[i], v.path}.resolved()
+		key := value{v.node.Content[i], v.path, true}.resolved()
 		if key.node.Kind != yaml.ScalarNode || key.isNull() {
 			d.refuse(key, "a key must be a plain text")
 			continue
@@ -183,7 +195,7 @@ func (d *decoder) fields(v value, allowed string, table []field) (known bool) {
 			continue
 		}
 		known = false
-		d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: e.key,
+		d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: safeKey(e.key),
 			Msg: "no such field" + suggestion(e.key, table)})
 	}
 	return known

@@ -65,7 +65,7 @@ func (p *Preflight) Look(c *Config) {
 }
 
 func (p *Preflight) problem(field, value, msg string) Problem {
-	return Problem{Pos: p.at.Pos, Field: p.at.Field + field, Value: value, Msg: msg}
+	return Problem{Pos: p.at.Pos, Field: p.at.Field + field, Value: hideValue(value), Msg: HideURLs(msg)}
 }
 
 func (p *Preflight) failed(field, value, msg string) {

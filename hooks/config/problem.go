@@ -90,7 +90,10 @@ func (ps *problems) add(found ...Problem) {
 		ps.more += len(found) - room
 		found = found[:room]
 	}
-	ps.list = append(ps.list, found...)
+	for _, p := range found {
+		p.Value, p.Msg = hideValue(p.Value), HideURLs(p.Msg)
+		ps.list = append(ps.list, p)
+	}
 }
 
 // found is how many were added.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -107,7 +108,7 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 			s.outerOnly = append(s.outerOnly, v)
 			s.When = d.when(v)
 		}},
-		{"env", started(func(v value) { s.Env = d.env(v) })},
+		{"env", started(private(func(v value) { s.Env = d.env(v) }))},
 		{"workingDir", started(func(v value) { s.WorkingDir = d.absPath(v) })},
 		{"user", started(func(v value) { s.User = d.user(v) })},
 		{"killAfter", started(func(v value) {
@@ -189,7 +190,7 @@ func (d *decoder) env(v value) []string {
 	list := make([]string, 0, len(entries))
 	for _, e := range entries {
 		if msg := badEnvName(e.key); msg != "" {
-			d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: e.key, Msg: msg})
+			d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: safeKey(e.key), Msg: msg})
 			continue
 		}
 		if text, ok := d.argument(e.value.resolved(), `a text; write "" for an empty one`); ok {
@@ -212,13 +213,13 @@ func badEnvName(name string) string {
 	return ""
 }
 
-// reserved are the variables by which a program learns of its run, and podhook
-// finds the program again.
-func reserved(name string) bool {
-	switch name {
-	case "PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER",
-		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL":
-		return true
+// StepVariables are the variables by which a program learns of its run, and podhook
+// finds the program again. They are set for every step.
+func StepVariables() []string {
+	return []string{
+		"PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER",
+		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL",
 	}
-	return false
 }
+
+func reserved(name string) bool { return slices.Contains(StepVariables(), name) }

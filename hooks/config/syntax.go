@@ -7,10 +7,6 @@ import (
 	"strings"
 )
 
-// maxMessage bounds what is shown of the parser's error: it may hold the name of
-// an anchor, of any length.
-const maxMessage = 200
-
 // maxSearch bounds the text in which the failing line is searched for, which
 // parses it about twenty times.
 const maxSearch = 64 << 10
@@ -23,11 +19,11 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 	if vague := line == 0 || strings.HasPrefix(msg, "did not find expected"); vague && len(text) <= maxSearch {
 		line = failingLine(text, msg)
 	}
-	if indentedByTab(text, line) {
+	switch {
+	case indentedByTab(text, line):
 		msg = "a tab in the indentation; YAML takes only spaces"
-	}
-	if len(msg) > maxMessage {
-		msg = strings.ToValidUTF8(msg[:maxMessage], "") + "..."
+	case strings.HasPrefix(msg, "unknown anchor"): // what it names may be a secret without quotes
+		msg = "an alias, which begins with *, without its anchor; quotes make a text"
 	}
 	return Problem{Pos: Position{file, line}, Msg: "not valid YAML: " + msg}
 }

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
 )
 
 const (
@@ -67,12 +69,11 @@ func Do(ctx context.Context, r Request, limit int64) (*Response, error) {
 		}
 		_ = res.Body.Close() // nothing was written that could be lost
 	}
-	last, _, _ := strings.Cut(r.URL, "?") // it may hold a token
-	return nil, &RedirectError{URL: last}
+	return nil, &RedirectError{URL: config.HideURLs(r.URL)}
 }
 
-// RedirectError is more redirects than are followed; URL is the last, without its
-// query.
+// RedirectError is more redirects than are followed; URL is the last, without what
+// may be a secret.
 type RedirectError struct{ URL string }
 
 func (e *RedirectError) Error() string {

@@ -53,7 +53,7 @@ type PreviewedStep struct {
 
 // Preview says what a call would run now, in which order and until when, and why
 // it would leave out what it would. It runs nothing and changes nothing. The
-// error is an *UnknownHookError, the configuration's or the state's.
+// error is an *UnknownHookError or the configuration's.
 func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	if r.Disabled {
 		return Preview{Hook: name, Trigger: req.Trigger, Reason: bypassReason, Steps: []PreviewedStep{}}, nil
@@ -67,10 +67,7 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 		return Preview{}, err
 	}
 	p := Preview{Hook: name, Source: cfg.Source, Trigger: req.Trigger}
-	previous, err := r.before(&p, hook, req)
-	if err != nil {
-		return Preview{}, err
-	}
+	previous := r.before(&p, hook, &req)
 	x := r.newRun(hook, cfg.Source, req, &journal{previous: previous})
 	p.Seconds = seconds(x.deadline.Sub(x.rec.Start))
 	if x.cut {
@@ -86,24 +83,33 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	return p, nil
 }
 
-// before says whether the call would run the hook, as resolve decides it.
-func (r *Runner) before(p *Preview, hook *config.Hook, req Request) (previous state.Record, err error) {
-	p.Runs = true
-	no := func(reason string) { p.Runs, p.Reason = false, reason }
-	if r.Store == nil { // shutdown does its work without
-		p.Runs, p.Reason = hook.Name == config.Shutdown, r.StoreErr.Error()
-	} else if previous, _, err = r.Store.Hook(hook.Name).Read(); err != nil {
-		return previous, err
+// before says whether the call would run the hook, as resolve decides it. A record
+// that cannot be read is none, as for a run.
+func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous state.Record) {
+	wrong := r.StoreErr
+	if r.Store != nil {
+		previous, _, _ = r.Store.Hook(hook.Name).Read()
+		wrong = r.Store.Check()
 	}
+	if previous.Outcome == state.Running {
+		p.Reason = "run " + previous.RunID + " is going on: the call joins it"
+		return previous
+	}
+	if r.stands(hook, previous, req) {
+		p.Reason = "succeeded in this instance, in run " + previous.RunID + "; --force runs it again"
+		return previous
+	}
+	err := refused(hook, wrong)
+	p.Runs = err == nil
 	switch {
-	case previous.Outcome == state.Running:
-		no("run " + previous.RunID + " is going on: the call joins it")
-	case !req.Force && r.counts(hook, previous):
-		no("succeeded in this instance, in run " + previous.RunID + "; --force runs it again")
-	case previous.RunID != "" && p.Reason == "":
+	case err != nil:
+		p.Reason = err.Error()
+	case wrong != nil:
+		p.Reason = "nothing of it can be recorded: " + wrong.Error()
+	case previous.RunID != "":
 		p.Reason = "run " + previous.RunID + " of this instance has ended: " + string(previous.Outcome)
 	}
-	return previous, nil
+	return previous
 }
 
 // preview adds the units of the hook's n-th step.

@@ -41,8 +41,8 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 		x.mark(&list[0])
 	}
 	j.begin(&x.rec)
-	if j.err != nil && !unrecorded(hook) {
-		return Result{}, &NotRecordedError{Err: j.err}
+	if err := refused(hook, j.err); err != nil {
+		return Result{}, err
 	}
 	if hook.Marker != "" {
 		// A marker of an earlier run would let another container go on too soon.

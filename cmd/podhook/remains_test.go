@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// leaving is a hook whose second step leaves processes that nothing but their
+// environment tells, when its podhook is killed. The first step says which of them
+// live still.
+const leaving = `hooks:
+  prestart:
+    timeout: 60s
+    steps:
+    - name: daemon
+      exec: [sh, -c, 'for p in $(cat "$DIR/pids" 2>/dev/null); do grep -q ") [^Z]" /proc/$p/stat 2>/dev/null && echo overlap >>"$DIR/ran"; done; setsid sleep 1001 >/dev/null 2>&1 &']
+    - name: work
+      exec: [sh, -c, '[ -e "$DIR/pids" ] || { sleep 1002 & (setsid sh -c "trap \"\" TERM; echo \$\$ >>$DIR/pids; sleep 1003; sleep 1003" &) ; echo $! >>"$DIR/pids"; }; echo began >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done']
+`
+
+// What a run has left whose podhook was killed is ended before the next run of the
+// hook begins, whatever way both came; what a successful step of it has left is not.
+func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
+	for name, way := range map[string]func(s *sandbox) (kill func()){
+		"exec": func(s *sandbox) func() {
+			call := s.start("prestart")
+			s.began(1)
+			worker := ownWorker(s.t, call)
+			return func() {
+				call.signal(s.t, syscall.SIGKILL)
+				worker()
+			}
+		},
+		"serve": func(s *sandbox) func() {
+			address := s.serve()
+			go func() { _, _ = get(address, "/prestart") }()
+			return s.killer("serve")
+		},
+		"run": func(s *sandbox) func() {
+			s.begin(exec.Command(s.binary, "run", "--", "true"))
+			return s.killer("run -- true")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSandbox(t, leaving, "PODHOOK_LISTEN=127.0.0.1:0")
+			kill := way(s)
+			s.began(1)
+			eventually(t, "both processes are there", func() bool { return strings.Count(s.read("pids"), "\n") == 2 })
+			kill()
+			eventually(t, "the run is interrupted", func() bool { return s.record("prestart").Outcome == state.Interrupted })
+			if s.count("sleep 1002") != 1 || s.count("sleep 1003") != 1 {
+				t.Fatalf("the dead run has left %q", commandLines(s.alive()))
+			}
+			way(s)
+			s.began(2)
+			if got := s.read("ran"); got != "began\nbegan\n" || s.count("sleep 1002")+s.count("sleep 1003") != 0 {
+				t.Errorf("ran %q beside %q", got, commandLines(s.alive()))
+			}
+			if n := s.count("sleep 1001"); n != 2 {
+				t.Errorf("%d of the 2 daemons live", n)
+			}
+			contains(t, s.expect(0, "logs", "prestart").stdout, "was killed and has left ", "processes, which were ended")
+			s.open()
+		})
+	}
+}
+
+// killer returns what kills the podhook of this command line.
+func (s *sandbox) killer(args string) (kill func()) {
+	return func() {
+		s.t.Helper()
+		for _, pid := range s.alive() {
+			if strings.HasSuffix(commandLine(pid), s.binary+" "+args) {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					s.t.Fatal(err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package process_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podhook/podhook/hooks/process"
+)
+
+// What a killed worker leaves falls to its caller, which ends it.
+func TestKillDescendants(t *testing.T) {
+	dir := t.TempDir()
+	r := newReaper(t)
+	pid, exited, err := r.Start(func() (int, error) {
+		return syscall.ForkExec(testBinary(t), []string{"worker"}, &syscall.ProcAttr{
+			Env:   append(os.Environ(), helperVariable+"=worker", "P="+dir+"/pids"),
+			Files: []uintptr{0, 1, 2},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := awaitPids(t, dir+"/pids", 3)
+	syscall.Kill(pid, syscall.SIGKILL)
+	<-exited
+	if left := r.KillDescendants(process.Remains{}); left != 0 {
+		t.Errorf("%d are left", left)
+	}
+	for _, pid := range pids {
+		if alive(pid) {
+			t.Errorf("process %d lives", pid)
+		}
+	}
+	await(t, "no zombie is left", func() bool { return len(children()) == 0 })
+}
+
+func helpWorker() error {
+	r := process.NewReaper()
+	if err := r.Subreaper(); err != nil {
+		return err
+	}
+	_, err := r.Run(context.Background(), shell("trap '' TERM; echo $$ >>$P; sleep 60 & "+
+		"setsid sh -c 'echo $$ >>$P; exec sleep 60' & (env -i P=$P setsid sh -c 'echo $$ >>$P; exec sleep 60' &); sleep 60", nil))
+	return err
+}
+
+// A step of a dead run may call the hook again: neither podhook nor what it descends
+// from is ended, and all else that the run has left is, but for what is spared.
+func TestEndMarked(t *testing.T) {
+	const shell = `"$0"; echo "the shell lives"`
+	out := startHelper(t, "marked", nil, "env", "RUN=dead", "STEP=bad", "sh", "-c", shell)
+	if out != "the shell lives\n" {
+		t.Error(out)
+	}
+}
+
+func helpMarked() error {
+	dir, err := os.MkdirTemp("", "marked")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r := process.NewReaper()
+	defer r.Close()
+	if err := r.Subreaper(); err != nil {
+		return err
+	}
+	// Each is orphaned, in a session of its own, and writes its pid to a file.
+	for name, script := range map[string]string{
+		"ended-plain":    `exec sleep 60`,
+		"ended-stopped":  `trap 'echo told >$D/told; exit' TERM; kill -STOP $$; sleep 60`,
+		"ended-stubborn": `trap '' TERM; while :; do sleep 1; done`,
+		"ended-child":    `env -i D=$D sh -c 'echo $$ >$D/ended-bare; exec sleep 60' & wait`,
+		"spared":         `export STEP=good; exec sh -c 'exec sleep 60'`,
+		"other":          `export RUN=other; exec sh -c 'exec sleep 60'`,
+	} {
+		argv := []string{"sh", "-c", "(setsid sh -c 'echo $$ >" + dir + "/" + name + "; " + strings.ReplaceAll(script, "'", `'\''`) + "' &)"}
+		_, exited, err := r.Start(func() (int, error) {
+			return syscall.ForkExec(shellPath, argv, &syscall.ProcAttr{
+				Env: append(os.Environ(), "D="+dir), Files: []uintptr{0, 1, 2}})
+		})
+		if err != nil {
+			return err
+		}
+		<-exited
+	}
+	pids := map[string]int{}
+	for _, name := range []string{"ended-plain", "ended-stopped", "ended-stubborn", "ended-child", "ended-bare", "spared", "other"} {
+		for giveUp := time.Now().Add(10 * time.Second); pids[name] == 0; time.Sleep(2 * time.Millisecond) {
+			text, _ := os.ReadFile(dir + "/" + name)
+			pids[name], _ = strconv.Atoi(strings.TrimSpace(string(text)))
+			if name == "ended-stopped" && stateOf(pids[name]) != "T" {
+				pids[name] = 0
+			}
+			if time.Now().After(giveUp) {
+				return fmt.Errorf("%s has not come up", name)
+			}
+		}
+	}
+	began := time.Now()
+	ended, left := r.EndMarked(process.Remains{Mark: "RUN=dead", Spared: []string{"STEP=good"}}, timeout)
+	if took := time.Since(began); left != 0 || ended < 5 || took < timeout || took > timeout+5*time.Second {
+		return fmt.Errorf("%d ended, %d left after %v", ended, left, took)
+	}
+	for name, pid := range pids {
+		if alive(pid) == strings.HasPrefix(name, "ended") {
+			return fmt.Errorf("%s lives: %v", name, alive(pid))
+		}
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if _, err := os.Stat(dir + "/told"); err != nil {
+		return fmt.Errorf("the stopped process has not got SIGTERM: %w", err)
+	}
+	return nil
+}
+
+// The leader of a step dies with podhook, even where nobody else sees to it.
+func TestLeaderDiesWithPodhook(t *testing.T) {
+	dir := t.TempDir()
+	r := newReaper(t)
+	pid, exited, err := r.Start(func() (int, error) {
+		return syscall.ForkExec(testBinary(t), []string{"worker"}, &syscall.ProcAttr{
+			Env:   append(os.Environ(), helperVariable+"=worker", "P="+dir+"/pids"),
+			Files: []uintptr{0, 1, 2},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := awaitPids(t, dir+"/pids", 3)[0]
+	group, err := syscall.Getpgid(leader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	<-exited
+	await(t, "the leader is dead", func() bool { return !alive(group) })
+	r.KillDescendants(process.Remains{})
+}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"math"
 	"net/http"
 	"runtime"
 
@@ -153,8 +152,7 @@ func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogra
 		}
 		buckets[bound] = below
 	}
-	sum := math.Round(h.Sum*1e6) / 1e6 // 0.1+0.2 has 17 digits
-	ch <- prometheus.MustNewConstHistogram(d, h.Count, sum, buckets, labels...)
+	ch <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets, labels...)
 }
 
 func number(b bool) float64 {

@@ -69,7 +69,7 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	p := Preview{Hook: name, Source: cfg.Source, Trigger: req.Trigger}
 	previous := r.before(&p, hook, &req)
 	x := r.newRun(hook, cfg.Source, req, &journal{previous: previous})
-	p.Seconds = seconds(x.deadline.Sub(x.rec.Start))
+	p.Seconds = Seconds(x.deadline.Sub(x.rec.Start))
 	if x.cut {
 		p.Cut = fmt.Sprintf("the grace period of %v leaves no more, with %v for the main process to stop in and %v to kill",
 			r.Grace.Period, r.Grace.Margin, x.killAfter)
@@ -126,8 +126,8 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 		s := PreviewedStep{
 			Name: u.name, Kind: u.step.Action.Kind(), Skipped: reason,
 			Argv: hideURLs(u.argv), Does: does(u.step), WorkingDir: u.step.WorkingDir,
-			TimeoutSeconds: seconds(timeout), EndSeconds: seconds(end.Sub(x.rec.Start)),
-			Retries: u.step.Retry.Times, BackoffSeconds: seconds(u.step.Retry.Backoff),
+			TimeoutSeconds: Seconds(timeout), EndSeconds: Seconds(end.Sub(x.rec.Start)),
+			Retries: u.step.Retry.Times, BackoffSeconds: Seconds(u.step.Retry.Backoff),
 			OnFailure: u.step.OnFailure, Always: w.step.Always,
 		}
 		if rec := &x.rec.Steps[u.at]; rec.DoneIn != "" {
@@ -155,7 +155,11 @@ func hideURLs(argv []string) []string {
 	return shown
 }
 
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+// Seconds is a time as people read it, to the millisecond. Duration.Seconds adds two
+// numbers, and so makes 1.1179999999999999 of 1.118.
+func Seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
+}
 
 // does says what a built-in step does, as far as its kind does not.
 func does(step *config.Step) string {

@@ -98,7 +98,12 @@ type UnknownHookError struct {
 }
 
 func (e *UnknownHookError) Error() string {
-	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, strings.Join(e.Known, ", "))
+	const most = 20
+	known := strings.Join(e.Known[:min(most, len(e.Known))], ", ")
+	if more := len(e.Known) - most; more > 0 {
+		known += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
 }
 
 // Flight is a call that is going on.

@@ -7,13 +7,14 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// summaryLimit bounds what an exec'd hook prints: kubelet puts all of it into
-// the pod's status, 150 KB went in whole (kubelet.md, postStart).
-const summaryLimit = 2048
+// SummaryLimit bounds what an exec'd hook prints, in bytes: kubelet puts all of it
+// into the pod's status, 150 KB went in whole (deploy/kubernetes/kubelet.md,
+// postStart).
+const SummaryLimit = 2048
 
 // Summary is what an exec'd hook prints on its own stdout or stderr: outcome,
-// failing step and the last lines, at most 2 KiB of valid UTF-8.
-func Summary(result hooks.Result) string {
+// failing step and the last lines, at most limit bytes of valid UTF-8.
+func Summary(result hooks.Result, limit int) string {
 	rec := result.Record
 	head := fmt.Sprintf("podhook: hook %s %s", rec.Hook, outcomeWords(rec.Outcome))
 	switch {
@@ -32,5 +33,5 @@ func Summary(result hooks.Result) string {
 	if rec.Outcome != state.Succeeded {
 		tail = failedTail(rec)
 	}
-	return bounded(head, tail, summaryLimit)
+	return bounded(head, tail, limit)
 }

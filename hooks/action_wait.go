@@ -54,5 +54,5 @@ func (a *action) waitMain(ctx context.Context) {
 		a.say(err.Error())
 		return
 	}
-	a.say("the main process has exited")
+	a.say(mainHasExited)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// sleep ends early where a shutdown sleeps for a main process that exits: then
-// there is nothing left to wait for.
+// sleep ends early where a shutdown sleeps for a main process that exits or is not
+// there: then there is nothing left to wait for.
 func (a *action) sleep(ctx context.Context, do config.Sleep) {
 	timer := time.NewTimer(do.Duration)
 	defer timer.Stop()
@@ -24,25 +24,30 @@ func (a *action) sleep(ctx context.Context, do config.Sleep) {
 	select {
 	case <-timer.C:
 		a.succeed()
-	case <-a.mainExit(waiting):
+	case why := <-a.mainExit(waiting):
 		a.succeed()
-		a.say("not slept to the end: the main process has exited")
+		a.say("not slept to the end: " + why)
 	case <-ctx.Done():
 		a.stopped(ctx)
 	}
 }
 
-// mainExit is closed when the main process that was there at the begin of a
-// shutdown exits.
-func (a *action) mainExit(ctx context.Context) <-chan struct{} {
-	exited := make(chan struct{})
-	if a.hook.Name == config.Shutdown && a.run.rec.Main != nil {
-		go func() {
-			if hasExited(a.Main.WaitExit(ctx, a.run.rec.Main)) {
-				close(exited)
-			}
-		}()
+const mainHasExited = "the main process has exited"
+
+// mainExit tells when the main process of a shutdown has exited, or why there is none.
+func (a *action) mainExit(ctx context.Context) <-chan string {
+	exited := make(chan string, 1)
+	if a.hook.Name != config.Shutdown || a.Main == nil {
+		return exited
 	}
+	go func() {
+		switch err := a.Main.WaitExit(ctx, a.run.rec.Main); {
+		case err == nil:
+			exited <- mainHasExited
+		case hasExited(err):
+			exited <- err.Error()
+		}
+	}()
 	return exited
 }
 

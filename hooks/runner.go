@@ -98,12 +98,7 @@ type UnknownHookError struct {
 }
 
 func (e *UnknownHookError) Error() string {
-	const most = 20
-	known := strings.Join(e.Known[:min(most, len(e.Known))], ", ")
-	if more := len(e.Known) - most; more > 0 {
-		known += fmt.Sprintf(" and %d more", more)
-	}
-	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
+	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, strings.Join(e.Known, ", "))
 }
 
 // Flight is a call that is going on.
@@ -151,6 +146,7 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	if err != nil {
 		return nil, false, err
 	}
+	r.noteCall(name, req)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.flights[name]; ok {
@@ -161,6 +157,15 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	r.flights[name] = f
 	go r.fly(ctx, f, hook, cfg.Source, req)
 	return f, false, nil
+}
+
+// noteCall lets podhook run know when shutdown was asked for: a preStop that joins a
+// run, or finds that it has succeeded, leaves no other trace.
+func (r *Runner) noteCall(name string, req Request) {
+	asked := req.Trigger == state.TriggerExec || req.Trigger == state.TriggerHTTP
+	if name == config.Shutdown && asked && r.Store != nil {
+		_ = r.Store.Hook(name).Called() // where nothing can be written the call does its work all the same
+	}
 }
 
 func find(cfg *config.Config, name string) (*config.Hook, error) {

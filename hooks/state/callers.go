@@ -61,6 +61,47 @@ func (h *Hook) WaitForCallers(ctx context.Context) error {
 	}
 }
 
+// Called notes that the hook has just been asked for.
+func (h *Hook) Called() error {
+	if h.bad != nil {
+		return h.bad
+	}
+	l, err := h.openLock() // it makes the directory
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	fd, err := createAt(l.dirfd, callersName, 0)
+	if err != nil {
+		return pathError("open", h.callersPath(), err)
+	}
+	unix.Close(fd)
+	now := unix.NsecToTimespec(time.Now().UnixNano())
+	if err := unix.UtimesNanoAt(l.dirfd, callersName, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return pathError("utimensat", h.callersPath(), err)
+	}
+	return nil
+}
+
+// CalledLast is when the hook was asked for last, by any process and in whatever
+// instance; zero for never.
+func (h *Hook) CalledLast() (time.Time, error) {
+	if h.bad != nil {
+		return time.Time{}, h.bad
+	}
+	var st unix.Stat_t
+	switch err := unix.Lstat(h.callersPath(), &st); err {
+	case nil:
+		return time.Unix(0, st.Mtim.Nano()), nil
+	case unix.ENOENT:
+		return time.Time{}, nil
+	default:
+		return time.Time{}, pathError("lstat", h.callersPath(), err)
+	}
+}
+
+// callersName is a file that callers hold a lock on, and whose time is that of the
+// last call.
 const callersName = "callers"
 
 func (h *Hook) callersPath() string { return filepath.Join(h.dir, callersName) }

@@ -3,11 +3,38 @@ package state
 import (
 	"fmt"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // SaveMain writes down the main process that podhook has started, for the exec'd
 // hooks of this instance to find it. The zero identity is one that podhook will start.
 func (s *Store) SaveMain(main MainIdentity) error { return s.saveIdentity("main", main) }
+
+// OwnMain makes this process the one whose main process SaveMain tells, until its
+// end. It returns false where another living process of this container is.
+func (s *Store) OwnMain() (bool, error) {
+	dirfd, err := openDir(s.dir)
+	if err != nil {
+		return false, pathError("open", s.dir, err)
+	}
+	defer unix.Close(dirfd)
+	path := filepath.Join(s.dir, "main.lock")
+	fd, err := createAt(dirfd, "main.lock", 0)
+	if err != nil {
+		return false, pathError("open", path, err)
+	}
+	// The descriptor stays open: its end is the process's.
+	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if err == nil {
+		return true, nil
+	}
+	unix.Close(fd)
+	if err == unix.EWOULDBLOCK {
+		return false, nil
+	}
+	return false, pathError("flock", path, err)
+}
 
 // Main is the main process of this instance as SaveMain has written it, and false
 // where podhook has started none.

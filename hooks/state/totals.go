@@ -2,7 +2,6 @@ package state
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 )
@@ -55,16 +54,13 @@ func (h *Histogram) Observe(seconds float64) {
 	if i, _ := slices.BinarySearch(bounds, seconds); i < len(bounds) {
 		h.Buckets[i]++
 	}
-	h.Sum = addSeconds(h.Sum, seconds)
+	h.Sum += seconds
 	h.Count++
 }
 
-// addSeconds keeps microseconds: 0.1+0.2 has 17 digits.
-func addSeconds(a, b float64) float64 { return math.Round((a+b)*1e6) / 1e6 }
-
 // Add is the sum of two histograms; it shares nothing with them.
 func (h Histogram) Add(other Histogram) Histogram {
-	sum := Histogram{Sum: addSeconds(h.Sum, other.Sum), Count: h.Count + other.Count, Buckets: make([]uint64, len(Buckets()))}
+	sum := Histogram{Sum: h.Sum + other.Sum, Count: h.Count + other.Count, Buckets: make([]uint64, len(Buckets()))}
 	for i := range sum.Buckets {
 		for _, from := range [][]uint64{h.Buckets, other.Buckets} {
 			if i < len(from) {

@@ -62,15 +62,3 @@ func TestHistogramBounds(t *testing.T) {
 		t.Errorf("over the last bound: %+v", h)
 	}
 }
-
-// TestSums: what is added up has no more digits than what was measured.
-func TestSums(t *testing.T) {
-	var a, b Histogram
-	for range 10 {
-		a.Observe(0.1)
-		b.Observe(0.2)
-	}
-	if sum := a.Add(b); a.Sum != 1 || sum.Sum != 3 {
-		t.Errorf("10 times 0.1 is %v, and with 10 times 0.2 %v", a.Sum, sum.Sum)
-	}
-}

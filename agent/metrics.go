@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"runtime"
 
@@ -152,7 +153,8 @@ func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogra
 		}
 		buckets[bound] = below
 	}
-	ch <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets, labels...)
+	sum := math.Round(h.Sum*1e6) / 1e6 // 0.1+0.2 has 17 digits
+	ch <- prometheus.MustNewConstHistogram(d, h.Count, sum, buckets, labels...)
 }
 
 func number(b bool) float64 {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
-	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
@@ -74,7 +73,7 @@ func NewStatus(version string, s *settings.Settings, c *Configuration, store *st
 }
 
 func hookStatus(hook *config.Hook, store *state.Store) HookStatus {
-	hs := HookStatus{Name: hook.Name, TimeoutSeconds: hooks.Seconds(hook.Timeout), Steps: len(hook.Steps)}
+	hs := HookStatus{Name: hook.Name, TimeoutSeconds: hook.Timeout.Seconds(), Steps: len(hook.Steps)}
 	rec, found, err := store.Hook(hook.Name).Read()
 	switch {
 	case err != nil:

@@ -14,8 +14,8 @@ import (
 // this attempt's processes from all others in /proc/PID/environ.
 func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline time.Time) (env, marks []string) {
 	marks = []string{
-		runMark(x.rec.RunID),
-		stepMark(u.name),
+		"PODHOOK_RUN_ID=" + x.rec.RunID,
+		"PODHOOK_STEP=" + u.name,
 		"PODHOOK_ATTEMPT=" + strconv.Itoa(rec.Attempt),
 	}
 	own := append([]string{
@@ -26,9 +26,6 @@ func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline
 	own = append(own, x.environ...)
 	return override(override(base, u.step.Env), own), marks
 }
-
-func runMark(id string) string    { return "PODHOOK_RUN_ID=" + id }
-func stepMark(name string) string { return "PODHOOK_STEP=" + name }
 
 // override returns base with the entries of with in the place of those of the
 // same name. Programs differ in which of two entries they take, so there may

@@ -37,8 +37,8 @@ func (e *StuckError) Error() string {
 // outcome that is there.
 func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, req Request) (Result, error) {
 	if r.Store == nil {
-		if err := refused(hook, r.StoreErr); err != nil {
-			return Result{}, err
+		if !unrecorded(hook) {
+			return Result{}, &NotRecordedError{Err: r.StoreErr}
 		}
 		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
 	}
@@ -62,8 +62,10 @@ func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, 
 		if waited && ranMeanwhile(before, previous) {
 			return Result{Record: previous, Joined: true}, nil
 		}
-		if r.stands(hook, previous, &req) {
-			return Result{Record: previous, Already: true}, nil
+		if !req.Force && r.counts(hook, previous) {
+			if req.onlyOwed = r.podEnds() && owes(previous); !req.onlyOwed {
+				return Result{Record: previous, Already: true}, nil
+			}
 		}
 		j.previous = previous
 	}
@@ -148,25 +150,6 @@ func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
 		}
 		_ = removeMarker(hook.Marker) // a run reports it if it cannot be removed
 	}
-}
-
-// stands says whether the record of this instance answers a call, so that nothing is
-// run. Where only the steps that it owes are run, the request says so then.
-func (r *Runner) stands(hook *config.Hook, rec state.Record, req *Request) bool {
-	if req.Force || !r.counts(hook, rec) {
-		return false
-	}
-	req.onlyOwed = r.podEnds() && owes(rec)
-	return !req.onlyOwed
-}
-
-// refused is a *NotRecordedError where a hook is not run because of what is wrong
-// with the state.
-func refused(hook *config.Hook, wrong error) error {
-	if wrong == nil || unrecorded(hook) {
-		return nil
-	}
-	return &NotRecordedError{Err: wrong}
 }
 
 // unrecorded says whether a hook does its work even where that cannot be written

@@ -53,7 +53,7 @@ type PreviewedStep struct {
 
 // Preview says what a call would run now, in which order and until when, and why
 // it would leave out what it would. It runs nothing and changes nothing. The
-// error is an *UnknownHookError or the configuration's.
+// error is an *UnknownHookError, the configuration's or the state's.
 func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	if r.Disabled {
 		return Preview{Hook: name, Trigger: req.Trigger, Reason: bypassReason, Steps: []PreviewedStep{}}, nil
@@ -67,9 +67,12 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 		return Preview{}, err
 	}
 	p := Preview{Hook: name, Source: cfg.Source, Trigger: req.Trigger}
-	previous := r.before(&p, hook, &req)
+	previous, err := r.before(&p, hook, req)
+	if err != nil {
+		return Preview{}, err
+	}
 	x := r.newRun(hook, cfg.Source, req, &journal{previous: previous})
-	p.Seconds = Seconds(x.deadline.Sub(x.rec.Start))
+	p.Seconds = seconds(x.deadline.Sub(x.rec.Start))
 	if x.cut {
 		p.Cut = fmt.Sprintf("the grace period of %v leaves no more, with %v for the main process to stop in and %v to kill",
 			r.Grace.Period, r.Grace.Margin, x.killAfter)
@@ -83,33 +86,24 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	return p, nil
 }
 
-// before says whether the call would run the hook, as resolve decides it. A record
-// that cannot be read is none, as for a run.
-func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous state.Record) {
-	wrong := r.StoreErr
-	if r.Store != nil {
-		previous, _, _ = r.Store.Hook(hook.Name).Read()
-		wrong = r.Store.Check()
+// before says whether the call would run the hook, as resolve decides it.
+func (r *Runner) before(p *Preview, hook *config.Hook, req Request) (previous state.Record, err error) {
+	p.Runs = true
+	no := func(reason string) { p.Runs, p.Reason = false, reason }
+	if r.Store == nil { // shutdown does its work without
+		p.Runs, p.Reason = hook.Name == config.Shutdown, r.StoreErr.Error()
+	} else if previous, _, err = r.Store.Hook(hook.Name).Read(); err != nil {
+		return previous, err
 	}
-	if previous.Outcome == state.Running {
-		p.Reason = "run " + previous.RunID + " is going on: the call joins it"
-		return previous
-	}
-	if r.stands(hook, previous, req) {
-		p.Reason = "succeeded in this instance, in run " + previous.RunID + "; --force runs it again"
-		return previous
-	}
-	err := refused(hook, wrong)
-	p.Runs = err == nil
 	switch {
-	case err != nil:
-		p.Reason = err.Error()
-	case wrong != nil:
-		p.Reason = "nothing of it can be recorded: " + wrong.Error()
-	case previous.RunID != "":
+	case previous.Outcome == state.Running:
+		no("run " + previous.RunID + " is going on: the call joins it")
+	case !req.Force && r.counts(hook, previous):
+		no("succeeded in this instance, in run " + previous.RunID + "; --force runs it again")
+	case previous.RunID != "" && p.Reason == "":
 		p.Reason = "run " + previous.RunID + " of this instance has ended: " + string(previous.Outcome)
 	}
-	return previous
+	return previous, nil
 }
 
 // preview adds the units of the hook's n-th step.
@@ -126,8 +120,8 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 		s := PreviewedStep{
 			Name: u.name, Kind: u.step.Action.Kind(), Skipped: reason,
 			Argv: hideURLs(u.argv), Does: does(u.step), WorkingDir: u.step.WorkingDir,
-			TimeoutSeconds: Seconds(timeout), EndSeconds: Seconds(end.Sub(x.rec.Start)),
-			Retries: u.step.Retry.Times, BackoffSeconds: Seconds(u.step.Retry.Backoff),
+			TimeoutSeconds: seconds(timeout), EndSeconds: seconds(end.Sub(x.rec.Start)),
+			Retries: u.step.Retry.Times, BackoffSeconds: seconds(u.step.Retry.Backoff),
 			OnFailure: u.step.OnFailure, Always: w.step.Always,
 		}
 		if rec := &x.rec.Steps[u.at]; rec.DoneIn != "" {
@@ -155,11 +149,7 @@ func hideURLs(argv []string) []string {
 	return shown
 }
 
-// Seconds is a time as people read it, to the millisecond. Duration.Seconds adds two
-// numbers, and so makes 1.1179999999999999 of 1.118.
-func Seconds(d time.Duration) float64 {
-	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
-}
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
 
 // does says what a built-in step does, as far as its kind does not.
 func does(step *config.Step) string {

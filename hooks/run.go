@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -41,10 +40,9 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 	if len(list) > 0 && x.skip(&list[0]) == "" {
 		x.mark(&list[0])
 	}
-	remains := x.endRemains(j.previous)
 	j.begin(&x.rec)
-	if err := refused(hook, j.err); err != nil {
-		return Result{}, err
+	if j.err != nil && !unrecorded(hook) {
+		return Result{}, &NotRecordedError{Err: j.err}
 	}
 	if hook.Marker != "" {
 		// A marker of an earlier run would let another container go on too soon.
@@ -54,9 +52,6 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 		}
 	}
 	r.Observer.Started(x.rec)
-	if remains != "" {
-		x.line("podhook", newTail(), process.Line{Stream: process.Stdout, Text: []byte(remains)})
-	}
 	x.steps(ctx, list)
 	x.end()
 	r.Observer.Ended(x.rec)

@@ -14,23 +14,21 @@ import (
 // methods may be called by any number of goroutines.
 type Main struct {
 	mu       sync.Mutex
-	deliver  func(syscall.Signal) error
+	super    supervised // from the start on
 	identity *state.MainIdentity
 	gone     chan struct{}
 }
 
-// NewMain is a main process that has not been started. deliver sends it a signal.
-func NewMain(deliver func(syscall.Signal) error) *Main {
-	return &Main{deliver: deliver, gone: make(chan struct{})}
-}
+// NewMain is a main process that has not been started.
+func NewMain() *Main { return &Main{gone: make(chan struct{})} }
 
-func (m *Main) started(pid int) state.MainIdentity {
+func (m *Main) started(pid int, super supervised) state.MainIdentity {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// Without /proc the start time stays 0: the child cannot be recycled while it
 	// is ours to reap.
 	start, _ := mainprocess.StartTime(pid)
-	m.identity = &state.MainIdentity{PID: pid, StartTime: start}
+	m.identity, m.super = &state.MainIdentity{PID: pid, StartTime: start}, super
 	return *m.identity
 }
 
@@ -49,7 +47,7 @@ func (m *Main) Signal(sig syscall.Signal) error {
 	if m.identity == nil {
 		return m.absent()
 	}
-	return m.deliver(sig)
+	return m.super.Deliver(sig)
 }
 
 // absent says why there is no main process. The caller holds the lock.

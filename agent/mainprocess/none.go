@@ -2,15 +2,16 @@ package mainprocess
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"strings"
+	"syscall"
 
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/executable"
 )
 
 // whyNone says what a person needs to know where nothing matches: the mistake, if
@@ -53,10 +54,28 @@ func (t Target) nearest(all map[int]stat) string {
 // Check is an error where the target can never be found, whatever runs: an exe that
 // is a script.
 func (t Target) Check() error {
-	if t.kind != kindExe || !executable.IsScript(t.value) {
+	if t.kind != kindExe {
+		return nil
+	}
+	f, err := os.OpenFile(t.value, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
 		return nil // it may be another container's
 	}
-	interpreter := cmp.Or(executable.Interpreter(t.value), "its interpreter")
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	const longest = 256 // BINPRM_BUF_SIZE of linux/binfmts.h
+	text, err := io.ReadAll(io.LimitReader(f, longest))
+	line, found := strings.CutPrefix(string(text), "#!")
+	if err != nil || !found {
+		return nil
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	interpreter := "its interpreter"
+	if words := strings.Fields(line); len(words) > 0 {
+		interpreter = words[0]
+	}
 	return fmt.Errorf("it is a script, and a script has no exe of its own: its process runs %s; use name:%s or pidfile:PATH",
 		interpreter, path.Base(t.value))
 }

@@ -48,7 +48,7 @@ func (l Log) Ended(rec state.Record) {
 }
 
 // Seconds is how long a run has taken, to the millisecond.
-func Seconds(rec state.Record) float64 { return hooks.Seconds(took(rec)) }
+func Seconds(rec state.Record) float64 { return took(rec).Seconds() }
 
 func took(rec state.Record) time.Duration {
 	end := time.Now()

@@ -7,14 +7,13 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// SummaryLimit bounds what an exec'd hook prints, in bytes: kubelet puts all of it
-// into the pod's status, 150 KB went in whole (deploy/kubernetes/kubelet.md,
-// postStart).
-const SummaryLimit = 2048
+// summaryLimit bounds what an exec'd hook prints: kubelet puts all of it into
+// the pod's status, 150 KB went in whole (kubelet.md, postStart).
+const summaryLimit = 2048
 
 // Summary is what an exec'd hook prints on its own stdout or stderr: outcome,
-// failing step and the last lines, at most limit bytes of valid UTF-8.
-func Summary(result hooks.Result, limit int) string {
+// failing step and the last lines, at most 2 KiB of valid UTF-8.
+func Summary(result hooks.Result) string {
 	rec := result.Record
 	head := fmt.Sprintf("podhook: hook %s %s", rec.Hook, outcomeWords(rec.Outcome))
 	switch {
@@ -33,5 +32,5 @@ func Summary(result hooks.Result, limit int) string {
 	if rec.Outcome != state.Succeeded {
 		tail = failedTail(rec)
 	}
-	return bounded(head, tail, limit)
+	return bounded(head, tail, summaryLimit)
 }

@@ -191,7 +191,7 @@ func failedTail(rec state.Record) []string {
 // bounded puts as many of the last lines behind head as fit into limit bytes, at
 // least the end of the last one.
 func bounded(head string, tail []string, limit int) string {
-	head = Cut(strings.ToValidUTF8(head, "\uFFFD"), limit-1)
+	head = cut(strings.ToValidUTF8(head, "\uFFFD"), limit-1)
 	room := limit - len(head) - 1
 	var lines []string
 	for i := len(tail) - 1; i >= 0; i-- {
@@ -217,8 +217,8 @@ func cutStart(s string, limit int) string {
 	return s[first:]
 }
 
-// Cut shortens UTF-8 to at most limit bytes without splitting a character.
-func Cut(s string, limit int) string {
+// cut shortens valid UTF-8 to at most limit bytes without splitting a character.
+func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}

@@ -302,7 +302,7 @@ func TestSummaryIsBounded(t *testing.T) {
 		"many lines":  {Record: failed("prestart", strings.Split(strings.Repeat("some line\n", 5000), "\n")...)},
 		"long reason": {Record: func() state.Record { r := failed("a", "b"); r.Reason = strings.Repeat("語", 5000); return r }()},
 	} {
-		got := Summary(result, SummaryLimit)
+		got := Summary(result)
 		if len(got) > 2048 || len(got) < 1500 || !utf8.ValidString(got) || !strings.HasSuffix(got, "\n") {
 			t.Errorf("%s: the summary has %d bytes, valid UTF-8 %t; want nearly 2048", name, len(got), utf8.ValidString(got))
 		}
@@ -323,7 +323,7 @@ func TestSummaryWords(t *testing.T) {
 		{hooks.Result{Record: succeeded("prestart"), Bypassed: true},
 			"podhook: hook prestart succeeded: bypassed, PODHOOK_DISABLED is true\n"},
 	} {
-		if got := Summary(c.result, SummaryLimit); got != c.want {
+		if got := Summary(c.result); got != c.want {
 			t.Errorf("got  %q\nwant %q", got, c.want)
 		}
 	}

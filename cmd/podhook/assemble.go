@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/hooks"
@@ -52,6 +51,6 @@ func (p *parts) needsMain(steps []config.Problem) error {
 func (p *parts) warnings(cfg *config.Config) []config.Problem {
 	look := config.Preflight{AllowExposed: p.settings.AllowWorldWritable}
 	look.Look(cfg)
-	all := slices.Concat(cfg.Warnings, look.Failed, p.badTargets(cfg))
+	all := append(append([]config.Problem(nil), cfg.Warnings...), look.Failed...)
 	return append(append(all, look.Warnings...), cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
 }

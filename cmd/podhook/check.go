@@ -6,15 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/podhook/podhook/agent"
-	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks/config"
@@ -117,7 +114,6 @@ func (r *checked) look(c *call, grace time.Duration) error {
 	look := config.Preflight{AllowExposed: p.settings.AllowWorldWritable, AsUsers: true}
 	look.Look(cfg)
 	r.add("error", look.Failed...)
-	r.add("error", p.badTargets(cfg)...)
 	r.add(budget, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
 	r.add("warning", cfg.Warnings...)
 	r.add("warning", look.Warnings...)
@@ -128,33 +124,6 @@ func (r *checked) look(c *call, grace time.Duration) error {
 		}
 	}
 	return nil
-}
-
-// badTargets are the processes of PODHOOK_MAIN and of signal steps that can never be
-// found.
-func (p *parts) badTargets(cfg *config.Config) (list []config.Problem) {
-	look := func(at config.Problem) {
-		target, err := mainprocess.Parse(at.Value)
-		if err == nil {
-			err = target.Check()
-		}
-		if err != nil {
-			at.Msg = err.Error()
-			list = append(list, at)
-		}
-	}
-	if p.settings.Main != "" {
-		look(config.Problem{Field: "PODHOOK_MAIN", Value: p.settings.Main})
-	}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Hooks)) {
-		hook := cfg.Hooks[name]
-		for name, step := range hook.Each {
-			if signal, ok := step.Action.(config.Signal); ok && signal.To != "" {
-				look(config.Problem{Pos: step.Pos, Field: fmt.Sprintf("hooks.%s, step %s, signal", hook.Name, name), Value: signal.To})
-			}
-		}
-	}
-	return list
 }
 
 func (r *checked) add(severity string, problems ...config.Problem) {

@@ -24,11 +24,9 @@ const (
 
 // fail says why a command did not do what was asked, and returns its exit code.
 func (c *call) fail(err error) int {
-	var text strings.Builder
 	for line := range strings.Lines(err.Error()) {
-		text.WriteString("podhook: " + config.HideURLs(strings.TrimSuffix(line, "\n")) + "\n")
+		fmt.Fprintln(c.stderr, "podhook: "+config.HideURLs(strings.TrimSuffix(line, "\n")))
 	}
-	fmt.Fprint(c.stderr, text.String())
 	var usage *usageError
 	var variables *settings.Error
 	var noPlace *state.DirError

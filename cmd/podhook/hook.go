@@ -17,7 +17,6 @@ import (
 // builtinHook is the command of a hook that has one of its own.
 func builtinHook(name string) func(context.Context, *call) int {
 	return func(ctx context.Context, c *call) int {
-		c.briefly()
 		fs := flag.NewFlagSet(name, flag.ContinueOnError)
 		force := fs.Bool("force", false, "")
 		if err := noWords(fs, c.args); err != nil {
@@ -28,7 +27,6 @@ func builtinHook(name string) func(context.Context, *call) int {
 }
 
 func namedHook(ctx context.Context, c *call) int {
-	c.briefly()
 	fs := flag.NewFlagSet("hook", flag.ContinueOnError)
 	force := fs.Bool("force", false, "")
 	words, err := parse(fs, c.args)
@@ -54,6 +52,7 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	if h.store != nil {
 		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
 	}
+	h.sayRefused()
 	if h.hasWork() {
 		if code, done := h.callWorker(ctx); done {
 			return code
@@ -103,7 +102,7 @@ func (h *hookCall) sayRefused() {
 		return
 	}
 	if _, refused := h.configuration.Refused(); refused != nil {
-		fmt.Fprintf(h.stderr, "podhook: the configuration is broken, the last good one is in force:\n%s\n", show.Cut(refused.Error(), 600))
+		fmt.Fprintf(h.stderr, "podhook: the configuration is broken, the last good one is in force:\n%.1000s\n", refused)
 	}
 }
 
@@ -159,7 +158,6 @@ func (h *hookCall) run(ctx, caller context.Context) int {
 
 // report prints the bounded summary and returns the exit code.
 func (h *hookCall) report(ctx context.Context, result hooks.Result, err error) int {
-	h.sayRefused()
 	var by *stoppedBy
 	if errors.As(err, &by) {
 		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: %v\n", h.name, err)
@@ -170,10 +168,10 @@ func (h *hookCall) report(ctx context.Context, result hooks.Result, err error) i
 	}
 	verdict := hooks.Judge(result, nil)
 	if verdict.ExitCode == exitOK {
-		fmt.Fprint(h.stdout, show.Summary(result, h.room))
+		fmt.Fprint(h.stdout, show.Summary(result))
 		return exitOK
 	}
-	fmt.Fprint(h.stderr, show.Summary(result, h.room))
+	fmt.Fprint(h.stderr, show.Summary(result))
 	if result.Record.Outcome == state.Interrupted {
 		return interruptedCode(ctx)
 	}

@@ -55,23 +55,13 @@ func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 // workerDied cleans up after a worker that could not tell how its run ended. The
 // record says running and nobody holds the lock: so all see it as interrupted.
 func (h *hookCall) workerDied(reaper *process.Reaper, exit process.Exit) int {
-	reaper.KillDescendants(h.remains())
+	reaper.KillDescendants(os.Getpid())
 	if exit.Status.Signaled() {
 		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process was killed by %s\n", h.name, unix.SignalName(exit.Status.Signal()))
 		return 128 + int(exit.Status.Signal())
 	}
 	fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process ended with code %d\n", h.name, exit.Status.ExitStatus())
 	return hooks.ExitInterrupted
-}
-
-// remains tells what the worker's run has left from what may live on.
-func (h *hookCall) remains() (of process.Remains) {
-	if h.store != nil {
-		if rec, found, err := h.store.Hook(h.name).Read(); err == nil && found {
-			of = hooks.Remains(rec)
-		}
-	}
-	return of
 }
 
 // worker is the caller's side of one.

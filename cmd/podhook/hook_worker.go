@@ -23,7 +23,6 @@ const (
 )
 
 func hookWorker(ctx context.Context, c *call) int {
-	c.briefly()
 	fs := flag.NewFlagSet(workerCommand, flag.ContinueOnError)
 	force := fs.Bool("force", false, "")
 	words, err := parse(fs, c.args)

@@ -152,23 +152,6 @@ func TestKilledWorkerLeavesNothing(t *testing.T) {
 	contains(t, s.expect(0, "prestart").stdout, "hook prestart succeeded (run")
 }
 
-// What an earlier step, a successful one, has left in the background lives on.
-func TestKilledWorkerSparesWhatSucceeded(t *testing.T) {
-	s := newSandbox(t, "hooks: {prestart: {steps: [{name: daemon, "+script(`setsid sleep 1001 & sleep 1002 &`)+
-		"}, {name: work, "+script(`setsid sleep 1003 & echo began >>"$DIR/ran"; sleep 1004`)+"}]}}\n")
-	call := s.start("prestart")
-	s.began(1)
-	if err := syscall.Kill(s.worker(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if e := call.wait(t); e.code != 137 {
-		t.Error(e)
-	}
-	if a, b, c, d := s.count("sleep 1001"), s.count("sleep 1002"), s.count("sleep 1003"), s.count("sleep 1004"); a != 1 || b != 1 || c != 0 || d != 0 {
-		t.Errorf("alive: %q", commandLines(s.alive()))
-	}
-}
-
 // Nobody is left to clean up; the kernel ends the step's own process.
 func TestBothKilledLeaveNoLeader(t *testing.T) {
 	s := newSandbox(t, family)

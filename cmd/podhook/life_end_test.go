@@ -141,17 +141,16 @@ func TestCMDEndsDuringAPreStop(t *testing.T) {
 	})
 	t.Run("by itself", func(t *testing.T) {
 		s := newSandbox(t, strings.Replace(yaml, "signal: TERM", "sleep: 200ms", 1), "PODHOOK_LISTEN=127.0.0.1:0")
-		l := s.liveWith(nil, "sh", "-c", `until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
-		answered := make(chan int, 1)
-		l.agent()
-		go func() { answered <- l.get("/shutdown") }()
+		l := s.liveWith(nil, "sh", "-c", `echo up >>"$DIR/events"; until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
+		s.happens("up")
+		answered := l.preStopBy("http")
 		eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
 		s.write("go", "", 0o644)
-		if status := <-answered; status != 200 {
-			t.Errorf("preStop got %d", status)
+		if !<-answered {
+			t.Error("preStop has failed")
 		}
 		l.ends(4)
-		s.happened("deregistered", "poststop 4 ")
+		s.happened("up", "deregistered", "poststop 4 ")
 	})
 }
 

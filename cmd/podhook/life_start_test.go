@@ -239,21 +239,3 @@ func TestExecThatJoinsAFailingGateIsTold(t *testing.T) {
 	}
 	l.ends(1)
 }
-
-// A main process that is not there yet has nothing to be stopped.
-func TestShutdownWhilePrestartGates(t *testing.T) {
-	t.Parallel()
-	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - "+script(`echo prestart >>"$DIR/events"; sleep 1000`)+
-		"\n  shutdown:\n    steps:\n    - signal: QUIT\n    - "+note("shutdown")+"\n")
-	l := s.live()
-	s.happens("prestart")
-	if e := l.exec("signal", "QUIT"); e.code != 0 || !strings.Contains(e.stdout, "not been started yet") {
-		t.Errorf("podhook signal: %v", e)
-	}
-	if e := l.exec("shutdown"); e.code != 0 {
-		t.Errorf("preStop: %v", e)
-	}
-	l.send(syscall.SIGTERM)
-	l.ends(143)
-	s.happened("prestart", "shutdown")
-}

@@ -129,37 +129,24 @@ func TestShutdownThatIsDoneIsNotRunAgain(t *testing.T) {
 	}
 }
 
-// The stop signal joins a preStop that goes on.
+// The stop signal joins a run that may be the preStop of another container.
 func TestStopJoinsAPreStop(t *testing.T) {
 	t.Parallel()
-	for _, way := range []string{"http", "exec"} {
-		t.Run(way, func(t *testing.T) {
-			s := newSandbox(t, draining, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_GRACE_PERIOD=60s")
-			l := s.served()
-			answered := make(chan bool, 1)
-			if way == "http" {
-				l.agent()
-				go func() { answered <- l.get("/shutdown") == 200 }()
-			} else {
-				preStop := s.begin(l.enter(s.binary, "shutdown"))
-				go func() {
-					<-preStop.done
-					answered <- preStop.cmd.ProcessState.ExitCode() == 0
-				}()
-			}
-			s.happens("shutdown")
-			l.send(syscall.SIGTERM)
-			if !s.answers() {
-				t.Error("CMD does not answer while preStop goes on")
-			}
-			s.write("drained", "", 0o644)
-			if !<-answered {
-				t.Error("preStop has failed")
-			}
-			l.ends(serverCode)
-			s.happened("main starts", "shutdown", "drained", "main gets SIGTERM")
-		})
+	s := newSandbox(t, draining, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_GRACE_PERIOD=60s")
+	s.binary = plain
+	l := s.served()
+	preStop := l.preStopBy("http")
+	s.happens("shutdown")
+	l.send(syscall.SIGTERM)
+	if !s.answers() {
+		t.Error("CMD does not answer while preStop goes on")
 	}
+	s.write("drained", "", 0o644)
+	if !<-preStop {
+		t.Error("preStop has failed")
+	}
+	l.ends(serverCode)
+	s.happened("main starts", "shutdown", "drained", "main gets SIGTERM")
 }
 
 // A second stop signal changes nothing; the third, or QUIT, goes through at once.

@@ -112,11 +112,20 @@ var listens = regexp.MustCompile(`agent listens.* address=(\S+)`)
 // get is the status of a GET to the agent.
 func (l life) get(path string) int {
 	l.s.t.Helper()
+	status := l.status(path)
+	if status == 0 {
+		l.s.t.Fatalf("%s is not answered", path)
+	}
+	return status
+}
+
+// status is the status of a GET to the agent, 0 where it is not answered.
+func (l life) status(path string) int {
 	client := http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + l.agent() + path)
 	if err != nil {
-		l.s.t.Fatal(err)
+		return 0
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode

@@ -22,8 +22,6 @@ type call struct {
 	env    []string
 	stdout io.Writer
 	stderr io.Writer
-	// room is how many bytes may still be printed, where briefly has bounded them.
-	room int
 	// log is the container's, where the command has opened it.
 	log *show.NonBlocking
 }

@@ -203,11 +203,10 @@ func TestJoinerTakesOverFromAKilledOwner(t *testing.T) {
 // ownWorker returns what kills the worker of a call, which may have lost its caller.
 func ownWorker(t *testing.T, call *running) (kill func()) {
 	t.Helper()
-	var pids []int
-	eventually(t, "the caller has one child", func() bool {
-		pids = children(call.cmd.Process.Pid) // proc_pid_children(5): a look can miss some
-		return len(pids) == 1
-	})
+	pids := children(call.cmd.Process.Pid)
+	if len(pids) != 1 {
+		t.Fatalf("the caller has the children %v", pids)
+	}
 	return func() {
 		if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -112,7 +111,7 @@ func remarks(s hooks.PreviewedStep) string {
 	return strings.Join(all, "; ")
 }
 
-func inSeconds(s float64) time.Duration { return time.Duration(math.Round(s*1000)) * time.Millisecond }
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 func orDash(s float64) string {
 	if s == 0 {

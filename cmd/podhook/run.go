@@ -119,18 +119,17 @@ func runMain(ctx context.Context, c *call) int {
 		return f.exitCode(c, 0, command.Exec())
 	}
 	reaper := process.NewReaper()
-	k, err := p.openCompanions(ctx, c, reaper, f, command)
+	r, err := p.openHookRuntime(ctx, c, reaper, f, command)
 	if err != nil {
 		return c.fail(err)
 	}
-	defer k.close()
+	defer r.close()
 	if err := f.takeOrphans(c.stderr, reaper); err != nil {
 		return c.fail(err)
 	}
-	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: k.rewrite, Hold: k.hold(), Lost: p.lost})
-	k.super = s
+	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: r.rewrite, Hold: r.hold(), Lost: p.lost})
 	code, err := s.Run(func() int {
-		code, err := k.live(command)
+		code, err := r.live(s, command)
 		return f.exitCode(c, code, err)
 	})
 	if err != nil {

@@ -16,20 +16,19 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// companions are what podhook run lives with beside CMD. Without life and beside
-// it is inert: no hooks, no listener, the behaviour of a plain init.
-type companions struct {
-	super *supervisor.Supervisor
-	// rewrite is what the supervisor rewrites, and the life does not.
-	rewrite map[syscall.Signal]syscall.Signal
-	life    *lifecycle.Life
-	beside  *agent.Beside
-	cancel  context.CancelCauseFunc
+// hookRuntime holds the hooks and the listener that run alongside CMD. Without container
+// and beside it is inert: no hooks, no listener, the behaviour of a plain init.
+type hookRuntime struct {
+	// rewrite is what the supervisor rewrites, and the container does not.
+	rewrite   map[syscall.Signal]syscall.Signal
+	container *lifecycle.Container
+	beside    *agent.Beside
+	cancel    context.CancelCauseFunc
 }
 
-// openCompanions reads the hooks. What is wrong with them stops the start before
+// openHookRuntime reads the hooks. What is wrong with them stops the start before
 // anything runs. Where there are none, no state is needed either.
-func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*companions, error) {
+func (p *parts) openHookRuntime(ctx context.Context, c *call, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*hookRuntime, error) {
 	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), nil, p.logger)
 	if err != nil {
 		return nil, err
@@ -38,14 +37,14 @@ func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Rea
 	if err != nil {
 		return nil, err
 	}
-	k := &companions{}
+	r := &hookRuntime{}
 	stops, rewrite := p.stopSignals(f.rewrite)
 	if p.settings.Listen == "" && !hasSteps(cfg) {
 		maps.Copy(rewrite, stops)
-		k.rewrite = rewrite
-		return k, nil
+		r.rewrite = rewrite
+		return r, nil
 	}
-	k.rewrite = rewrite
+	r.rewrite = rewrite
 	p.openStore()
 	configuration.KeepIn(p.store)
 	if p.storeErr != nil {
@@ -63,11 +62,12 @@ func (p *parts) openCompanions(ctx context.Context, c *call, reaper *process.Rea
 			return nil, err
 		}
 	}
-	if err := p.startLife(ctx, c, k, configuration, reaper, lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}); err != nil {
-		k.close()
+	o := lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}
+	if err := p.startHookRuntime(ctx, c, r, configuration, reaper, o); err != nil {
+		r.close()
 		return nil, err
 	}
-	return k, nil
+	return r, nil
 }
 
 // stopSignals are the signals that ask the container to stop, with what CMD gets
@@ -116,11 +116,11 @@ func hasSteps(cfg *config.Config) bool {
 	return false
 }
 
-// startLife makes what beside CMD lives, and lets the agent listen. o lacks what
+// startHookRuntime makes what runs alongside CMD, and lets the agent listen. o lacks what
 // is made here.
-func (p *parts) startLife(ctx context.Context, c *call, k *companions, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
-	ctx, k.cancel = context.WithCancelCause(ctx)
-	o.Main = lifecycle.NewMain(func(sig syscall.Signal) error { return k.super.Deliver(sig) })
+func (p *parts) startHookRuntime(ctx context.Context, c *call, r *hookRuntime, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	o.Main = lifecycle.NewMain()
 	var main hooks.MainProcess = o.Main
 	if p.finder != nil {
 		main = p.finderMain()
@@ -132,7 +132,7 @@ func (p *parts) startLife(ctx context.Context, c *call, k *companions, configura
 	p.adopt(reaper)
 	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
 	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled
-	k.life = lifecycle.New(ctx, o)
+	r.container = lifecycle.New(ctx, o)
 	if p.settings.Listen == "" {
 		return nil
 	}
@@ -140,24 +140,24 @@ func (p *parts) startLife(ctx context.Context, c *call, k *companions, configura
 	if err != nil {
 		return err
 	}
-	k.beside = a.Start(listener)
+	r.beside = a.Start(listener)
 	return nil
 }
 
 // hold is nil where nothing is to be held.
-func (k *companions) hold() func(syscall.Signal) bool {
-	if k.life == nil {
+func (r *hookRuntime) hold() func(syscall.Signal) bool {
+	if r.container == nil {
 		return nil
 	}
-	return k.life.Hold
+	return r.container.Signal
 }
 
 // live is what happens from the start to the end of CMD, hooks included.
-func (k *companions) live(command supervisor.Command) (code int, err error) {
-	if k.life != nil {
-		return k.life.Run(k.super)
+func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
+	if r.container != nil {
+		return r.container.Run(super)
 	}
-	_, exited, err := k.super.Start(command)
+	_, exited, err := super.Start(command)
 	if err != nil {
 		return 0, err
 	}
@@ -165,11 +165,11 @@ func (k *companions) live(command supervisor.Command) (code int, err error) {
 }
 
 // close answers the calls that are there; what still runs ends with podhook.
-func (k *companions) close() {
-	if k.beside != nil {
-		k.beside.Leave()
+func (r *hookRuntime) close() {
+	if r.beside != nil {
+		r.beside.Leave()
 	}
-	if k.cancel != nil {
-		k.cancel(errors.New("podhook ends"))
+	if r.cancel != nil {
+		r.cancel(errors.New("podhook ends"))
 	}
 }

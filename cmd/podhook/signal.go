@@ -15,7 +15,6 @@ import (
 // signalMain sends a signal to the main process. One that has exited already is
 // a result and not an error.
 func signalMain(_ context.Context, c *call) int {
-	c.briefly()
 	fs := flag.NewFlagSet("signal", flag.ContinueOnError)
 	to := fs.String("to", "", "")
 	words, err := parse(fs, c.args)

@@ -13,7 +13,6 @@ const longestSleep = 24 * time.Hour
 // sleep waits. A bare number is seconds, as for sleep(1), so that the `sleep 5`
 // of a manifest can be kept.
 func sleep(ctx context.Context, c *call) int {
-	c.briefly()
 	words, err := parse(flag.NewFlagSet("sleep", flag.ContinueOnError), c.args)
 	if err == nil && len(words) != 1 {
 		err = usagef("sleep: one duration is needed, such as 5s")

@@ -30,7 +30,6 @@ var errNotYet = errors.New("not yet")
 // waitFor is the wait step as a command, and waits for hooks too. With --timeout
 // 0s it looks once, as an exec probe.
 func waitFor(ctx context.Context, c *call) int {
-	c.briefly()
 	f := newWaitFlags()
 	words, err := parse(f.fs, c.args)
 	if err != nil {

@@ -23,6 +23,26 @@ type rehearsedRun struct {
 	within float64
 }
 
+// hanging is a shutdown that does not end, failing one that fails.
+const (
+	hanging = `hooks:
+  shutdown:
+    timeout: 20s
+    steps: [{exec: [echo, "this is shutdown"]}, {exec: [sleep, "1000"]}]
+  poststop:
+    steps: [{exec: [echo, "this is poststop"]}]
+`
+	failing = `hooks: {shutdown: {steps: [{exec: [echo, "this is shutdown"]}, {exec: ["false"]}]}}`
+	// awaiting is a shutdown for a main process that is never started.
+	awaiting = `hooks:
+  prestart:
+    steps: [{sleep: 3s}]
+  shutdown:
+    timeout: 20s
+    steps: [{wait: {exit: main}}, {sleep: 20s}, {exec: [echo, "this is shutdown"]}]
+`
+)
+
 const gateAndDrain = `hooks:
   prestart:
     steps: [{exec: [echo, "this is prestart"]}]
@@ -41,6 +61,7 @@ func TestPodhookAsAnEntrypoint(t *testing.T) {
 	}
 	all := []string{"this is prestart", "this is shutdown", "this is poststop"}
 	good := []string{"ready", "finished", "no-failed-hooks", "no-sigkill", "exit=0"}
+	inTime := []string{"ready", "finished", "no-sigkill", "exit=0"}
 	for name, row := range map[string]rehearsedRun{
 		"no kubelet hooks":       {hooks: gateAndDrain, expect: good, logs: all, within: 20},
 		"postStart exec":         {hooks: gateAndDrain, flags: []string{"--post-start-exec", podhook + " prestart"}, expect: good, logs: all, within: 20},
@@ -54,6 +75,15 @@ func TestPodhookAsAnEntrypoint(t *testing.T) {
 		"native sidecar":         {hooks: gateAndDrain, flags: []string{"--sidecar", beside(podhook)}, expect: good, logs: all, within: 25},
 		"two containers":         {hooks: gateAndDrain, flags: []string{"--second", beside(podhook)}, expect: good, logs: all, within: 25},
 		"stopped while starting": {hooks: `hooks: {prestart: {steps: [{sleep: 60s}]}}`, flags: []string{"--delete-at", "300ms", "--pre-stop-exec", podhook + " shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, within: 20},
+		// The grace period is shorter than PODHOOK_GRACE_PERIOD says, or kubelet's is cut.
+		"force delete, exec":     {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 3},
+		"force delete, httpGet":  {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 3},
+		"preStop exec hangs":     {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 5},
+		"preStop httpGet hangs":  {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 5},
+		"preStop exec fails":     {hooks: failing, flags: []string{"--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:2], within: 10},
+		"preStop httpGet fails":  {hooks: failing, flags: []string{"--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:2], within: 10},
+		"gated, preStop exec":    {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-exec", podhook + " shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 5},
+		"gated, preStop httpGet": {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-http", "PORT/shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

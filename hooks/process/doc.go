@@ -12,5 +12,5 @@
 //   - kill.go, tree.go, proc.go: ending it, and finding all that belongs to it
 //   - signal.go, denied.go: signalling one process and no other; why that is denied
 //   - orphans.go: what may and what may not be taken for a run's stray
-//   - remains.go: ending what a run has left whose podhook was killed
+//   - descendants.go: ending all that a dead worker left
 package process

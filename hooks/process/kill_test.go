@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
-	"github.com/podhook/podhook/hooks/procstat"
 )
 
 const timeout = 300 * time.Millisecond
@@ -110,62 +109,6 @@ func TestKillAfter(t *testing.T) {
 		}
 		if c.name == "cleans up first" && (got.ExitCode != 9 || got.Stopped != process.TimedOut) {
 			t.Errorf("%+v, want code 9 and timed out", got)
-		}
-	}
-}
-
-// A stopped process can act on SIGTERM only when it goes on.
-func TestStoppedProcessHasItsTimeToEnd(t *testing.T) {
-	r := newReaper(t)
-	file := t.TempDir() + "/pid"
-	spec := shell("trap 'exit 9' TERM; echo $$ >$P; kill -STOP $$; sleep 60", nil)
-	spec.Env = append(spec.Env, "P="+file)
-	spec.KillAfter = 20 * time.Second
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		defer cancel()
-		for pid := awaitPids(t, file, 1)[0]; stateOf(pid) != "T"; {
-			time.Sleep(2 * time.Millisecond)
-		}
-	}()
-	got := mustRun(t, r, ctx, spec)
-	if got.ExitCode != 9 || got.Sent != (process.Sent{Term: 1}) || got.Duration >= spec.KillAfter {
-		t.Errorf("%+v, want it to have ended by itself with code 9", got)
-	}
-}
-
-// A PID is used again: only the process that was found is signalled.
-func TestSignalComparesTheStart(t *testing.T) {
-	r := newReaper(t)
-	for _, pidfd := range []bool{true, false} {
-		if !pidfd {
-			r.WithoutPidfd()
-		}
-		pid, exited, err := r.Start(func() (int, error) {
-			return syscall.ForkExec(shellPath, []string{"sh", "-c", "exec sleep 60"}, &syscall.ProcAttr{Env: os.Environ()})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		stat, err := procstat.Read("/proc", pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.SignalProcess(pid, stat.Start-1, syscall.SIGKILL); err != syscall.ESRCH {
-			t.Errorf("pidfd %v: %v for a process that started earlier, want ESRCH", pidfd, err)
-		}
-		time.Sleep(20 * time.Millisecond) // a signal would have come by then
-		select {
-		case <-exited:
-			t.Errorf("pidfd %v: the other process of that PID was killed", pidfd)
-			continue
-		default:
-		}
-		if err := r.SignalProcess(pid, stat.Start, syscall.SIGKILL); err != nil {
-			t.Errorf("pidfd %v: %v", pidfd, err)
-		}
-		if exit := <-exited; exit.Status.Signal() != syscall.SIGKILL {
-			t.Errorf("pidfd %v: %v", pidfd, exit.Status)
 		}
 	}
 }

@@ -40,7 +40,6 @@ func helpers() map[string]func() error {
 		"pid1":   helpPID1,
 		"noproc": helpNoProc,
 		"worker": helpWorker,
-		"marked": helpMarked,
 		"user":   helpUser,
 	}
 }

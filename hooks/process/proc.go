@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -93,22 +92,19 @@ func hasMarks(pid int, marks []string) bool {
 	if len(marks) == 0 {
 		return false
 	}
+	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false
+	}
 	missing := len(marks)
-	for _, entry := range environOf(pid) {
-		if slices.Contains(marks, entry) {
-			missing--
+	for _, entry := range strings.Split(string(environ), "\x00") {
+		for _, mark := range marks {
+			if entry == mark {
+				missing--
+			}
 		}
 	}
 	return missing <= 0
-}
-
-// environOf is nothing where it may not be read.
-func environOf(pid int) []string {
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return nil
-	}
-	return strings.Split(string(environ), "\x00")
 }
 
 // holds tells whether a process has one of the pipes open.

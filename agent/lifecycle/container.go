@@ -1,0 +1,250 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/agent/supervisor"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// Mode says what prestart means for the start of the main process.
+type Mode string
+
+const (
+	// Gate starts the main process when prestart has succeeded.
+	Gate Mode = "gate"
+	// Background runs prestart beside the main process.
+	Background Mode = "background"
+	// Off leaves prestart to postStart.
+	Off Mode = "off"
+)
+
+// Options are what a Container goes by. Store is nil where no state can be had.
+type Options struct {
+	Command  supervisor.Command
+	Prestart Mode
+	Runner   *hooks.Runner
+	Main     *Main
+	Store    *state.Store
+	Grace    hooks.Grace
+	// StopSignals ask the container to stop. Each maps to what the main process is
+	// given for it.
+	StopSignals map[syscall.Signal]syscall.Signal
+	// Killed is told that the main process was killed at the grace period's end.
+	Killed func(grace time.Duration)
+	Logger *slog.Logger
+}
+
+// supervised is the part of a supervisor.Supervisor that a Container needs.
+type supervised interface {
+	Start(supervisor.Command) (pid int, exited <-chan process.Exit, err error)
+	// Deliver has an error where the main process did not get the signal.
+	Deliver(syscall.Signal) error
+}
+
+// Container is one run of podhook run. Signal may be called from any goroutine.
+type Container struct {
+	options Options
+	hooks   containerHooks
+	// rest ends when nothing is waited for any more, and before it patience, when no
+	// shutdown is: what follows it has little time left.
+	rest, patience       context.Context
+	endRest, endPatience context.CancelFunc
+	// drained is closed when what the first stop signal asked of the hooks is done.
+	drained chan struct{}
+
+	mu          sync.Mutex
+	phase       phase
+	super       supervised
+	stopSignal  syscall.Signal // the first one, 0 before it
+	stopSignals int            // how many have come
+	graceBegan  time.Time      // zero before the grace period
+	// kubeletKills is when kubelet kills the container where its grace period was
+	// used up at the stop signal already, zero where it was not.
+	kubeletKills time.Time
+	armed        int // counts the calls of arm: only the last one's timer counts
+}
+
+// phase is a state of the machine in doc.go.
+type phase int
+
+const (
+	starting    phase = iota // prestart gates the main process
+	abandoned                // the main process will not be started
+	running                  // the main process runs
+	draining                 // shutdown runs, the main process still serves
+	terminating              // the main process has been given its stop signal
+	ended                    // the main process has ended
+)
+
+// New returns a Container whose hooks end with ctx.
+func New(ctx context.Context, o Options) *Container {
+	return newContainer(ctx, o, newRunnerHooks(o))
+}
+
+func newContainer(ctx context.Context, o Options, h containerHooks) *Container {
+	c := &Container{options: o, hooks: h, drained: make(chan struct{})}
+	c.rest, c.endRest = context.WithCancel(ctx)
+	c.patience, c.endPatience = context.WithCancel(c.rest)
+	return c
+}
+
+// Run lives: prestart, the main process, poststop. It returns the exit code of
+// podhook. The error is a *supervisor.ExecError where the main process could not
+// be executed.
+func (c *Container) Run(s supervised) (code int, err error) {
+	defer c.endRest()
+	c.mu.Lock()
+	c.super = s
+	c.mu.Unlock()
+	c.hooks.open()
+	if c.options.Prestart == Gate {
+		if code, open := c.gate(); !open {
+			c.hooks.awaitCallers(c.rest, config.Prestart)
+			return code, nil
+		}
+	}
+	exited, err := c.start()
+	if err != nil {
+		return 0, err
+	}
+	if exited == nil {
+		return c.leave(), nil
+	}
+	if c.options.Prestart == Background {
+		go c.background()
+	}
+	exit := <-exited
+	c.mainEnded(exit.Status)
+	return supervisor.ExitCode(exit.Status), nil
+}
+
+// enter moves on to a phase. The caller holds the lock.
+func (c *Container) enter(p phase) {
+	c.phase = p
+	c.arm()
+}
+
+func (c *Container) now() phase {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase
+}
+
+// gate runs prestart and says whether the main process may start.
+func (c *Container) gate() (code int, open bool) {
+	began := time.Now()
+	gated, opened := context.WithCancel(c.rest)
+	go c.watchForShutdown(gated)
+	result, err := c.hooks.call(c.rest, config.Prestart, hooks.Request{Trigger: state.TriggerStart})
+	opened()
+	if c.now() == abandoned {
+		return c.leave(), false
+	}
+	if err != nil && !c.hooks.hasSteps(config.Prestart) {
+		return 0, true // what has nothing to do gates nothing, whatever the state is like
+	}
+	if err != nil {
+		// A prestart that could not be run is one that has failed: it is shown so.
+		now := time.Now()
+		c.hooks.ended(state.Record{Hook: config.Prestart, Trigger: state.TriggerStart,
+			Outcome: state.Failed, Reason: err.Error(), Start: began, End: &now})
+	} else if result.Record.Outcome == state.Succeeded {
+		return 0, true
+	}
+	c.options.Logger.Error("main process not started, prestart has not succeeded")
+	return hooks.Judge(result, err).ExitCode, false
+}
+
+// lookInterval is how often a gated start looks for a call of shutdown by another
+// process. Nothing looks once the main process has been started.
+const lookInterval = 200 * time.Millisecond
+
+var errShutdownCalled = errors.New("shutdown was called before the main process was started")
+
+// watchForShutdown abandons the start when shutdown is called, by whatever way.
+func (c *Container) watchForShutdown(gated context.Context) {
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-gated.Done():
+			return
+		case <-ticker.C:
+			if c.abandonIfCalled() {
+				return
+			}
+		}
+	}
+}
+
+func (c *Container) abandonIfCalled() bool {
+	if !c.hooks.shutdownCalled() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == starting {
+		c.abandon(errShutdownCalled)
+	}
+	return true
+}
+
+// abandon gives the start up. The caller holds the lock.
+func (c *Container) abandon(cause error) {
+	c.hooks.callOff(config.Prestart, cause)
+	c.enter(abandoned)
+}
+
+// leave ends a container whose main process was not started: whoever has called
+// shutdown gets its answer. It returns the exit code, 128 and the stop signal; for
+// the shutdown alone that of SIGTERM, which is what follows it.
+func (c *Container) leave() (code int) {
+	c.hooks.awaitShutdown(c.rest)
+	c.hooks.awaitCallers(c.rest, config.Shutdown)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopSignal == 0 {
+		c.options.Logger.Warn("main process not started, shutdown was called before")
+		return hooks.ExitInterrupted
+	}
+	c.options.Logger.Info("stopped before the main process was started", "signal", unix.SignalName(c.stopSignal))
+	return 128 + int(c.stopSignal)
+}
+
+func (c *Container) background() {
+	if _, err := c.hooks.call(c.rest, config.Prestart, hooks.Request{Trigger: state.TriggerStart}); err != nil {
+		c.options.Logger.Error("prestart not run", "error", err.Error())
+	}
+}
+
+// start starts the main process. Signals wait meanwhile, so that a stop signal
+// comes either before it or after it. The channel is nil where the start is
+// abandoned.
+func (c *Container) start() (<-chan process.Exit, error) {
+	if c.options.Prestart == Gate {
+		c.abandonIfCalled()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == abandoned {
+		return nil, nil
+	}
+	pid, exited, err := c.super.Start(c.options.Command)
+	if err != nil {
+		return nil, err
+	}
+	c.hooks.saveMain(c.options.Main.started(pid, c.super))
+	c.enter(running)
+	return exited, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/hooks"
@@ -47,6 +48,51 @@ func asGone(err error) error {
 		return &hooks.GoneError{Why: gone.Error()}
 	}
 	return err
+}
+
+// The pauses between two looks for a main process that is not there yet, and when
+// the log is told: a native sidecar starts before the main container.
+const (
+	firstLook = 50 * time.Millisecond
+	slowLook  = 5 * time.Second
+	missed    = 5 * time.Second
+)
+
+// WatchMain looks for the main process until it is found, so that it is known to
+// have been there, and tells the log what a person should know: that it is not found
+// and why, or that podhook may not signal it. It ends with ctx.
+func (a *Agent) WatchMain(ctx context.Context) {
+	if a.Finder == nil {
+		return
+	}
+	began, told := time.Now(), false
+	for pause := firstLook; ; pause = min(2*pause, slowLook) {
+		p, err := a.Finder.Current()
+		var gone *mainprocess.GoneError
+		if err == nil {
+			a.foundMain(p)
+			return
+		} else if errors.As(err, &gone) || ctx.Err() != nil {
+			return
+		}
+		if !told && time.Since(began) >= missed {
+			told = true
+			a.Logger.Warn("main process not found, it is still looked for", "error", err.Error())
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+func (a *Agent) foundMain(p *mainprocess.Process) {
+	a.Logger.Info("main process found", "target", a.Finder.Target().String(), "pid", p.PID(), "name", p.Name())
+	if _, err := p.Signal(0); err != nil {
+		a.Logger.Warn("main process cannot be signalled", "error", err.Error())
+	}
 }
 
 // Targets finds other processes than the main one, by a target as for PODHOOK_MAIN.

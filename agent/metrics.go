@@ -49,7 +49,7 @@ type collector struct {
 
 	runs, runSeconds, running, lastSuccess   *prometheus.Desc
 	steps, stepSeconds, kills                *prometheus.Desc
-	mainSignals, mainUp                      *prometheus.Desc
+	mainSignals, mainUp, mainSeen            *prometheus.Desc
 	requests, configOK, configRefused, lines *prometheus.Desc
 	build                                    *prometheus.Desc
 }
@@ -69,6 +69,7 @@ func newCollector(a *Agent) *collector {
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
+		mainSeen:      desc("main_seen", "Whether the main process was found, once in this instance."),
 		requests:      desc("http_requests_total", "HTTP requests, answered or aborted.", "path", "code"),
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
 		configRefused: desc("config_refused_total", "Broken configurations that were refused."),
@@ -99,6 +100,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if f := c.agent.Finder; f != nil {
 		_, err := f.Current()
 		gauge(c.mainUp, number(err == nil))
+		gauge(c.mainSeen, number(f.Seen()))
 	}
 	failures, refused := c.agent.Configuration.Refused()
 	gauge(c.configOK, number(refused == nil))

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -35,8 +36,11 @@ type ConfigStatus struct {
 // MainStatus is the main process now.
 type MainStatus struct {
 	Target string `json:"target"`
-	PID    int    `json:"pid,omitempty"`
-	Name   string `json:"name,omitempty"`
+	// State is running; exited, which is only one that was seen in this instance;
+	// not_found, one that never was; or unknown, where Error says why.
+	State string `json:"state"`
+	PID   int    `json:"pid,omitempty"`
+	Name  string `json:"name,omitempty"`
 	// Error says why there is none, or none that can be told.
 	Error string `json:"error,omitempty"`
 }
@@ -86,8 +90,18 @@ func hookStatus(hook *config.Hook, store *state.Store) HookStatus {
 }
 
 func mainStatus(finder *mainprocess.Finder) *MainStatus {
-	ms := &MainStatus{Target: finder.Target().String()}
+	ms := &MainStatus{Target: finder.Target().String(), State: "running"}
 	p, err := finder.Current()
+	var gone *mainprocess.GoneError
+	var none *mainprocess.NoneError
+	switch {
+	case errors.As(err, &gone):
+		ms.State = "exited"
+	case errors.As(err, &none):
+		ms.State = "not_found"
+	case err != nil:
+		ms.State = "unknown"
+	}
 	if err != nil {
 		ms.Error = err.Error()
 		return ms

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -48,4 +53,86 @@ func TestMainProcessNeverSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A CMD that has become another user gets no signal of a root that lacks CAP_KILL.
+// No step and no line says that it got one, or that it was killed.
+func TestSignalsThatAreDenied(t *testing.T) {
+	t.Parallel()
+	for _, group := range []string{"", "-g"} {
+		s := newSandbox(t, `hooks:
+  shutdown: {steps: [{name: reload, signal: HUP, onFailure: continue}]}
+  poststop: {steps: [{`+note("poststop")+`}]}
+`, "PODHOOK_GRACE_PERIOD=3s")
+		s.shared("app")
+		flags := strings.Fields(group)
+		cmd := `exec 2>/dev/null; trap 'touch $DIR/app/told' TERM HUP; until touch "$DIR/app/up"; do :; done; until [ -e "$DIR/end" ]; do sleep 0.02; done`
+		argv := append(append([]string{s.binary, "run"}, flags...), "--",
+			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", cmd)
+		l := s.contained(argv, "setpriv", "--bounding-set=-kill")
+		eventually(t, "CMD has become another user", func() bool { return exists(s.path("app/up")) })
+		l.send(syscall.SIGTERM)
+		const denied = "(sh) of user 65534: operation not permitted; root lacks the capability CAP_KILL: add KILL"
+		for _, sig := range []string{"SIGTERM", "SIGKILL"} {
+			eventually(t, sig+" is said to be lost", func() bool {
+				return strings.Contains(s.read("log"), `signal lost, the main process did not get it`) &&
+					strings.Contains(s.read("log"), " signal="+sig+" ")
+			})
+		}
+		l.send(syscall.SIGUSR1) // goes through without a hook
+		eventually(t, "SIGUSR1 is said to be lost", func() bool { return strings.Contains(s.read("log"), " signal=SIGUSR1 ") })
+		if step := s.inside(l, "shutdown").Steps[0]; step.Outcome != "failed" || !strings.Contains(step.Error, denied) {
+			t.Errorf("%+v", step)
+		}
+		s.write("end", "", 0o644)
+		l.ends(0)
+		s.happened("poststop")
+		log := s.read("log")
+		contains(t, log, denied, "cannot send SIGHUP to the main process")
+		if strings.Contains(log, "killed") || strings.Contains(log, "SIGHUP sent") || strings.Contains(s.read("termination"), "killed") {
+			t.Errorf("it says what did not happen:\n%s\n%s", log, s.read("termination"))
+		}
+		if exists(s.path("app/told")) {
+			t.Fatal("CMD got a signal: nothing was denied")
+		}
+	}
+}
+
+// What is known at the start is said at the start.
+func TestStartSaysWhatCannotBeSignalled(t *testing.T) {
+	needsRoot(t)
+	for _, args := range [][]string{{"serve"}, {"run", "--", "sleep", "60"}} {
+		s := newSandbox(t, "", "PODHOOK_LISTEN=127.0.0.1:0")
+		main := s.begin(exec.Command("sleep", "60"))
+		s.env = append(s.env, fmt.Sprintf("PODHOOK_MAIN=pid:%d", main.cmd.Process.Pid))
+		s.shared("state")
+		log, err := os.Create(s.path("log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd := exec.Command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", s.binary}, args...)...)
+		cmd.Stdout = log
+		s.begin(cmd)
+		eventually(t, "the log says it", func() bool { return strings.Contains(s.read("log"), "main process cannot be signalled") })
+		contains(t, s.read("log"), "level=WARN", "(sleep) of user 0", "user 65534 lacks the capability CAP_KILL")
+	}
+}
+
+// shared makes a directory that other users may write to.
+func (s *sandbox) shared(name string) {
+	s.t.Helper()
+	if err := os.Mkdir(s.path(name), 0o777); err != nil {
+		s.t.Fatal(err)
+	}
+	for dir, mode := range map[string]os.FileMode{filepath.Dir(s.dir): 0o755, s.dir: 0o755, s.path(name): 0o777} {
+		if err := os.Chmod(dir, mode); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

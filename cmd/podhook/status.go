@@ -52,7 +52,7 @@ func statusTable(w io.Writer, st agent.Status) error {
 		fmt.Fprintf(tw, "refused\t%s\n", oneLine(st.Config.Refused))
 	}
 	if m := st.Main; m != nil && m.Error != "" {
-		fmt.Fprintf(tw, "main process\t%s: %s\n", m.Target, oneLine(m.Error))
+		fmt.Fprintf(tw, "main process\t%s\n", oneLine(m.Error)) // which names the target
 	} else if m != nil {
 		fmt.Fprintf(tw, "main process\t%s: %d (%s)\n", m.Target, m.PID, m.Name)
 	}

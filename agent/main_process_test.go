@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/podhook/podhook/agent/mainprocess"
+)
+
+// The log says once that the main process is not found, but not at once: a native
+// sidecar starts first. When it has come, it is known to have been there.
+func TestWatchMain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "main.pid")
+	target, err := mainprocess.Parse("pidfile:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finder := mainprocess.NewFinder(target, nil)
+	defer finder.Close()
+	var log logs
+	a := &Agent{Finder: finder, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		go a.WatchMain(ctx)
+		time.Sleep(missed - time.Millisecond)
+		synctest.Wait()
+		if log.String() != "" {
+			t.Errorf("after %v:\n%s", time.Since(began), log.String())
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := log.count("level=WARN", "main process not found", "pidfile:"+path, "no such file"); n != 1 || finder.Seen() {
+			t.Errorf("after an hour %d warnings, seen: %v\n%s", n, finder.Seen(), log.String())
+		}
+		cancel()
+		synctest.Wait()
+	})
+	// The test's own parent: there is nobody else whose number is known.
+	if err := os.WriteFile(path, fmt.Append(nil, os.Getppid()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a.WatchMain(t.Context())
+	if log.count("level=INFO", "main process found", fmt.Sprintf("pid=%d", os.Getppid())) != 1 || !finder.Seen() {
+		t.Errorf("seen: %v\n%s", finder.Seen(), log.String())
+	}
+}
+
+// What was never seen is told from what has exited.
+func TestMainProcessIsShown(t *testing.T) {
+	pidfile := filepath.Join(t.TempDir(), "main.pid")
+	w := serving(t, `{hooks: {shutdown: {steps: [{signal: TERM}]}}}`, withMain("pidfile:"+pidfile))
+	shown := func(state, why string, up, seen int) {
+		t.Helper()
+		var st Status
+		if err := json.Unmarshal([]byte(w.is("/status", 200)), &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Main == nil || st.Main.State != state || !strings.Contains(st.Main.Error, why) || why == "" != (st.Main.Error == "") {
+			t.Errorf("/status says %+v, want %s: %s", st.Main, state, why)
+		}
+		metrics := w.is("/metrics", 200)
+		for _, line := range []string{fmt.Sprintf("podhook_main_up %d\n", up), fmt.Sprintf("podhook_main_seen %d\n", seen)} {
+			if !strings.Contains(metrics, line) {
+				t.Errorf("no %q in\n%s", line, metrics)
+			}
+		}
+	}
+	shown("not_found", "there is no such file", 0, 0)
+	w.write(pidfile, "")
+	shown("unknown", "it is empty", 0, 0)
+	_, exited := w.mainProcess(pidfile)
+	shown("running", "", 1, 1)
+	w.is("/shutdown", 200)
+	<-exited
+	shown("exited", "has exited already", 0, 1)
+}

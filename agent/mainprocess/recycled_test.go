@@ -1,15 +1,15 @@
 package mainprocess
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/seccomptest"
 )
 
 // startAs starts a program that gets a certain PID, which must be free, in the
@@ -104,11 +104,24 @@ func TestRecycledPIDIsNotSignalled(t *testing.T) {
 	}
 }
 
-func TestWithoutPidfd(t *testing.T) {
+// A seccomp profile may deny what a pidfd is got by, or what it is used by.
+func TestWithoutPidfdOpen(t *testing.T)        { withoutPidfd(t, syscall.EPERM, unix.SYS_PIDFD_OPEN) }
+func TestWithoutPidfdSend(t *testing.T)        { withoutPidfd(t, syscall.EPERM, unix.SYS_PIDFD_SEND_SIGNAL) }
+func TestPidfdOpenNotImplemented(t *testing.T) { withoutPidfd(t, syscall.ENOSYS, unix.SYS_PIDFD_OPEN) }
+func TestPidfdSendNotImplemented(t *testing.T) {
+	withoutPidfd(t, syscall.ENOSYS, unix.SYS_PIDFD_SEND_SIGNAL)
+}
+
+func withoutPidfd(t *testing.T, errno syscall.Errno, call uintptr) {
 	if !inOwnNamespace(t) {
 		return
 	}
-	refusePidfd(t)
+	if err := seccomptest.Deny(errno, call); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, got := unix.Syscall6(call, ^uintptr(0), 0, 0, 0, 0, 0); got != errno {
+		t.Fatalf("system call %d gives %v, want %v", call, got, errno)
+	}
 	checkLeaks(t)
 	recycle(t)
 	TestFindByEachKind(t)
@@ -120,28 +133,7 @@ func TestWithoutPidfd(t *testing.T) {
 	TestWaitExitOfNonChild(t)
 	TestWaitExitEndsWithContextAndClose(t)
 	p := find(t, target(t, "pid:%d", start(t, "/bin/sleep", "60").Process.Pid))
-	if p.pidfd != nil {
+	if call == unix.SYS_PIDFD_OPEN && p.pidfd != nil {
 		t.Error("there is a pidfd all the same")
-	}
-}
-
-// refusePidfd makes the kernel refuse pidfd_open to this process for good, as an
-// old seccomp profile does.
-func refusePidfd(t *testing.T) {
-	t.Helper()
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // seccomp_data.nr
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PIDFD_OPEN, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
-	if errno != 0 {
-		t.Fatal("seccomp: ", errno)
-	}
-	if _, err := unix.PidfdOpen(os.Getpid(), 0); !errors.Is(err, unix.EPERM) {
-		t.Fatalf("pidfd_open gives %v, want EPERM", err)
 	}
 }

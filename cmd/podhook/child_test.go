@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process/seccomptest"
 )
 
 // childEnv makes the test's own binary act as one of the programs below, which
@@ -24,8 +27,29 @@ func child(args []string) int {
 		}
 		return serverCode
 	}
+	if len(args) > 3 && args[0] == "deny" {
+		fmt.Fprintln(os.Stderr, deny(args[1], args[2], args[3:]))
+		return 1
+	}
 	fmt.Fprintf(os.Stderr, "no such child: %q\n", args)
 	return 2
+}
+
+// deny executes argv in its place, to which the kernel answers a system call with an
+// error. Both are given by number.
+func deny(errno, call string, argv []string) error {
+	number, err := strconv.Atoi(errno)
+	if err != nil {
+		return err
+	}
+	nr, err := strconv.Atoi(call)
+	if err != nil {
+		return err
+	}
+	if err := seccomptest.Deny(syscall.Errno(number), uintptr(nr)); err != nil {
+		return err
+	}
+	return syscall.Exec(argv[0], argv, os.Environ())
 }
 
 // serverCode is what a server exits with that was told to stop.

@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A main process that nobody has ever seen may live: nothing of it is a success, and
@@ -96,6 +99,63 @@ func TestSignalsThatAreDenied(t *testing.T) {
 			t.Fatal("CMD got a signal: nothing was denied")
 		}
 	}
+}
+
+// A seccomp profile may deny pidfds, or one use of them: signals arrive all the same,
+// and to nobody else.
+func TestSeccompDeniesPidfds(t *testing.T) {
+	t.Parallel()
+	for _, call := range []int{unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL} {
+		for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOSYS} {
+			t.Run(fmt.Sprintf("%d %v", call, errno), func(t *testing.T) {
+				t.Parallel()
+				seccompDenies(t, call, errno)
+			})
+		}
+	}
+}
+
+func seccompDenies(t *testing.T, call int, errno syscall.Errno) {
+	s := newSandbox(t, `hooks:
+  reload: {steps: [{signal: HUP}]}
+  slow: {steps: [{timeout: 300ms, killAfter: 300ms, exec: [sh, -c, "setsid sleep 600 & setsid sh -c 'sleep 601; :' & sleep 602"]}]}
+  shutdown: {steps: [{`+note("shutdown")+`}]}
+`)
+	denying := []string{"env", childEnv + "=1", os.Args[0], "deny", strconv.Itoa(int(errno)), strconv.Itoa(call)}
+	l := s.servedBy(denying...)
+	inside := func(args ...string) ended {
+		t.Helper()
+		return s.begin(l.enter(append(append(denying[:len(denying):len(denying)], s.binary), args...)...)).wait(t)
+	}
+	if e := inside("signal", "HUP"); e.code != 0 || !strings.Contains(e.stdout, "SIGHUP sent to the main process") {
+		t.Error(e)
+	}
+	s.happens("main gets SIGHUP")
+	if e := inside("hook", "reload"); e.code != 0 {
+		t.Error(e)
+	}
+	eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
+	if e := inside("hook", "slow"); e.code != exitLate {
+		t.Error(e)
+	}
+	for _, line := range []string{"sleep 600", "sleep 601", "sleep 602"} {
+		if s.count(line) > 0 {
+			t.Errorf("%s survives its step", line)
+		}
+	}
+	l.send(syscall.SIGTERM)
+	l.ends(serverCode)
+	s.happened("main starts", "main gets SIGHUP", "main gets SIGHUP", "shutdown", "main gets SIGTERM")
+
+	// Of an exec'd hook that is stopped, nothing is left.
+	alone := newSandbox(t, "hooks: {slow: {steps: [{exec: [sh, -c, 'setsid sleep 600 & sleep 602']}]}}\n")
+	called := alone.begin(exec.Command(denying[0], append(denying[1:], alone.binary, "hook", "slow")...))
+	eventually(t, "its step runs", func() bool { return alone.count("sleep 600") == 1 && alone.count("sleep 602") == 1 })
+	called.signal(t, syscall.SIGTERM)
+	if e := called.wait(t); e.code != 143 {
+		t.Error(e)
+	}
+	alone.gone()
 }
 
 // What is known at the start is said at the start.

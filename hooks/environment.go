@@ -23,6 +23,9 @@ func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline
 		"PODHOOK_TRIGGER=" + string(x.rec.Trigger),
 		"PODHOOK_DEADLINE=" + deadline.UTC().Format(time.RFC3339),
 	}, marks...)
+	if callers := callersOf(x.Environ, x.Store); len(callers) > 0 {
+		own = append(own, callersVariable+"="+strings.Join(callers, " "))
+	}
 	own = append(own, x.environ...)
 	return override(override(base, u.step.Env), own), marks
 }

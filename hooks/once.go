@@ -36,6 +36,9 @@ func (e *StuckError) Error() string {
 // waiting for the run that holds it, and then runs the hook or returns the
 // outcome that is there.
 func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, req Request) (Result, error) {
+	if err := CheckCycle(r.Environ, r.Store, hook.Name); err != nil {
+		return Result{}, err
+	}
 	if r.Store == nil {
 		if err := refused(hook, r.StoreErr); err != nil {
 			return Result{}, err

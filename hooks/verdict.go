@@ -32,12 +32,13 @@ func Judge(result Result, err error) Verdict {
 	var broken *config.Errors
 	var stuck *StuckError
 	var lost *NotRecordedError
+	var cycle *CycleError
 	switch {
 	case errors.As(err, &unknown):
 		return Verdict{ExitUsage, 404}
 	case errors.As(err, &broken):
 		return Verdict{ExitUsage, 500}
-	case errors.As(err, &lost):
+	case errors.As(err, &lost), errors.As(err, &cycle):
 		return Verdict{ExitUsage, 500}
 	case errors.As(err, &stuck):
 		return Verdict{ExitTimedOut, 504}

@@ -26,6 +26,7 @@ func TestJudge(t *testing.T) {
 		"unknown hook": {Result{}, &UnknownHookError{Name: "x"}, Verdict{2, 404}},
 		"broken":       {Result{}, &config.Errors{Problems: []config.Problem{{Msg: "x"}}}, Verdict{2, 500}},
 		"not recorded": {Result{}, &NotRecordedError{Err: errors.New("full")}, Verdict{2, 500}},
+		"cycle":        {Result{}, &CycleError{Hooks: []string{"x", "x"}}, Verdict{2, 500}},
 		"stuck":        {Result{}, &StuckError{Hook: "x"}, Verdict{124, 504}},
 		"other error":  {Result{}, errors.New("x"), Verdict{1, 500}},
 		// An error counts, whatever stands in the result.

@@ -38,7 +38,7 @@ func TestServicesDoNoHarm(t *testing.T) {
 }
 
 func TestStepVariablesDoNoHarm(t *testing.T) {
-	mustLoad(t, "PODHOOK_HOOK=prestart", "PODHOOK_STEP=a", "PODHOOK_RUN_ID=1", "PODHOOK_ATTEMPT=1", "PODHOOK_TRIGGER=exec",
+	mustLoad(t, "PODHOOK_HOOK=prestart", "PODHOOK_STEP=a", "PODHOOK_RUN_ID=1", "PODHOOK_ATTEMPT=1", "PODHOOK_TRIGGER=exec", "PODHOOK_CALLERS=a/1 b/2",
 		"PODHOOK_DEADLINE=2026-01-01T00:00:00Z", "PODHOOK_MAIN_EXIT_CODE=0", "PODHOOK_MAIN_EXIT_SIGNAL=SIGTERM")
 }
 

@@ -114,7 +114,7 @@ func (c *call) mainExit() (*awaited, error) {
 	}, nil
 }
 
-func (c *call) hookSucceeded(name string) (wait.Look, error) {
+func (c *call) hookSucceeded(name string, timeout time.Duration) (wait.Look, error) {
 	p, err := open(c, show.ContainerLog())
 	switch {
 	case err != nil:
@@ -134,6 +134,11 @@ func (c *call) hookSucceeded(name string) (wait.Look, error) {
 	}
 	if cfg.Hooks[name] == nil {
 		return nil, usagef("wait: there is no hook %q", name)
+	}
+	if timeout > 0 {
+		if err := hooks.CheckCycle(c.env, p.store, name); err != nil {
+			return nil, err
+		}
 	}
 	hook := p.store.Hook(name)
 	return func(context.Context) wait.Seen {

@@ -97,7 +97,7 @@ func (f *waitFlags) awaited(c *call, words []string) (*awaited, error) {
 	case f.exit != "":
 		return nil, usagef("wait: --exit: %q: main is needed", f.exit)
 	case len(words) > 0:
-		look, err := c.hookSucceeded(words[0])
+		look, err := c.hookSucceeded(words[0], f.timeout)
 		return looked("hook "+words[0], look, hookInterval), err
 	}
 	condition, err := f.condition()

@@ -217,7 +217,7 @@ func badEnvName(name string) string {
 // finds the program again. They are set for every step.
 func StepVariables() []string {
 	return []string{
-		"PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER",
+		"PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER", "PODHOOK_CALLERS",
 		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL",
 	}
 }

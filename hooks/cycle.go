@@ -1,0 +1,73 @@
+package hooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// CycleError is a call of a hook from one of its own steps, or from a step of a hook
+// that such a step has called: it would wait for itself until its timeout.
+type CycleError struct {
+	// Hooks are the names in the order of the calls; the last is the first.
+	Hooks []string
+}
+
+func (e *CycleError) Error() string {
+	text := "a step of hook " + e.Hooks[0]
+	for _, name := range e.Hooks[1 : len(e.Hooks)-1] {
+		text += fmt.Sprintf(" calls hook %s, a step of which", name)
+	}
+	last := e.Hooks[len(e.Hooks)-1]
+	return fmt.Sprintf("%s calls hook %s, which would wait for itself: move what both need to a hook of its own", text, last)
+}
+
+// callersVariable names the runs whose steps have called the hook of a step,
+// outermost first, as HOOK/RUN with spaces between.
+const callersVariable = "PODHOOK_CALLERS"
+
+// callersOf are the runs that whoever has this environment is in, as HOOK/RUN,
+// outermost first. A run that has ended is none of them: a background process that
+// it has left may call its hook. store is nil where that cannot be known.
+func callersOf(environ []string, store *state.Store) []string {
+	var callers, hook, run string
+	for _, entry := range environ {
+		switch name, value, _ := strings.Cut(entry, "="); name {
+		case callersVariable:
+			callers = value
+		case "PODHOOK_HOOK":
+			hook = value
+		case "PODHOOK_RUN_ID":
+			run = value
+		}
+	}
+	return slices.DeleteFunc(append(strings.Fields(callers), hook+"/"+run), func(caller string) bool {
+		hook, run, _ := strings.Cut(caller, "/")
+		return run == "" || store != nil && !goesOn(store.Hook(hook), run)
+	})
+}
+
+func goesOn(hook *state.Hook, run string) bool {
+	rec, found, err := hook.Read()
+	return err == nil && found && rec.Outcome == state.Running && rec.RunID == run
+}
+
+// CheckCycle returns a *CycleError where a process with this environment cannot wait
+// for the hook, because a run of it waits for that process. store is nil where there
+// is no state.
+func CheckCycle(environ []string, store *state.Store, name string) error {
+	callers := callersOf(environ, store)
+	at := slices.IndexFunc(callers, func(caller string) bool { return strings.HasPrefix(caller, name+"/") })
+	if at < 0 {
+		return nil
+	}
+	e := &CycleError{}
+	for _, caller := range callers[at:] {
+		hook, _, _ := strings.Cut(caller, "/")
+		e.Hooks = append(e.Hooks, hook)
+	}
+	e.Hooks = append(e.Hooks, name)
+	return e
+}

@@ -148,6 +148,7 @@ func (c *Container) gate() (code int, open bool) {
 	go c.watchForShutdown(gated)
 	result, err := c.hooks.call(c.rest, config.Prestart, hooks.Request{Trigger: state.TriggerStart})
 	opened()
+	c.abandonIfCalled() // also where it has just come
 	if c.now() == abandoned {
 		return c.leave(), false
 	}
@@ -232,9 +233,6 @@ func (c *Container) background() {
 // comes either before it or after it. The channel is nil where the start is
 // abandoned.
 func (c *Container) start() (<-chan process.Exit, error) {
-	if c.options.Prestart == Gate {
-		c.abandonIfCalled()
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == abandoned {

@@ -33,7 +33,9 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 	}
 	c.hooks.awaitShutdown(c.patience)
 	c.poststop(status)
-	c.hooks.awaitShutdown(c.rest)
+	if c.patience.Err() != nil {
+		c.hooks.awaitShutdown(c.rest)
+	}
 	c.hooks.awaitCallers(c.rest, config.Shutdown)
 }
 

@@ -138,6 +138,12 @@ func TestPoststopOfMainThatEndsByItself(t *testing.T) {
 		"no shutdown":                {func(*bench) {}, []string{"0 main ends", "0 poststop", "60 exit 0"}},
 		"drained by hand 7 s before": {answered(7*time.Second, 6*time.Second), []string{"0 main ends", "0 poststop", "60 exit 0"}},
 		"after a preStop":            {answered(3*time.Second, time.Second), []string{"0 main ends", "0 poststop", "26.55 poststop interrupted", "26.55 exit 0"}},
+		"after a preStop, stop signal": {func(b *bench) {
+			answered(3*time.Second, time.Second)(b)
+			time.AfterFunc(5*time.Second, func() { b.c.Signal(syscall.SIGTERM) }) // it gives no more time
+		}, []string{"0 main ends", "0 poststop", "26.55 poststop interrupted", "26.55 exit 0"}},
+		"during a preStop that hangs": {func(b *bench) { b.hooks.calls(state.TriggerHTTP, 3*time.Second) },
+			[]string{"0 main ends", "26.55 poststop", "26.55 poststop interrupted", "26.8 exit 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(b *bench) {
@@ -181,6 +187,26 @@ func TestNothingWakesAnIdleContainer(t *testing.T) {
 			t.Errorf("%d looks in a day", b.hooks.looks)
 		}
 	})
+}
+
+// A prestart in the background ends with the stop, and with the main process.
+func TestBackgroundPrestartEnds(t *testing.T) {
+	for is, happens := range map[string]func(*bench){
+		"draining: prestart interrupted, shutdown":                 func(b *bench) { b.signal(syscall.SIGTERM) },
+		"ended: main ends, prestart interrupted, poststop, exit 0": func(b *bench) { b.main.end(0) },
+	} {
+		play(t, func(b *bench) {
+			b.c.options.Prestart = Background
+			b.hooks.takes[config.Prestart], b.hooks.takes[config.Shutdown] = forEver, forEver
+			b.run()
+			b.take()
+			happens(b)
+			b.wait(0)
+			if got := b.is(); got != is {
+				t.Errorf("got  %s\nwant %s", got, is)
+			}
+		})
+	}
 }
 
 // Other ways to begin: prestart beside the main process, without it, and a main process

@@ -300,6 +300,9 @@ func everywhere(t *testing.T, table map[string]map[string]string, happenings map
 					if got := b.is(); got != expected[happening] {
 						t.Errorf("got  %s\nwant %s", got, expected[happening])
 					}
+					if lives := b.c.options.Main.Identity() != nil; lives != (b.phase() == "running" || b.phase() == "draining" || b.phase() == "terminating") {
+						t.Errorf("hooks see a main process: %v", lives)
+					}
 				})
 			})
 		}

@@ -1,0 +1,54 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// The main process before its start, while it runs and after its end, as hooks see it.
+func TestMainAsHooksSeeIt(t *testing.T) {
+	absent := func(t *testing.T, m *Main, why string) {
+		t.Helper()
+		for what, err := range map[string]error{"Signal": m.Signal(syscall.SIGHUP), "WaitExit": m.WaitExit(t.Context(), nil)} {
+			var gone *hooks.GoneError
+			if !errors.As(err, &gone) || gone.Why != why {
+				t.Errorf("%s: %v, want %s", what, err, why)
+			}
+		}
+		if id := m.Identity(); id != nil {
+			t.Errorf("it is %+v", id)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m, b := NewMain(), &bench{}
+		absent(t, m, "the main process has not been started")
+
+		id := m.started(os.Getpid(), &fakeMain{bench: b, stops: -1})
+		if now := m.Identity(); now == nil || *now != id || id.PID != os.Getpid() || id.StartTime == 0 {
+			t.Errorf("started %+v, it is %+v", id, now)
+		}
+		if err := m.Signal(syscall.SIGHUP); err != nil || b.take()[0] != "main gets SIGHUP" {
+			t.Errorf("signal: %v", err)
+		}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := m.WaitExit(cancelled, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("wait without patience: %v", err)
+		}
+		waited := make(chan error)
+		go func() { waited <- m.WaitExit(t.Context(), &state.MainIdentity{}) }()
+		synctest.Wait()
+		m.exited()
+		if err := <-waited; err != nil {
+			t.Errorf("wait: %v", err)
+		}
+		absent(t, m, "the main process has exited already")
+	})
+}

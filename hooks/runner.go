@@ -108,10 +108,12 @@ func (e *UnknownHookError) Error() string {
 
 // Flight is a call that is going on.
 type Flight struct {
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	result Result
-	err    error
+	cancel  context.CancelCauseFunc
+	done    chan struct{}
+	result  Result
+	err     error
+	trigger state.Trigger
+	began   time.Time
 }
 
 // Wait returns the outcome, or the error of ctx: a caller that goes away does
@@ -158,7 +160,7 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 		return f, true, nil
 	}
 	ctx, cancel := context.WithCancelCause(r.life)
-	f = &Flight{cancel: cancel, done: make(chan struct{})}
+	f = &Flight{cancel: cancel, done: make(chan struct{}), trigger: req.Trigger, began: time.Now()}
 	r.flights[name] = f
 	go r.fly(ctx, f, hook, cfg.Source, req)
 	return f, false, nil
@@ -212,6 +214,18 @@ func (r *Runner) Interrupt(cause error, which func(hook string) bool) {
 			f.cancel(cause)
 		}
 	}
+}
+
+// Flying says how and when the call of a hook that is going on in this process began.
+// It is known also where the run cannot be recorded.
+func (r *Runner) Flying(hook string) (trigger state.Trigger, began time.Time, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, ok := r.flights[hook]
+	if !ok {
+		return "", time.Time{}, false
+	}
+	return f.trigger, f.began, true
 }
 
 // Wait returns when the runs of this process that are going on now have ended, or

@@ -143,7 +143,12 @@ func (h *runnerHooks) shutdown() shutdownState {
 		return shutdownState{}
 	}
 	rec, found, err := h.store.Hook(config.Shutdown).Read()
-	return shutdownState{found: found && err == nil, last: rec, called: h.calledLast()}
+	s := shutdownState{found: found && err == nil, last: rec, called: h.calledLast()}
+	if trigger, began, flies := h.runner.Flying(config.Shutdown); flies && !(s.found && rec.Outcome == state.Running) {
+		// It cannot be recorded, or only looks whether shutdown has succeeded.
+		s.found, s.last = true, state.Record{Trigger: trigger, Start: began, Outcome: state.Running}
+	}
+	return s
 }
 
 func (h *runnerHooks) shutdownCalled() bool {

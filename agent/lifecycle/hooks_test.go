@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +114,24 @@ func TestAwaitsTheShutdownOfAnotherProcess(t *testing.T) {
 		t.Errorf("it was waited for %v: %s", took, h.shutdown().last.Outcome)
 	}
 	<-ended
+}
+
+// A shutdown of this process that goes on is seen also where it cannot be recorded.
+func TestShutdownThatCannotBeRecordedIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	h, _ := realHooks(t, dir, "hooks: {shutdown: {steps: [{sleep: 1h}]}}")
+	if err := os.MkdirAll(filepath.Join(dir, "hooks/shutdown/lock"), 0o700); err != nil { // no file can be there
+		t.Fatal(err)
+	}
+	go func() { _, _ = h.call(t.Context(), config.Shutdown, hooks.Request{Trigger: state.TriggerHTTP}) }()
+	var s shutdownState
+	for end := time.Now().Add(10 * time.Second); !s.found && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		s = h.shutdown()
+	}
+	if age := time.Since(s.last.Start); s.last.Outcome != state.Running || s.last.Trigger != state.TriggerHTTP || age < 0 || age > time.Minute {
+		t.Errorf("it is seen as %+v", s)
+	}
+	h.callOff(config.Shutdown, errGraceEnds)
 }
 
 // Of several podhook runs in a container the first one's main process is that of the

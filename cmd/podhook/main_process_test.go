@@ -65,12 +65,13 @@ func TestSignalsThatAreDenied(t *testing.T) {
 	for _, group := range []string{"", "-g"} {
 		s := newSandbox(t, `hooks:
   shutdown: {steps: [{name: reload, signal: HUP, onFailure: continue}]}
-  poststop: {steps: [{`+note("poststop")+`}]}
 `, "PODHOOK_GRACE_PERIOD=3s")
 		s.shared("app")
 		flags := strings.Fields(group)
 		cmd := `exec 2>/dev/null; trap 'touch $DIR/app/told' TERM HUP; until touch "$DIR/app/up"; do :; done; until [ -e "$DIR/end" ]; do sleep 0.02; done`
+		// That another process of its group can be signalled does not help CMD.
 		argv := append(append([]string{s.binary, "run"}, flags...), "--",
+			"sh", "-c", `(trap "" HUP TERM USR1; exec sleep 600) & exec "$@"`, "sh",
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", cmd)
 		l := s.contained(argv, "setpriv", "--bounding-set=-kill")
 		eventually(t, "CMD has become another user", func() bool { return exists(s.path("app/up")) })
@@ -89,7 +90,6 @@ func TestSignalsThatAreDenied(t *testing.T) {
 		}
 		s.write("end", "", 0o644)
 		l.ends(0)
-		s.happened("poststop")
 		log := s.read("log")
 		contains(t, log, denied, "cannot send SIGHUP to the main process")
 		if strings.Contains(log, "killed") || strings.Contains(log, "SIGHUP sent") || strings.Contains(s.read("termination"), "killed") {
@@ -98,6 +98,22 @@ func TestSignalsThatAreDenied(t *testing.T) {
 		if exists(s.path("app/told")) {
 			t.Fatal("CMD got a signal: nothing was denied")
 		}
+	}
+}
+
+// A step of another user outlives its timeout where podhook may not kill it: so it is
+// said, and no kill is counted.
+func TestStepThatCannotBeKilled(t *testing.T) {
+	needsRoot(t)
+	s := newSandbox(t, "hooks: {slow: {steps: [{user: nobody, timeout: 200ms, killAfter: 100ms, exec: [sleep, '600']}]}}\n")
+	e := s.begin(exec.Command("setpriv", "--bounding-set=-kill", s.binary, "hook", "slow")).wait(t)
+	step := s.record("slow").Steps[0]
+	if e.code != exitLate || step.Outcome != "timed_out" {
+		t.Errorf("%v\n%+v", e, step)
+	}
+	contains(t, step.Error, "1 processes of it cannot be killed: podhook may not signal process", "(sleep) of user 65534", "CAP_KILL")
+	if kills := s.record("slow").Totals.Kills; len(kills) > 0 {
+		t.Errorf("counted %v", kills)
 	}
 }
 

@@ -37,7 +37,8 @@ type ConfigStatus struct {
 type MainStatus struct {
 	Target string `json:"target"`
 	// State is running; exited, which is only one that was seen in this instance;
-	// not_found, one that never was; or unknown, where Error says why.
+	// not_started, which podhook run has yet to start; not_found, one that never was
+	// seen; or unknown, where Error says why.
 	State string `json:"state"`
 	PID   int    `json:"pid,omitempty"`
 	Name  string `json:"name,omitempty"`
@@ -95,6 +96,8 @@ func mainStatus(finder *mainprocess.Finder) *MainStatus {
 	var gone *mainprocess.GoneError
 	var none *mainprocess.NoneError
 	switch {
+	case errors.As(err, &gone) && gone.PID == 0:
+		ms.State = "not_started"
 	case errors.As(err, &gone):
 		ms.State = "exited"
 	case errors.As(err, &none):

@@ -186,6 +186,7 @@ func TestShutdownWhilePrestartGates(t *testing.T) {
 		if e := l.exec("signal", "QUIT"); e.code != 0 || !strings.Contains(e.stdout, "not been started yet") {
 			t.Errorf("podhook signal: %v", e)
 		}
+		contains(t, l.exec("status", "-o", "json").stdout, `"state": "not_started"`)
 	})
 }
 

@@ -19,6 +19,9 @@ RESULTS := deploy/e2e/results
 
 FUZZ_TIME := 60s
 
+# How long the model is tried; MODEL_SEED=N begins with that round.
+MODEL_TIME := 60s
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and ends with the tests that were skipped and why.
 GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname-and-test-fails --hide-summary output --
@@ -43,7 +46,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz lint size bench notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz model lint size bench notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +98,9 @@ fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \
 		echo "$${target#func } in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" || exit; done
+
+model: ## call and kill podhook at random for MODEL_TIME=60s, against its contract
+	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }

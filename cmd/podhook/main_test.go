@@ -200,6 +200,16 @@ func (r *running) wait(t testing.TB) ended {
 	return ended{code: code, stdout: r.stdout.String(), stderr: r.stderr.String(), elapsed: time.Since(r.began)}
 }
 
+// over says whether the command has ended.
+func (r *running) over() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (r *running) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {

@@ -67,7 +67,7 @@ func (a *action) show() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.run.rec.Steps[a.at] = a.rec
-	a.journal.write(&a.run.rec)
+	a.journal.progress(&a.run.rec)
 	a.shown, a.stale = time.Now(), false
 }
 

@@ -127,7 +127,7 @@ func TestFileThroughALink(t *testing.T) {
 	if err := errors.Join(wErr, mErr); err != nil || b.read("file") != "new" || !b.exists("d/done") || b.exists("removed") {
 		t.Errorf("%v, the file holds %q, the marker is there: %v", err, b.read("file"), b.exists("d/done"))
 	}
-	b.Runner.RemoveStaleMarkers(b.cfg) // of a run that succeeded
+	b.Runner.Prepare(b.cfg) // of a run that succeeded
 	if !b.exists("d/done") {
 		t.Error("the marker of a success was removed")
 	}

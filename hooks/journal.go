@@ -6,35 +6,30 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// journal writes a run down as it goes on. Where the state cannot be written it
-// remembers the first error and goes on without: whether that fails the hook is
-// decided once, at its begin and at its end.
+// journal writes a run down as it goes on. Where the state cannot be written the run
+// goes on without, and each write is tried again: whether that fails the hook is
+// decided at its begin and by the last write.
 type journal struct {
 	lock     *state.Lock // nil: nothing is written
 	previous state.Record
-	err      error
+	err      error               // of the newest write, or why there is no lock
 	output   *state.OutputWriter // ended by the lock's end
 }
 
-func (j *journal) write(rec *state.Record) {
-	if j.lock != nil && j.err == nil {
-		j.err = j.lock.Write(*rec)
+// progress writes a record that end's follows.
+func (j *journal) progress(rec *state.Record) {
+	if j.lock != nil {
+		j.err = j.lock.Progress(*rec)
 	}
 }
 
-// begin clears the marker before anything runs: it must not speak for a run
-// that has not ended.
 func (j *journal) begin(rec *state.Record) {
 	if j.lock == nil {
 		return
 	}
-	if j.err = j.lock.ClearMarker(); j.err != nil {
-		return
-	}
-	if j.write(rec); j.err != nil {
-		return
-	}
-	j.output, j.err = j.lock.Output(rec.RunID)
+	_ = j.lock.Reserve() // of no use where the state is full already
+	j.err = j.lock.Write(*rec)
+	j.output, _ = j.lock.Output(rec.RunID) // a run without its output is worth more than none
 }
 
 func (j *journal) line(l Line) {
@@ -43,11 +38,12 @@ func (j *journal) line(l Line) {
 	}
 }
 
-func (j *journal) end(rec *state.Record) {
-	j.write(rec)
-	if j.lock != nil && j.err == nil && rec.Outcome == state.Succeeded {
-		j.err = j.lock.SetMarker(rec.RunID)
+// end returns why the outcome is not recorded, or nil.
+func (j *journal) end(rec *state.Record) error {
+	if j.lock != nil {
+		j.err = j.lock.Write(*rec)
 	}
+	return j.err
 }
 
 func (j *journal) close() {

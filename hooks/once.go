@@ -19,7 +19,17 @@ const lockSlack = 15 * time.Second
 // have been recorded.
 type NotRecordedError struct{ Err error }
 
-func (e *NotRecordedError) Error() string { return "the state cannot be written: " + e.Err.Error() }
+func (e *NotRecordedError) Error() string {
+	text := "the state cannot be written: " + e.Err.Error()
+	var place *state.DirError
+	var owner *state.OwnerError
+	if errors.As(e.Err, &place) || errors.As(e.Err, &owner) {
+		return text // they say what to do
+	}
+	return text + ": mount an emptyDir for podhook and set PODHOOK_STATE_DIR to it"
+}
+
+// Unwrap is the state's error.
 func (e *NotRecordedError) Unwrap() error { return e.Err }
 
 // StuckError is a joined run whose owner neither ended it nor died.
@@ -35,49 +45,93 @@ func (e *StuckError) Error() string {
 // resolve makes sure that the hook is run once: it takes the hook's lock,
 // waiting for the run that holds it, and then runs the hook or returns the
 // outcome that is there.
-func (r *Runner) resolve(ctx context.Context, hook *config.Hook, source string, req Request) (Result, error) {
+func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) (Result, error) {
 	if err := CheckCycle(r.Environ, r.Store, hook.Name); err != nil {
 		return Result{}, err
 	}
 	if r.Store == nil {
-		if err := refused(hook, r.StoreErr); err != nil {
-			return Result{}, err
-		}
-		return r.run(ctx, hook, source, req, &journal{err: r.StoreErr})
+		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.StoreErr})
 	}
 	before, _, _ := r.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
 	lock, waited, err := r.lock(ctx, hook, req.Joiner)
+	var lost *NotRecordedError
+	if errors.As(err, &lost) {
+		return r.withoutLock(ctx, f, hook, source, req, lost)
+	}
 	if err != nil {
-		// What cannot be locked because nothing can be written may still be read.
-		if !waited && !req.Force && r.counts(hook, before) {
-			return Result{Record: before, Already: true}, nil
-		}
-		var lost *NotRecordedError
-		if !errors.As(err, &lost) || ctx.Err() != nil || !unrecorded(hook) {
-			return Result{}, err
-		}
-		return r.run(ctx, hook, source, req, &journal{err: err})
+		return Result{}, err
 	}
 	j := &journal{lock: lock}
 	defer j.close()
 	previous, found, err := lock.Read()
-	if err == nil && found {
-		if waited && ranMeanwhile(before, previous) {
-			return Result{Record: previous, Joined: true}, nil
+	if doubtful(err) {
+		if err := refused(hook, err); err != nil {
+			return Result{}, err
 		}
-		if r.stands(hook, previous, &req) {
-			return Result{Record: previous, Already: true}, nil
-		}
-		j.previous = previous
 	}
-	return r.run(ctx, hook, source, req, j)
+	if err != nil || !found {
+		previous = state.Record{}
+	}
+	if waited && ranMeanwhile(before, previous) && r.settle(f, *previous.End) {
+		return r.told(hook, lock, Result{Record: previous, Joined: true}), nil
+	}
+	j.previous, err = r.recall(hook.Name, lock, previous)
+	req.Force = r.isForced(f)
+	if r.stands(hook, j.previous, &req) && r.settle(f, time.Time{}) {
+		if err != nil {
+			return lostAlready(j.previous, err), nil
+		}
+		return r.told(hook, lock, Result{Record: j.previous, Already: true}), nil
+	}
+	r.reserve(config.Shutdown)
+	return r.run(ctx, f, hook, source, req, j)
+}
+
+// told is the outcome of another run, whose process may have been killed before it
+// wrote the marker.
+func (r *Runner) told(hook *config.Hook, lock *state.Lock, result Result) Result {
+	if rec := &result.Record; rec.Outcome == state.Succeeded {
+		if err := r.repairMarker(hook, lock, rec); err != nil {
+			rec.Outcome, rec.Reason = state.Failed, err.Error()
+		}
+	}
+	return result
+}
+
+// doubtful says whether a record may be there, and a good one. One that is broken or
+// another user's is none.
+func doubtful(err error) bool {
+	var broken *state.RecordError
+	var owner *state.OwnerError
+	return err != nil && !errors.As(err, &broken) && !errors.As(err, &owner)
+}
+
+// withoutLock answers where the lock cannot be had, nor a record be written: by the
+// success that is recorded or that this process remembers. Else it runs what does
+// its work all the same.
+func (r *Runner) withoutLock(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, why *NotRecordedError) (Result, error) {
+	if r.Store != nil {
+		rec, _, err := r.Store.Hook(hook.Name).Read()
+		if err == nil && r.counts(hook, rec) && r.settle(f, time.Time{}) {
+			return Result{Record: rec, Already: true}, nil
+		}
+	}
+	if err := refused(hook, why.Err); err != nil {
+		return Result{}, err
+	}
+	j := &journal{err: why.Err}
+	j.previous, _ = r.remembered(hook.Name)
+	if r.counts(hook, j.previous) && r.settle(f, time.Time{}) {
+		return lostAlready(j.previous, why.Err), nil
+	}
+	return r.run(ctx, f, hook, source, req, j)
 }
 
 // ranMeanwhile says whether the run in the record after a wait for the lock is one
 // that was going on in the wait. The lock may also have been held by somebody who
 // ran nothing.
 func ranMeanwhile(before, after state.Record) bool {
-	return after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
+	return after.End != nil && after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
 }
 
 func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
@@ -89,7 +143,7 @@ func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Con
 	if ok {
 		return lock, false, nil
 	}
-	patience := hook.Timeout + hook.LongestKill() + lockSlack
+	patience := hook.Timeout + hook.LongestKill() + r.slack
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if joiner != nil {
@@ -135,22 +189,6 @@ func (r *Runner) MainReplaced(rec state.Record) bool {
 		return procstat.Started(now.StartTime).After(rec.Start)
 	}
 	return *now != *rec.Main
-}
-
-// RemoveStaleMarkers removes the markers that an earlier instance has left where
-// others look for them: a container that waits for this one's prestart would go
-// on too soon. It is called when an instance starts.
-func (r *Runner) RemoveStaleMarkers(cfg *config.Config) {
-	for name, hook := range cfg.Hooks {
-		if hook.Marker == "" || r.Store == nil {
-			continue
-		}
-		rec, found, err := r.Store.Hook(name).Read()
-		if err == nil && found && (rec.Outcome == state.Succeeded || rec.Outcome == state.Running) {
-			continue
-		}
-		_ = removeMarker(hook.Marker) // a run reports it if it cannot be removed
-	}
 }
 
 // stands says whether the record of this instance answers a call, so that nothing is

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -72,7 +73,7 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	p.Seconds = Seconds(x.deadline.Sub(x.rec.Start))
 	if x.cut {
 		p.Cut = fmt.Sprintf("the grace period of %v leaves no more, with %v for the main process to stop in and %v to kill",
-			r.Grace.Period, r.Grace.Margin, x.killAfter)
+			r.Grace.Period, r.Grace.Margin, x.killAfter.Round(time.Millisecond))
 	}
 	list := plan(hook)
 	x.rec.Steps = records(list, previous)
@@ -84,12 +85,20 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 }
 
 // before says whether the call would run the hook, as resolve decides it. A record
-// that cannot be read is none, as for a run.
+// that is broken is none, as for a run.
 func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous state.Record) {
 	wrong := r.StoreErr
 	if r.Store != nil {
-		previous, _, _ = r.Store.Hook(hook.Name).Read()
-		wrong = r.Store.Check()
+		h := r.Store.Hook(hook.Name)
+		var err error
+		previous, _, err = h.Read()
+		var full *state.FullError
+		if wrong = r.Store.Check(); errors.As(wrong, &full) && h.Reserved() {
+			wrong = nil // there is space for the record
+		}
+		if doubtful(err) {
+			wrong = err
+		}
 	}
 	if previous.Outcome == state.Running {
 		p.Reason = "run " + previous.RunID + " is going on: the call joins it"

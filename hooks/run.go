@@ -34,7 +34,7 @@ type run struct {
 
 // run executes the hook's steps and records them. It returns an error only
 // where nothing was run; a failed step is a Result.
-func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
+func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
 	x := r.newRun(hook, source, req, j)
 	list := plan(hook)
 	x.rec.Steps = records(list, j.previous)
@@ -42,23 +42,22 @@ func (r *Runner) run(ctx context.Context, hook *config.Hook, source string, req 
 		x.mark(&list[0])
 	}
 	remains := x.endRemains(j.previous)
+	markerErr := r.clearMarker(hook)
 	j.begin(&x.rec)
 	if err := refused(hook, j.err); err != nil {
 		return Result{}, err
 	}
-	if hook.Marker != "" {
-		// A marker of an earlier run would let another container go on too soon.
-		if err := removeMarker(hook.Marker); err != nil {
-			x.fail(state.Failed, fmt.Sprintf("marker: %v", err))
-			x.halted = !unrecorded(hook)
-		}
+	r.forget(hook.Name) // its totals are in this run's
+	if markerErr != nil && (hook.Marker != "" || j.err == nil) {
+		x.fail(state.Failed, markerErr.Error())
+		x.halted = !unrecorded(hook)
 	}
 	r.Observer.Started(x.rec)
 	if remains != "" {
 		x.line("podhook", newTail(), process.Line{Stream: process.Stdout, Text: []byte(remains)})
 	}
 	x.steps(ctx, list)
-	x.end()
+	x.end(f)
 	r.Observer.Ended(x.rec)
 	return Result{Record: x.rec}, nil
 }
@@ -86,32 +85,31 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 	return x
 }
 
-// end settles the outcome, writes the markers and the record. A hook never
-// reports a success that it could not record, but shutdown has done its work by
-// then all the same.
-func (x *run) end() {
-	x.rec.Outcome, x.rec.Reason = x.failed, x.reason
-	if x.failed == "" {
-		x.rec.Outcome = state.Succeeded
-		if err := x.writeMarker(); err != nil {
-			x.rec.Outcome, x.rec.Reason = state.Failed, fmt.Sprintf("marker: %v", err)
-		}
+// end settles the outcome and writes the record, and then the marker. A hook never
+// reports a success that it could not record, but shutdown has done its work by then
+// all the same.
+func (x *run) end(f *Flight) {
+	now := x.land(f)
+	if x.failed != "" {
+		x.finish(now, x.failed, x.reason)
+		_ = x.journal.end(&x.rec) // it has failed anyway
+		return
 	}
-	now := time.Now()
-	x.rec.End = &now
-	x.rec.Totals.AddRun(x.rec.Outcome, now.Sub(x.rec.Start).Seconds(), now)
-	x.journal.end(&x.rec)
-	if err := x.journal.err; err != nil && x.rec.Outcome == state.Succeeded {
-		x.rec.Outcome = state.Failed
-		x.rec.Reason = "all steps succeeded, but the state cannot be written: " + err.Error()
+	before := x.rec.Totals.Clone()
+	x.finish(now, state.Succeeded, "")
+	if err := x.journal.end(&x.rec); err != nil {
+		x.remember(x.rec)
+		x.rec.Outcome, x.rec.Reason = state.Failed, successLost(err)
+		return
+	}
+	if err := writeMarker(x.hook, x.journal.lock, &x.rec); err != nil {
+		x.rec.Totals = before
+		x.finish(now, state.Failed, err.Error())
+		_ = x.journal.end(&x.rec) // if not, the next caller finds a success without its marker, and fails at that
 	}
 }
 
-func (x *run) writeMarker() error {
-	if x.hook.Marker == "" {
-		return nil
-	}
-	text := fmt.Sprintf("%s %s %s\n", x.rec.Hook, x.rec.RunID, time.Now().UTC().Format(time.RFC3339))
-	_, err := writeFile(x.hook.Marker, []byte(text), 0o644)
-	return err
+func (x *run) finish(now time.Time, outcome state.Outcome, reason string) {
+	x.rec.End, x.rec.Outcome, x.rec.Reason = &now, outcome, reason
+	x.rec.Totals.AddRun(outcome, now.Sub(x.rec.Start).Seconds(), now)
 }

@@ -47,11 +47,13 @@ type Options struct {
 // Runner runs hooks. Its methods may be called by any number of goroutines.
 type Runner struct {
 	Options
-	life context.Context
+	life  context.Context
+	slack time.Duration // lockSlack, but for tests
 
 	mu      sync.Mutex
 	flights map[string]*Flight
-	grace   time.Time // the start of the grace period, zero before it
+	lost    map[string]state.Record // see remember
+	grace   time.Time               // the start of the grace period, zero before it
 }
 
 // New returns a Runner whose runs live until life ends, whoever called them. The
@@ -60,7 +62,7 @@ func New(life context.Context, o Options) *Runner {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Runner{Options: o, life: life, flights: map[string]*Flight{}}
+	return &Runner{Options: o, life: life, slack: lockSlack, flights: map[string]*Flight{}, lost: map[string]state.Record{}}
 }
 
 // Request says how a hook is called.
@@ -114,6 +116,12 @@ type Flight struct {
 	err     error
 	trigger state.Trigger
 	began   time.Time
+
+	// The Runner's lock guards these. forced is when the newest forced call joined,
+	// zero for none; landed: what it comes to is settled, and is no answer to a forced
+	// call that comes now.
+	forced time.Time
+	landed bool
 }
 
 // Wait returns the outcome, or the error of ctx: a caller that goes away does
@@ -156,13 +164,20 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	r.noteCall(name, req)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f, ok := r.flights[name]; ok {
-		return f, true, nil
+	before := r.flights[name]
+	if before != nil && !(req.Force && before.landed) {
+		if req.Force {
+			before.forced = time.Now()
+		}
+		return before, true, nil
 	}
 	ctx, cancel := context.WithCancelCause(r.life)
 	f = &Flight{cancel: cancel, done: make(chan struct{}), trigger: req.Trigger, began: time.Now()}
+	if req.Force {
+		f.forced = time.Now()
+	}
 	r.flights[name] = f
-	go r.fly(ctx, f, hook, cfg.Source, req)
+	go r.fly(ctx, f, before, hook, cfg.Source, req)
 	return f, false, nil
 }
 
@@ -182,13 +197,43 @@ func find(cfg *config.Config, name string) (*config.Hook, error) {
 	return nil, &UnknownHookError{Name: name, Known: slices.Sorted(maps.Keys(cfg.Hooks))}
 }
 
-func (r *Runner) fly(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) {
+// fly resolves the call when the one before it, which has landed, is over.
+func (r *Runner) fly(ctx context.Context, f, before *Flight, hook *config.Hook, source string, req Request) {
 	defer f.cancel(nil)
-	f.result, f.err = r.resolve(ctx, hook, source, req)
+	if before != nil {
+		<-before.done
+	}
+	f.result, f.err = r.resolve(ctx, f, hook, source, req)
 	r.mu.Lock()
-	delete(r.flights, hook.Name)
+	if r.flights[hook.Name] == f {
+		delete(r.flights, hook.Name)
+	}
 	r.mu.Unlock()
 	close(f.done)
+}
+
+// settle makes an outcome that is there the flight's, that of a run which ended at
+// end. It returns false where a forced call that has joined wants a newer one.
+func (r *Runner) settle(f *Flight, end time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.landed = !f.forced.After(end)
+	return f.landed
+}
+
+// isForced says whether a forced call has begun the flight or joined it.
+func (r *Runner) isForced(f *Flight) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !f.forced.IsZero()
+}
+
+// land settles the flight with the run of its own that ends now.
+func (r *Runner) land(f *Flight) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.landed = true
+	return time.Now()
 }
 
 const bypassReason = "bypassed: PODHOOK_DISABLED is true"

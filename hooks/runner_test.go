@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -117,6 +118,30 @@ func TestTheEndOfLifeInterrupts(t *testing.T) {
 		}
 		if rec.Reason != "step pause: interrupted: the agent leaves" || rec.Steps[1].Outcome != state.Skipped {
 			t.Errorf("reason %q, steps %+v", rec.Reason, rec.Steps)
+		}
+	})
+}
+
+func TestWaitWaitsForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml := "hooks:\n"
+		for i := range 9 {
+			yaml += fmt.Sprintf("  hook-%d: {steps: [{sleep: %ds}]}\n", i, i+1)
+		}
+		b := newBench(t, yaml)
+		began := time.Now()
+		for name := range b.cfg.Hooks {
+			if _, _, err := b.Start(name, Request{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		if err := b.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 4*time.Second {
+			t.Errorf("after %v: %v, want the context's end", time.Since(began), err)
+		}
+		if err := b.Wait(t.Context()); err != nil || time.Since(began) != 9*time.Second {
+			t.Errorf("after %v: %v, want the end of the longest run", time.Since(began), err)
 		}
 	})
 }

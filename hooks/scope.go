@@ -108,7 +108,7 @@ func (x *run) timeUp(reserve time.Duration) error {
 		msg = fmt.Sprintf(": the grace period of %v leaves hook %s no more time", x.Grace.Period, x.hook.Name)
 	}
 	if reserve > 0 {
-		msg += fmt.Sprintf(", %v of which is kept for steps that are always run", reserve)
+		msg += fmt.Sprintf(", %v of which is kept for steps that are always run", reserve.Round(time.Millisecond))
 	}
 	return &timeUp{msg}
 }

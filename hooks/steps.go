@@ -162,7 +162,7 @@ func (x *run) isHalted(sc *scope, step *config.Step) bool {
 func (x *run) write() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.journal.write(&x.rec)
+	x.journal.progress(&x.rec)
 }
 
 // count changes the totals.

@@ -79,7 +79,7 @@ func (h *runnerHooks) open() {
 // ownMain finds out whether this is the only podhook run of the container. Two of
 // them share hooks and outcomes; exec'd hooks can signal the main process of one.
 func (h *runnerHooks) ownMain() {
-	_, used := h.store.Main()
+	_, used, _ := h.store.Main()
 	owns, err := h.store.OwnMain()
 	if h.ownsMain = owns || err != nil; !h.ownsMain {
 		h.logger.Warn("another podhook run of this container shares this one's state: hooks that it has run are not run here, and exec'd hooks signal its main process",

@@ -144,8 +144,8 @@ func TestSeveralPodhookRunsInAContainer(t *testing.T) {
 	second, secondLog := realHooks(t, dir, "hooks: {}")
 	second.open()
 	second.saveMain(state.MainIdentity{PID: 8})
-	if main, ok := second.store.Main(); !ok || main.PID != 7 {
-		t.Errorf("the main process is %+v, %v", main, ok)
+	if main, ok, err := second.store.Main(); !ok || main.PID != 7 {
+		t.Errorf("the main process is %+v, %v, %v", main, ok, err)
 	}
 	if log.Len() > 0 {
 		t.Errorf("the first one says %s", log)

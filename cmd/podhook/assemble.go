@@ -29,7 +29,7 @@ func (p *parts) assemble(life context.Context, c *call, configuration *agent.Con
 	o := p.options(c)
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
 	runner := hooks.New(life, o)
-	runner.RemoveStaleMarkers(cfg)
+	runner.Prepare(cfg)
 	a := &agent.Agent{
 		Settings: p.settings, Configuration: configuration, Store: p.store, Runner: runner,
 		Finder: p.finder, Logger: p.logger, Log: p.log, Version: version,

@@ -87,7 +87,7 @@ func (r *checked) look(c *call, grace time.Duration) error {
 		}
 		p.settings.GracePeriod, budget = grace, "error"
 	}
-	if p.openStore(); p.store != nil {
+	if p.openStore(false); p.store != nil {
 		defer p.store.Unmake()
 		r.StateDir = p.store.Dir()
 		p.storeErr = p.store.Check()

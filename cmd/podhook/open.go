@@ -32,7 +32,7 @@ func open(c *call, log *show.NonBlocking) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.openStore()
+	p.openStore(false)
 	return p, p.findMain()
 }
 
@@ -46,8 +46,11 @@ func openSettings(c *call, log *show.NonBlocking) (*parts, error) {
 	return &parts{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, nil
 }
 
-func (p *parts) openStore() {
-	p.store, p.storeErr = state.Open(state.Options{Dir: string(p.settings.StateDir), OutputLimit: int(p.settings.OutputLimit)})
+// openStore opens the state, to be used or only to be shown.
+func (p *parts) openStore(show bool) {
+	p.store, p.storeErr = state.Open(state.Options{
+		Dir: string(p.settings.StateDir), OutputLimit: int(p.settings.OutputLimit), Show: show,
+	})
 }
 
 // findMain takes the main process that is set, or the one that podhook run has
@@ -62,7 +65,11 @@ func (p *parts) findMain() error {
 		return nil
 	}
 	if p.store != nil {
-		if main, ok := p.store.Main(); ok {
+		main, ok, err := p.store.Main()
+		if err != nil {
+			p.logger.Warn("main process not known", "error", err.Error())
+		}
+		if ok {
 			p.finder = mainprocess.NewFinder(mainprocess.Started(main), nil)
 		}
 	}
@@ -77,13 +84,17 @@ func (p *parts) memory() mainprocess.Memory {
 	return p.store
 }
 
-// openState is open for the commands that only read the state.
+// openState is open for the commands that show the state, also root that of
+// another user.
 func openState(c *call, log *show.NonBlocking) (*parts, error) {
-	p, err := open(c, log)
-	if err == nil {
-		err = p.storeErr
+	p, err := openSettings(c, log)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if p.openStore(true); p.storeErr != nil {
+		return nil, p.storeErr
+	}
+	return p, p.findMain()
 }
 
 // options are a Runner's, but for its configuration and its reaper.

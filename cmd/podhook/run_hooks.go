@@ -45,7 +45,7 @@ func (p *parts) openHookRuntime(ctx context.Context, c *call, reaper *process.Re
 		return r, nil
 	}
 	r.rewrite = rewrite
-	p.openStore()
+	p.openStore(false)
 	configuration.KeepIn(p.store)
 	if p.storeErr != nil {
 		if p.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {

@@ -58,7 +58,10 @@ func serve(ctx context.Context, c *call) int {
 // newAgent makes the agent of podhook serve; end interrupts what is still going
 // on.
 func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err error) {
-	p, err := openState(c, show.OwnLog())
+	p, err := open(c, show.OwnLog())
+	if err == nil {
+		err = p.storeErr
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -149,15 +149,38 @@ func TestReadOnlyRunIsNoReasonToGoElsewhere(t *testing.T) {
 	}
 }
 
-// A file system that fills up while the hook runs is no success.
-func TestStateThatFillsUp(t *testing.T) {
-	s := newSandbox(t, `hooks:
+// fillsUp is a hook that fills its state. Where there is a file "all", it takes what
+// podhook has kept for itself too.
+const fillsUp = `hooks:
   prestart:
+    marker: DIR/done
     steps:
-    - exec: [sh, -c, 'head -c 1000000 /dev/zero >"$DIR/state/filler" 2>/dev/null; echo filled']
+    - exec: [sh, -c, '[ ! -e "$DIR/all" ] || rm "$DIR"/state/hooks/*/spare*; head -c 1000000 /dev/zero >"$DIR/state/filler" 2>/dev/null; echo filled']
     - exec: [sh, -c, 'echo next >>"$DIR/ran"']
-`)
-	s.mountState(0, "size=64k")
+`
+
+// A success that can be recorded all the same, in place, is one.
+func TestStateThatFillsUp(t *testing.T) {
+	s := newSandbox(t, "")
+	s.configure(strings.ReplaceAll(fillsUp, "DIR/done", s.path("done")))
+	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
+	s.mountState(0, "size=128k")
+	s.expect(0, "prestart")
+	contains(t, s.expect(0, "prestart").stdout, "succeeded already")
+	s.expect(0, "shutdown") // for which prestart has kept space
+	s.expect(0, "wait", "prestart", "--timeout", "0s")
+	if got := s.read("ran"); got != "next\n" {
+		t.Errorf("ran %q, want once", got)
+	}
+}
+
+// One that cannot be recorded is none, and its marker tells nobody else otherwise.
+func TestStateThatFillsUpForGood(t *testing.T) {
+	s := newSandbox(t, "")
+	s.configure(strings.ReplaceAll(fillsUp, "DIR/done", s.path("done")))
+	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
+	s.write("all", "", 0o644)
+	s.mountState(0, "size=128k")
 	e := s.expect(1, "prestart")
 	contains(t, e.stderr, "all steps succeeded, but the state cannot be written", "no space left on device")
 	if got := s.read("ran"); got != "next\n" {
@@ -165,6 +188,9 @@ func TestStateThatFillsUp(t *testing.T) {
 	}
 	if e := s.run("wait", "prestart", "--timeout", "0s"); e.code != 124 {
 		t.Errorf("a success that was not recorded counts: %v", e)
+	}
+	if _, err := os.Stat(s.path("done")); err == nil {
+		t.Error("the marker says that the hook has succeeded")
 	}
 }
 
@@ -199,11 +225,17 @@ func TestBrokenRecord(t *testing.T) {
 	s := newSandbox(t, countedHooks)
 	s.expect(0, "prestart")
 	record := s.path("state/hooks/prestart/run.json")
-	for _, text := range []string{"", "{", "null", `{"version":99}`, "\x00\x00\x00"} {
+	good := s.read("state/hooks/prestart/run.json")
+	for text, want := range map[string]string{
+		good[:len(good)/2]: "no usable record",
+		strings.Replace(good, `"version":1`, `"version":99`, 1): "version 99",
+		// What a crash of the machine has left of a record says nothing of this instance.
+		"": "not run in this instance", "\x00\x00\x00": "not run in this instance",
+	} {
 		if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		contains(t, s.expect(0, "status").stdout, "prestart", "unknown", "no usable record")
+		contains(t, s.expect(0, "status").stdout, "prestart", want)
 		if e := s.run("wait", "prestart", "--timeout", "0s"); e.code != 124 {
 			t.Errorf("record %q counts: %v", text, e)
 		}

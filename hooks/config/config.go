@@ -52,7 +52,7 @@ type Hook struct {
 	Timeout time.Duration
 	// Paths are extra HTTP paths of this hook.
 	Paths []string
-	// Marker is a file to write, beside podhook's own, when the hook succeeded.
+	// Marker is where the hook's marker is; "" leaves it in the state.
 	Marker string
 	Steps  []*Step
 	Pos    Position

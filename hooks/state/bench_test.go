@@ -29,7 +29,7 @@ func BenchmarkRun(b *testing.B) {
 		}
 		r.Outcome = Succeeded
 		mustWrite(b, l, r)
-		if err := l.SetMarker("r1"); err != nil {
+		if err := l.WriteMarker([]byte("r1\n")); err != nil {
 			b.Fatal(err)
 		}
 		_ = l.Unlock()

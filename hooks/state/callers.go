@@ -2,6 +2,8 @@ package state
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -20,9 +22,9 @@ func (h *Hook) Call() error {
 		return err
 	}
 	defer l.close()
-	fd, err := createAt(l.dirfd, callersName, 0)
+	fd, err := h.store.createTrusted(l.dirfd, h.dir, callersName)
 	if err != nil {
-		return pathError("open", h.callersPath(), err)
+		return err
 	}
 	// The descriptor stays open: its end is the process's.
 	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) })
@@ -35,23 +37,28 @@ func (h *Hook) Call() error {
 
 // WaitForCallers returns when no process is marked by Call, or the error of ctx.
 func (h *Hook) WaitForCallers(ctx context.Context) error {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(h.callersPath(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
-	if err == unix.ENOENT {
+	fd, _, err := h.store.openTrusted(h.callersPath())
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return pathError("open", h.callersPath(), err)
+		return err
 	}
 	defer unix.Close(fd)
+	err = flockWithin(ctx, fd)
+	if err != nil && ctx.Err() == nil {
+		return pathError("flock", h.callersPath(), err)
+	}
+	return err
+}
+
+// flockWithin takes a flock, or returns the error of ctx. It looks again and again:
+// to wait in the system call costs a thread that cannot be called back.
+func flockWithin(ctx context.Context, fd int) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		_, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
-		if err == nil {
-			return nil
-		}
 		if err != unix.EWOULDBLOCK {
-			return pathError("flock", h.callersPath(), err)
+			return err
 		}
 		select {
 		case <-time.After(pause):
@@ -71,9 +78,9 @@ func (h *Hook) Called() error {
 		return err
 	}
 	defer l.close()
-	fd, err := createAt(l.dirfd, callersName, 0)
+	fd, err := h.store.createTrusted(l.dirfd, h.dir, callersName)
 	if err != nil {
-		return pathError("open", h.callersPath(), err)
+		return err
 	}
 	unix.Close(fd)
 	now := unix.NsecToTimespec(time.Now().UnixNano())
@@ -92,7 +99,7 @@ func (h *Hook) CalledLast() (time.Time, error) {
 	var st unix.Stat_t
 	switch err := unix.Lstat(h.callersPath(), &st); err {
 	case nil:
-		return time.Unix(0, st.Mtim.Nano()), nil
+		return time.Unix(0, st.Mtim.Nano()), h.store.trust(h.callersPath(), &st)
 	case unix.ENOENT:
 		return time.Time{}, nil
 	default:

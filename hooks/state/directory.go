@@ -77,7 +77,7 @@ func cause(err error) error {
 	return err
 }
 
-// OwnerError is a directory that another user owns, or that is open to others.
+// OwnerError is a file or a directory that another user owns or can write to.
 type OwnerError struct {
 	Path string
 	UID  uint32
@@ -85,17 +85,21 @@ type OwnerError struct {
 }
 
 func (e *OwnerError) Error() string {
-	return fmt.Sprintf("it belongs to uid %d with mode %04o and must be uid %d's with mode 0700: run podhook as one user in a container, or remove it", e.UID, e.Mode, os.Geteuid())
+	is := "it belongs to"
+	if e.Mode&fs.ModeSymlink != 0 {
+		is = "it is a symbolic link of"
+	}
+	return fmt.Sprintf("%s uid %d with mode %04o, and must be uid %d's and not writable by others: run podhook as one user in a container, or remove it", is, e.UID, e.Mode.Perm(), os.Geteuid())
 }
 
 // chooseDir returns the directory that all processes of the container use, and
 // whether it has made it. One that has state of this instance in it is that
 // directory, whether it can be written now or not: in a second one every hook
 // would run twice.
-func chooseDir(given string, p places, in Instance) (dir string, made bool, err error) {
-	if given != "" {
+func chooseDir(o Options, p places, in Instance) (dir string, made bool, err error) {
+	if given := o.Dir; given != "" {
 		dir = filepath.Clean(given)
-		if made, err = useGiven(dir, in); err != nil {
+		if made, err = useGiven(dir, in, o.Show); err != nil {
 			return "", false, &DirError{Given: true, Tries: []DirTry{{given, err}}}
 		}
 		return dir, made, nil
@@ -105,9 +109,9 @@ func chooseDir(given string, p places, in Instance) (dir string, made bool, err 
 		var st unix.Stat_t
 		switch {
 		case unix.Lstat(dir, &st) != nil:
-		case int(st.Uid) != os.Geteuid():
+		case int(st.Uid) != os.Geteuid() && !o.Show:
 			return "", false, &DirError{Tries: []DirTry{{dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}}}}
-		case st.Mode&unix.S_IFMT == unix.S_IFDIR && inUse(dir, in):
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR && inUse(dir, in, o.Show):
 			return dir, false, nil
 		}
 	}
@@ -126,9 +130,10 @@ func chooseDir(given string, p places, in Instance) (dir string, made bool, err 
 }
 
 // inUse says whether there is state of this instance in dir.
-func inUse(dir string, in Instance) bool {
+func inUse(dir string, in Instance, show bool) bool {
 	s := newStore(dir, in)
-	if _, ok := s.Main(); ok {
+	s.show = show
+	if _, ok, _ := s.Main(); ok {
 		return true
 	}
 	if _, _, ok, _ := s.LastConfig(); ok {
@@ -157,11 +162,11 @@ func unusable(err error) bool {
 	return false
 }
 
-func useGiven(dir string, in Instance) (made bool, err error) {
+func useGiven(dir string, in Instance, show bool) (made bool, err error) {
 	if !filepath.IsAbs(dir) {
 		return false, errors.New("must be an absolute path, since processes of one container work in different directories")
 	}
-	if inUse(dir, in) {
+	if inUse(dir, in, show) {
 		return false, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

@@ -206,7 +206,7 @@ func TestOnceChosenItStays(t *testing.T) {
 		}
 		l := mustLock(t, testStore(t, Options{Dir: dir}).Hook("prestart"))
 		mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
-		if err := errors.Join(l.SetMarker("r1"), l.Unlock()); err != nil {
+		if err := errors.Join(l.WriteMarker(nil), l.Unlock()); err != nil {
 			t.Fatal(err)
 		}
 		if err := unix.Mount("", filepath.Dir(dir), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
@@ -221,8 +221,15 @@ func TestOnceChosenItStays(t *testing.T) {
 			if s.Dir() != dir || mustRead(t, s.Hook("prestart")).RunID != "r1" {
 				t.Errorf("%+v: %s, want %s", o, s.Dir(), dir)
 			}
-			if _, _, err := s.Hook("prestart").TryLock(); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) {
-				t.Errorf("a lock on it: %v", err)
+			l, ok, err := s.Hook("prestart").TryLock()
+			if err != nil || !ok {
+				t.Fatalf("a lock on it: %v, %v", ok, err)
+			}
+			if err := l.Write(Record{RunID: "r2", Outcome: Running}); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("a record on it: %v", err)
+			}
+			if err := l.Unlock(); err != nil {
+				t.Errorf("unlock: %v", err)
 			}
 		}
 	}
@@ -376,7 +383,7 @@ func mountAt(t *testing.T, dir, options string) {
 func fill(t *testing.T, dir string) (file string) {
 	t.Helper()
 	file = filepath.Join(dir, "ballast")
-	f, err := os.Create(file)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +404,7 @@ func TestFullDisk(t *testing.T) {
 	l := mustLock(t, h)
 	defer l.Unlock()
 	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
-	if err := errors.Join(l.SetMarker("r1"), s.SaveConfig([]byte("a"), "x"), s.Check()); err != nil {
+	if err := errors.Join(l.WriteMarker(nil), s.SaveConfig([]byte("a"), "x"), s.Check()); err != nil {
 		t.Fatal(err)
 	}
 	w, err := l.Output("r1")
@@ -417,7 +424,8 @@ func TestFullDisk(t *testing.T) {
 	full := map[string]error{
 		"Check":           again.Check(),
 		"Write":           l.Write(Record{RunID: "r2", Outcome: Running}),
-		"SetMarker":       l.SetMarker("r2"),
+		"WriteMarker":     l.WriteMarker([]byte("x")),
+		"Reserve":         l.Reserve(),
 		"SaveConfig":      s.SaveConfig([]byte("b"), "x"),
 		"WriteLine":       w.WriteLine(testTime, "a", "stdout", []byte(long), 0),
 		"WriteFileAtomic": WriteFileAtomic(filepath.Join(dir, "done"), []byte("x"), 0o644),
@@ -426,15 +434,12 @@ func TestFullDisk(t *testing.T) {
 		var fe *FullError
 		if !errors.As(err, &fe) || !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("%s: %v, want a FullError", what, err)
-		} else if !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), "PODHOOK_STATE_DIR") {
+		} else if !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), "free space there") {
 			t.Errorf("%s: %q does not say what to do", what, err)
 		}
 	}
 	if r := mustRead(t, again.Hook("prestart")); r.RunID != "r1" {
 		t.Errorf("record of run %q, want r1", r.RunID)
-	}
-	if ok, err := h.Marked(); !ok || err != nil {
-		t.Errorf("marker: %v, %v", ok, err)
 	}
 	if text, _, ok, err := s.LastConfig(); string(text) != "a" || !ok || err != nil {
 		t.Errorf("configuration: %q, %v, %v", text, ok, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,12 +38,18 @@ func newHook(s *Store, name string) *Hook {
 // Name is the hook's name.
 func (h *Hook) Name() string { return h.name }
 
+const markerName = "marker"
+
+// MarkerPath is where the hook's marker is, unless it is configured elsewhere.
+func (h *Hook) MarkerPath() string { return filepath.Join(h.dir, markerName) }
+
 // Read returns the record of the last run in this instance, and false where
 // there is none. A record that says "running" while nobody holds the lock is
 // of a run whose process is gone: it is returned as Interrupted, counted as
 // such in its Totals, and its running steps too. The caller owns what it gets.
 //
-// A record that is broken or of another version is a *RecordError.
+// A record of this instance that is broken or of another version is a
+// *RecordError. One that another user has made or can change is an *OwnerError.
 func (h *Hook) Read() (Record, bool, error) {
 	if h.bad != nil {
 		return Record{}, false, h.bad
@@ -90,23 +95,6 @@ func (l *Lock) Read() (Record, bool, error) {
 	return r, true, nil
 }
 
-// Marked says whether the hook has succeeded in this instance. A marker of an
-// earlier instance, or a broken one, does not count.
-func (h *Hook) Marked() (bool, error) {
-	if h.bad != nil {
-		return false, h.bad
-	}
-	data, _, err := readFile(filepath.Join(h.dir, "marker"), 4096)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	instance, _, _ := strings.Cut(string(data), " ")
-	return instance == h.store.instance.ID, nil
-}
-
 // cachedRecord is a record that was read, and the file that it was in.
 type cachedRecord struct {
 	file   fileKey
@@ -131,12 +119,17 @@ const settled = 50 * time.Millisecond
 // it returns is shared and must not be changed.
 func (h *Hook) load() (Record, bool, error) {
 	path := filepath.Join(h.dir, "run.json")
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		if err == unix.ENOENT {
-			return Record{}, false, nil
-		}
+	var dir, st unix.Stat_t
+	if err := unix.Lstat(path, &st); err == unix.ENOENT {
+		return Record{}, false, nil
+	} else if err != nil {
 		return Record{}, false, pathError("stat", path, err)
+	}
+	if err := unix.Stat(h.dir, &dir); err != nil {
+		return Record{}, false, pathError("stat", h.dir, err)
+	}
+	if err := errors.Join(h.store.trust(h.dir, &dir), h.store.trust(path, &st)); err != nil {
+		return Record{}, false, err
 	}
 	h.mu.Lock()
 	c := h.cached
@@ -144,7 +137,7 @@ func (h *Hook) load() (Record, bool, error) {
 	if c != nil && c.file == keyOf(&st) {
 		return c.record, true, nil
 	}
-	data, key, err := readFile(path, maxRecord)
+	data, key, err := h.store.readFile(path, maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, false, nil
 	}
@@ -152,6 +145,12 @@ func (h *Hook) load() (Record, bool, error) {
 		return Record{}, false, err
 	}
 	r, err := decodeRecord(data)
+	if err == nil && r.Hook != h.name {
+		err = fmt.Errorf("it is of hook %q", r.Hook)
+	}
+	if err != nil && !ofInstance(data, h.store.instance.ID) {
+		return Record{}, false, nil // torn by a crash of the machine, before this instance
+	}
 	if err != nil {
 		return Record{}, false, &RecordError{path, err}
 	}
@@ -161,35 +160,4 @@ func (h *Hook) load() (Record, bool, error) {
 		h.mu.Unlock()
 	}
 	return r, true, nil
-}
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, fileKey, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	})
-	if err != nil {
-		return nil, fileKey{}, pathError("open", path, err)
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fileKey{}, pathError("fstat", path, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size > limit {
-		return nil, fileKey{}, &RecordError{path, fmt.Errorf("must be a regular file of at most %d bytes", limit)}
-	}
-	data := make([]byte, st.Size)
-	n := 0
-	for n < len(data) {
-		m, err := retry(func() (int, error) { return unix.Read(fd, data[n:]) })
-		if err != nil {
-			return nil, fileKey{}, pathError("read", path, err)
-		}
-		if m == 0 {
-			break
-		}
-		n += m
-	}
-	return data[:n], keyOf(&st), nil
 }

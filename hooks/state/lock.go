@@ -2,12 +2,11 @@ package state
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,32 +110,29 @@ func (h *Hook) openLock() (*Lock, error) {
 	if err != nil {
 		return nil, pathError("open", h.dir, err)
 	}
-	if err := refuseRoot(dirfd, h.dir); err != nil {
+	if err := h.store.trustOpen(h.dir, dirfd); err != nil {
 		unix.Close(dirfd)
 		return nil, err
 	}
-	fd, err := createAt(dirfd, "lock", 0)
+	fd, err := h.openLockAt(dirfd)
 	if err != nil {
 		unix.Close(dirfd)
-		return nil, pathError("open", h.lockPath(), err)
+		return nil, err
 	}
 	return &Lock{hook: h, fd: fd, dirfd: dirfd}, nil
 }
 
-// refuseRoot keeps root from writing into another user's state, where its
-// files would lock that user out. Reading is all right.
-func refuseRoot(dirfd int, dir string) error {
-	if os.Geteuid() != 0 {
-		return nil
+// openLockAt opens the lock file and makes it where it is missing. On a file system
+// that has become read-only it is opened for reading: a success that is recorded
+// there counts on.
+func (h *Hook) openLockAt(dirfd int) (int, error) {
+	fd, err := h.store.createTrusted(dirfd, h.dir, "lock")
+	if errors.Is(err, unix.EROFS) {
+		if readable, _, err := h.store.openTrusted(h.lockPath()); err == nil {
+			return readable, nil
+		}
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(dirfd, &st); err != nil {
-		return pathError("fstat", dir, err)
-	}
-	if st.Uid != 0 {
-		return fmt.Errorf("%s: %w", dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)})
-	}
-	return nil
+	return fd, err
 }
 
 // take takes the flock, and an open-file-description lock beside it: unlike a
@@ -151,7 +147,8 @@ func (l *Lock) take(how int) (bool, error) {
 	}
 	seen := unix.Flock_t{Type: unix.F_WRLCK}
 	_, err = retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(l.fd), unix.F_OFD_SETLK, &seen) })
-	if err != nil && err != unix.EINVAL {
+	// EBADF: the file is open for reading only, where nobody can run anything.
+	if err != nil && err != unix.EINVAL && err != unix.EBADF {
 		return false, pathError("fcntl", l.hook.lockPath(), err)
 	}
 	return true, nil
@@ -183,14 +180,12 @@ func (h *Hook) Busy() (bool, error) {
 	if h.bad != nil {
 		return false, h.bad
 	}
-	fd, err := retry(func() (int, error) {
-		return unix.Open(h.lockPath(), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
-	if err == unix.ENOENT {
+	fd, _, err := h.store.openTrusted(h.lockPath())
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, pathError("open", h.lockPath(), err)
+		return false, err
 	}
 	defer unix.Close(fd)
 	held, err := h.store.probe(fd)
@@ -221,42 +216,50 @@ func probeFlock(fd int) (bool, error) {
 	return false, err
 }
 
-// Write puts the record in the place of the last one, for every process to
-// see, also after a crash. It sets Version, Hook and Instance. The error is a
+// Write puts the record in the place of the last one, for every process to see. It
+// sets Version, Hook and Instance. Where the file system is full it uses what
+// Reserve has kept, and a long record loses what only people need. The error is a
 // *FullError where no space is left; the last record is still there then.
 func (l *Lock) Write(r Record) error {
-	r.Version, r.Hook, r.Instance = recordVersion, l.hook.name, l.hook.store.instance.ID
-	data, err := encodeRecord(r)
+	err := l.Progress(r)
+	var full *FullError
+	if !errors.As(err, &full) {
+		return err
+	}
+	data, encodeErr := encodeRecord(l.sign(r))
+	if encodeErr == nil && len(data) > spareSize {
+		data, encodeErr = encodeRecord(l.sign(r.brief()))
+	}
+	if encodeErr == nil && l.replaceBySpare("run.json", data) {
+		return nil
+	}
+	return err
+}
+
+// Progress is Write for a record that another one follows: it leaves what Reserve
+// has kept for that one.
+func (l *Lock) Progress(r Record) error {
+	data, err := encodeRecord(l.sign(r))
 	if err != nil {
 		return err
 	}
 	return l.replace("run.json", data)
 }
 
-// SetMarker records that the hook has succeeded in this instance, by this run.
-func (l *Lock) SetMarker(runID string) error {
-	text := l.hook.store.instance.ID + " " + runID + " " + time.Now().UTC().Format(time.RFC3339) + "\n"
-	return l.replace("marker", []byte(text))
+func (l *Lock) sign(r Record) Record {
+	r.Version, r.Hook, r.Instance = recordVersion, l.hook.name, l.hook.store.instance.ID
+	return r
 }
 
-// ClearMarker forgets that the hook has succeeded.
-func (l *Lock) ClearMarker() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fd < 0 {
-		return fs.ErrClosed
-	}
-	err := unix.Unlinkat(l.dirfd, "marker", 0)
-	if err == unix.ENOENT {
+// WriteMarker writes the hook's marker where no other place is configured for it.
+// The error is a *FullError where no space is left.
+func (l *Lock) WriteMarker(text []byte) error {
+	err := l.replace(markerName, text)
+	var full *FullError
+	if errors.As(err, &full) && l.replaceBySpare(markerName, text) {
 		return nil
 	}
-	if err == nil {
-		_, err = retry(func() (int, error) { return 0, unix.Fsync(l.dirfd) })
-	}
-	if err != nil {
-		return pathError("remove", l.hook.dir+"/marker", err)
-	}
-	return nil
+	return err
 }
 
 // replace writes a file of the hook. Only the owner of the lock does, so the

@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // childHold takes the lock and keeps it until its stdin ends.
@@ -348,8 +346,9 @@ func TestUnlockedLockDoesNothing(t *testing.T) {
 	_, outErr := l.Output("r2")
 	for what, err := range map[string]error{
 		"Write":       l.Write(Record{RunID: "r1", Outcome: Running}),
-		"SetMarker":   l.SetMarker("r1"),
-		"ClearMarker": l.ClearMarker(),
+		"Progress":    l.Progress(Record{RunID: "r1", Outcome: Running}),
+		"WriteMarker": l.WriteMarker(nil),
+		"Reserve":     l.Reserve(),
 		"Output":      outErr,
 		"WriteLine":   w.WriteLine(time.Now(), "a", "stdout", []byte("x"), 0),
 	} {
@@ -360,27 +359,6 @@ func TestUnlockedLockDoesNothing(t *testing.T) {
 	entries, _ := os.ReadDir(h.dir)
 	if len(entries) != 1 || entries[0].Name() != "lock" {
 		t.Errorf("left behind: %v", entries)
-	}
-}
-
-func TestRootKeepsOutOfAnotherUsersState(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a directory away")
-	}
-	s := testStore(t, Options{})
-	h := s.Hook("prestart")
-	l := mustLock(t, h)
-	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
-	_ = l.Unlock()
-	if err := unix.Chown(h.dir, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
-	var owner *OwnerError
-	if _, _, err := h.TryLock(); !errors.As(err, &owner) || owner.UID != 65534 {
-		t.Errorf("TryLock: %v, want an OwnerError of uid 65534", err)
-	}
-	if r := mustRead(t, h); r.RunID != "r1" {
-		t.Errorf("read run %q", r.RunID)
 	}
 }
 
@@ -400,9 +378,6 @@ func TestHookNamesStayInTheDirectory(t *testing.T) {
 		}
 		if _, err := h.Busy(); !errors.As(err, &bad) {
 			t.Errorf("Busy of %q: %v", name, err)
-		}
-		if _, err := h.Marked(); !errors.As(err, &bad) {
-			t.Errorf("Marked of %q: %v", name, err)
 		}
 		if err := h.ReadOutput(io.Discard); !errors.As(err, &bad) {
 			t.Errorf("ReadOutput of %q: %v", name, err)

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +22,9 @@ func (s *Store) OwnMain() (bool, error) {
 	}
 	defer unix.Close(dirfd)
 	path := filepath.Join(s.dir, "main.lock")
-	fd, err := createAt(dirfd, "main.lock", 0)
+	fd, err := s.createTrusted(dirfd, s.dir, "main.lock")
 	if err != nil {
-		return false, pathError("open", path, err)
+		return false, err
 	}
 	// The descriptor stays open: its end is the process's.
 	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
@@ -37,8 +39,9 @@ func (s *Store) OwnMain() (bool, error) {
 }
 
 // Main is the main process of this instance as SaveMain has written it, and false
-// where podhook has started none.
-func (s *Store) Main() (MainIdentity, bool) { return s.identity("main") }
+// where podhook has started none. The error is an *OwnerError where another user has
+// written it, or the system's.
+func (s *Store) Main() (MainIdentity, bool, error) { return s.identity("main") }
 
 // SaveSeen writes down which process a target such as name:nginx has led to.
 func (s *Store) SaveSeen(target string, found MainIdentity) error {
@@ -46,25 +49,31 @@ func (s *Store) SaveSeen(target string, found MainIdentity) error {
 }
 
 // Seen is the process that a target has led to last in this instance, alive or not,
-// and false where nobody has found one.
-func (s *Store) Seen(target string) (MainIdentity, bool) { return s.identity(seenName(target)) }
+// and false where nobody has found one, or another user says so.
+func (s *Store) Seen(target string) (MainIdentity, bool) {
+	id, ok, _ := s.identity(seenName(target))
+	return id, ok
+}
 
 func seenName(target string) string { return "seen-" + shortHash(target) }
 
 func (s *Store) saveIdentity(name string, id MainIdentity) error {
 	text := fmt.Sprintf("%s %d %d\n", s.instance.ID, id.PID, id.StartTime)
-	return WriteFileAtomic(filepath.Join(s.dir, name), []byte(text), 0o600)
+	return writeFile(filepath.Join(s.dir, name), []byte(text), 0o600, false)
 }
 
-func (s *Store) identity(name string) (MainIdentity, bool) {
-	data, _, err := readFile(filepath.Join(s.dir, name), 4096)
+func (s *Store) identity(name string) (MainIdentity, bool, error) {
+	data, _, err := s.readFile(filepath.Join(s.dir, name), 4096)
+	if errors.Is(err, fs.ErrNotExist) {
+		return MainIdentity{}, false, nil
+	}
 	if err != nil {
-		return MainIdentity{}, false
+		return MainIdentity{}, false, err
 	}
 	var instance string
 	var id MainIdentity
-	if n, _ := fmt.Sscanf(string(data), "%s %d %d", &instance, &id.PID, &id.StartTime); n != 3 || instance != s.instance.ID {
-		return MainIdentity{}, false
+	if n, _ := fmt.Sscanf(string(data), "%s %d %d\n", &instance, &id.PID, &id.StartTime); n != 3 || instance != s.instance.ID || data[len(data)-1] != '\n' {
+		return MainIdentity{}, false, nil
 	}
-	return id, true
+	return id, true, nil
 }

@@ -38,6 +38,8 @@ func child(name string, args []string) error {
 		return childWriteForever(args[0])
 	case "run":
 		return childRun(args[0])
+	case "trusted":
+		return childTrusted()
 	case "open":
 		return childOpen(args[0])
 	}

@@ -147,12 +147,13 @@ func (c *outputCopy) openOnce() ([]openPiece, error) {
 		if i+1 < len(all) && all[i+1].runID == c.runID && all[i+1].offset <= c.at {
 			continue // the next one begins where we are: nothing new in this
 		}
-		f, err := os.Open(filepath.Join(c.hook.dir, p.name()))
+		path := filepath.Join(c.hook.dir, p.name())
+		fd, _, err := c.hook.store.openTrusted(path)
 		if err != nil {
 			closeAll(files)
 			return nil, err
 		}
-		files = append(files, openPiece{p, f})
+		files = append(files, openPiece{p, os.NewFile(uintptr(fd), path)})
 	}
 	return files, nil
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,15 +45,16 @@ const (
 
 // Record is what is known about a hook's last run, kept as JSON.
 type Record struct {
-	Version int `json:"version"`
+	// Instance comes first: see ofInstance.
+	Instance string `json:"instance"`
+	Version  int    `json:"version"`
 	// RunID is made of letters, digits and "-".
-	RunID    string     `json:"runID"`
-	Hook     string     `json:"hook"`
-	Instance string     `json:"instance"`
-	Trigger  Trigger    `json:"trigger,omitempty"`
-	Start    time.Time  `json:"start"`
-	End      *time.Time `json:"end,omitempty"`
-	Outcome  Outcome    `json:"outcome"`
+	RunID   string     `json:"runID"`
+	Hook    string     `json:"hook"`
+	Trigger Trigger    `json:"trigger,omitempty"`
+	Start   time.Time  `json:"start"`
+	End     *time.Time `json:"end,omitempty"`
+	Outcome Outcome    `json:"outcome"`
 	// Deadline is when the whole run must have ended.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// PID is the process that does the run.
@@ -171,6 +173,13 @@ func decodeRecord(data []byte) (Record, error) {
 	return r, nil
 }
 
+// ofInstance says whether a file was begun in the instance id. Such a file is whole,
+// because it was renamed into its place; one that a crash of the machine has torn is
+// of an earlier instance, and what is left of it need not say so.
+func ofInstance(data []byte, id string) bool {
+	return bytes.HasPrefix(data, []byte(`{"instance":"`+id+`"`))
+}
+
 func encodeRecord(r Record) ([]byte, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -203,6 +212,22 @@ func clonePointer[T any](p *T) *T {
 	}
 	v := *p
 	return &v
+}
+
+// brief is the record without what only people need: what steps printed and waited
+// for, and the steps that nobody asks for again.
+func (r Record) brief() Record {
+	r = r.Clone()
+	r.Totals.StepsByName = nil
+	kept := r.Steps[:0]
+	for _, s := range r.Steps {
+		s.Tail, s.Waiting = nil, ""
+		if s.Once || s.Owed || s.Outcome != Pending && s.Outcome != Succeeded && s.Outcome != Skipped {
+			kept = append(kept, s)
+		}
+	}
+	r.Steps = kept
+	return r
 }
 
 // interrupt makes of a running record what it is when nobody runs it any more.

@@ -192,16 +192,13 @@ func TestAnotherInstancesStateDoesNotCount(t *testing.T) {
 	}
 	mustLine(t, w, "x")
 	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
-	if err := errors.Join(l.SetMarker("r1"), s.SaveConfig([]byte("hooks: {}"), "file"), l.Unlock()); err != nil {
+	if err := errors.Join(s.SaveConfig([]byte("hooks: {}"), "file"), l.Unlock()); err != nil {
 		t.Fatal(err)
 	}
 	next := asInstance(s, "0123456789abcdef")
 	n := next.Hook("prestart")
 	if _, ok, err := n.Read(); ok || err != nil {
 		t.Errorf("record: %v, %v", ok, err)
-	}
-	if ok, err := n.Marked(); ok || err != nil {
-		t.Errorf("marker: %v, %v", ok, err)
 	}
 	if _, _, ok, err := next.LastConfig(); ok || err != nil {
 		t.Errorf("configuration: %v, %v", ok, err)
@@ -231,16 +228,15 @@ func TestBrokenRecordIsAnErrorAndIsWrittenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ours := `{"instance":"` + s.Instance().ID + `"`
 	for name, text := range map[string]string{
-		"empty":          "",
 		"half":           string(good[:len(good)/2]),
-		"no JSON":        "\x00\x00\x00",
-		"null":           "null",
-		"list":           "[]",
-		"no version":     `{"runID":"r","instance":"i","outcome":"running"}`,
-		"no run":         `{"version":1,"instance":"i","outcome":"running"}`,
+		"nothing else":   ours,
+		"no version":     ours + `,"runID":"r","outcome":"running"}`,
+		"no run":         ours + `,"version":1,"outcome":"running"}`,
+		"another hook's": strings.Replace(string(good), `"hook":"prestart"`, `"hook":"shutdown"`, 1),
 		"other version":  strings.Replace(string(good), `"version":1`, `"version":2`, 1),
-		"other types":    `{"version":3,"steps":{"a":1}}`,
+		"other types":    ours + `,"version":3,"steps":{"a":1}}`,
 		"text behind it": string(good) + "x",
 		"huge":           string(good) + strings.Repeat(" ", maxRecord),
 	} {
@@ -252,7 +248,7 @@ func TestBrokenRecordIsAnErrorAndIsWrittenOver(t *testing.T) {
 			t.Errorf("%s: %v, %v, want a RecordError", name, ok, err)
 		}
 		var version *VersionError
-		if other := strings.HasPrefix(name, "other"); errors.As(broken, &version) != (other || name == "no version" || name == "null") {
+		if other := strings.HasPrefix(name, "other"); errors.As(broken, &version) != (other || name == "no version") {
 			t.Errorf("%s: %v", name, broken)
 		} else if other && version.Version < 2 {
 			t.Errorf("%s: version %d", name, version.Version)
@@ -268,6 +264,59 @@ func TestBrokenRecordIsAnErrorAndIsWrittenOver(t *testing.T) {
 	var broken *RecordError
 	if _, _, err := h.Read(); !errors.As(err, &broken) {
 		t.Errorf("a directory in its place: %v", err)
+	}
+}
+
+// The state is not synced, so a crash of the machine may leave a part of any file. It
+// is of an instance that ended by that crash: never believed, and no error for good.
+func TestTornFilesAreAnotherInstances(t *testing.T) {
+	s := testStore(t, Options{})
+	h := s.Hook("prestart")
+	l := mustLock(t, h)
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded, Start: testTime})
+	if err := errors.Join(l.Unlock(), s.SaveConfig([]byte("hooks: {}"), "file"), s.SaveMain(MainIdentity{PID: 123, StartTime: 456})); err != nil {
+		t.Fatal(err)
+	}
+	next := asInstance(s, "0123456789abcdef") // as after the crash
+	found := func(s *Store) (what []string, err error) {
+		_, rec, recErr := s.Hook("prestart").Read()
+		_, _, config, configErr := s.LastConfig()
+		_, main, mainErr := s.Main()
+		for name, ok := range map[string]bool{"record": rec, "configuration": config, "main": main} {
+			if ok {
+				what = append(what, name)
+			}
+		}
+		return what, errors.Join(recErr, configErr, mainErr)
+	}
+	if what, err := found(s); len(what) != 3 || err != nil {
+		t.Fatalf("before: %v, %v", what, err)
+	}
+	begin := len(`{"instance":"`) + 16 + 1
+	for _, name := range []string{"hooks/prestart/run.json", "config.json", "main"} {
+		path := filepath.Join(s.Dir(), name)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range whole {
+			if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if what, err := found(next); len(what) != 0 || err != nil {
+				t.Errorf("%d bytes of %s: the next instance has %v, %v", n, name, what, err)
+			}
+			// Ours cannot be torn. If it is: an error, and no success.
+			what, err := found(s)
+			var broken *RecordError
+			complete := whole[n] == '\n' && name != "main" // but for the newline at its end
+			if (len(what) == 3) != complete || errors.As(err, &broken) != (n >= begin && !complete && name != "main") {
+				t.Errorf("%d of %d bytes of %s: this instance has %v, %v", n, len(whole), name, what, err)
+			}
+		}
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,21 +17,25 @@ const maxConfig = 4 << 20
 
 // savedConfig is config.json.
 type savedConfig struct {
+	Instance string `json:"instance"` // first: see ofInstance
 	Version  int    `json:"version"`
-	Instance string `json:"instance"`
 	Source   string `json:"source"`
 	Text     []byte `json:"text"`
 }
 
 // SaveConfig keeps a configuration that was found good, and where it came
 // from, so that a broken change of it does not make exec'd hooks and the agent
-// go by different rules. It writes nothing where the same is already kept.
+// go by different rules. It writes nothing where the same is already kept, nor into
+// a state that is only shown.
 func (s *Store) SaveConfig(text []byte, source string) error {
+	if s.show {
+		return nil
+	}
 	old, err := s.readConfig()
 	if err == nil && old.Source == source && string(old.Text) == string(text) {
 		return nil
 	}
-	data, err := json.Marshal(savedConfig{recordVersion, s.instance.ID, source, text})
+	data, err := json.Marshal(savedConfig{s.instance.ID, recordVersion, source, text})
 	if err != nil {
 		return err
 	}
@@ -40,7 +46,8 @@ func (s *Store) SaveConfig(text []byte, source string) error {
 }
 
 // LastConfig is what SaveConfig kept last in this instance, by any process,
-// and false where there is none.
+// and false where there is none. One that another user has made or can change is
+// an *OwnerError.
 func (s *Store) LastConfig() (text []byte, source string, ok bool, err error) {
 	c, err := s.readConfig()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,22 +62,25 @@ func (s *Store) LastConfig() (text []byte, source string, ok bool, err error) {
 // readConfig gives fs.ErrNotExist for one of another instance too.
 func (s *Store) readConfig() (savedConfig, error) {
 	path := filepath.Join(s.dir, "config.json")
-	data, _, err := readFile(path, maxConfig)
+	data, _, err := s.readFile(path, maxConfig)
 	if err != nil {
 		return savedConfig{}, err
 	}
 	var c savedConfig
+	if !ofInstance(data, s.instance.ID) {
+		return savedConfig{}, fs.ErrNotExist
+	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return savedConfig{}, &RecordError{path, err}
 	}
 	if c.Version != recordVersion {
 		return savedConfig{}, &RecordError{path, &VersionError{c.Version}}
 	}
-	if c.Instance != s.instance.ID {
-		return savedConfig{}, fs.ErrNotExist
-	}
 	return c, nil
 }
+
+// configPatience is how long SaveConfig waits for another process that writes.
+const configPatience = time.Second
 
 // writeConfig lets one process write at a time: the temporary file has one name.
 func (s *Store) writeConfig(data []byte) error {
@@ -79,13 +89,16 @@ func (s *Store) writeConfig(data []byte) error {
 		return pathError("open", s.dir, err)
 	}
 	defer unix.Close(dirfd)
-	fd, err := createAt(dirfd, "config.lock", 0)
+	path := filepath.Join(s.dir, "config.lock")
+	fd, err := s.createTrusted(dirfd, s.dir, "config.lock")
 	if err != nil {
-		return pathError("open", s.dir+"/config.lock", err)
+		return err
 	}
 	defer unix.Close(fd)
-	if _, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX) }); err != nil {
-		return pathError("flock", s.dir+"/config.lock", err)
+	ctx, cancel := context.WithTimeout(context.Background(), configPatience)
+	defer cancel()
+	if err := flockWithin(ctx, fd); err != nil {
+		return pathError("flock", path, err)
 	}
 	w := atomicWrite{dirfd: dirfd, dir: s.dir, temp: "config.json.tmp", name: "config.json", mode: 0o600}
 	return w.write(data)

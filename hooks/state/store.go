@@ -21,6 +21,9 @@ type Options struct {
 	// OutputLimit bounds the output kept of a run, in bytes, head and tail
 	// together; 0 is DefaultOutputLimit, less than 0 keeps none.
 	OutputLimit int
+	// Show is for a Store that is only read, for people: what another user has made
+	// or can change is no error then (see OwnerError).
+	Show bool
 }
 
 // Store is the state of one container. It may be used by any number of
@@ -28,6 +31,7 @@ type Options struct {
 type Store struct {
 	dir         string
 	made        bool // by Open
+	show        bool
 	instance    Instance
 	outputLimit int
 	probe       func(fd int) (held bool, err error)
@@ -53,12 +57,12 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options, p places) (*Store, error) {
 	in := currentInstance(p.proc)
-	dir, made, err := chooseDir(o.Dir, p, in)
+	dir, made, err := chooseDir(o, p, in)
 	if err != nil {
 		return nil, err
 	}
 	s := newStore(dir, in)
-	s.made = made
+	s.made, s.show = made, o.Show
 	if s.outputLimit = o.OutputLimit; o.OutputLimit == 0 {
 		s.outputLimit = DefaultOutputLimit
 	}
@@ -80,7 +84,7 @@ func (s *Store) Instance() Instance { return s.instance }
 // no space is left.
 func (s *Store) Check() error {
 	path := filepath.Join(s.dir, ".check")
-	if err := WriteFileAtomic(path, make([]byte, 4096), 0o600); err != nil {
+	if err := writeFile(path, make([]byte, 4096), 0o600, false); err != nil {
 		return err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

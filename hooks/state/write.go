@@ -19,7 +19,7 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("%s: %v: free space there, or mount an emptyDir for podhook and set PODHOOK_STATE_DIR to it", e.Path, e.Err)
+	return fmt.Sprintf("%s: %v: free space there", e.Path, e.Err)
 }
 
 // Unwrap is the system's error.
@@ -43,12 +43,16 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// WriteFileAtomic writes a file so that a reader, also after a crash, sees the
-// old content or the new: a temporary file beside it, fsync, rename, fsync of
-// the directory. The file gets mode whatever the umask. Any number of
-// processes may write the same path; the last one wins. The error is a
-// *FullError where no space is left.
+// WriteFileAtomic writes a file that a user has asked for, so that a reader,
+// also after a crash of the machine, sees the old content or the new: a temporary
+// file beside it, fsync, rename, fsync of the directory. The file gets mode
+// whatever the umask. Any number of processes may write the same path; the last
+// one wins. The error is a *FullError where no space is left.
 func WriteFileAtomic(path string, data []byte, mode fs.FileMode) error {
+	return writeFile(path, data, mode, true)
+}
+
+func writeFile(path string, data []byte, mode fs.FileMode, sync bool) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -59,7 +63,7 @@ func WriteFileAtomic(path string, data []byte, mode fs.FileMode) error {
 	}
 	defer unix.Close(dirfd)
 	temp := fmt.Sprintf(".%s.%d.%x.tmp", base, os.Getpid(), rand.Uint64())
-	w := atomicWrite{dirfd: dirfd, dir: dir, temp: temp, name: base, mode: mode}
+	w := atomicWrite{dirfd: dirfd, dir: dir, temp: temp, name: base, mode: mode, sync: sync}
 	return w.write(data)
 }
 
@@ -76,6 +80,9 @@ type atomicWrite struct {
 	dir        string // for errors
 	temp, name string
 	mode       fs.FileMode
+	// sync is for files that outlive the machine's crash. The state's own do not
+	// need it: they speak for one instance, which ends with the kernel.
+	sync bool
 }
 
 func (w atomicWrite) write(data []byte) error {
@@ -89,15 +96,26 @@ func (w atomicWrite) write(data []byte) error {
 		_ = unix.Unlinkat(w.dirfd, w.temp, 0) // gives the space back
 		return err
 	}
-	if _, err := retry(func() (int, error) { return 0, unix.Fsync(w.dirfd) }); err != nil {
-		return pathError("fsync", w.dir, err)
+	return w.fsync(w.dirfd, w.dir)
+}
+
+func (w atomicWrite) fsync(fd int, path string) error {
+	if !w.sync {
+		return nil
+	}
+	if _, err := retry(func() (int, error) { return 0, unix.Fsync(fd) }); err != nil {
+		return pathError("fsync", path, err)
 	}
 	return nil
 }
 
 func (w atomicWrite) writeTemp(data []byte) error {
 	path := w.dir + "/" + w.temp
-	fd, err := createAt(w.dirfd, w.temp, unix.O_TRUNC)
+	fd, err := createAt(w.dirfd, w.temp, unix.O_EXCL)
+	if err == unix.EEXIST { // a crash left it, or somebody has put a link to another file there
+		_ = unix.Unlinkat(w.dirfd, w.temp, 0)
+		fd, err = createAt(w.dirfd, w.temp, unix.O_EXCL)
+	}
 	if err != nil {
 		return pathError("create", path, err)
 	}
@@ -110,10 +128,7 @@ func (w atomicWrite) writeTemp(data []byte) error {
 	if err := writeAll(fd, data); err != nil {
 		return pathError("write", path, err)
 	}
-	if _, err := retry(func() (int, error) { return 0, unix.Fsync(fd) }); err != nil {
-		return pathError("fsync", path, err)
-	}
-	return nil
+	return w.fsync(fd, path)
 }
 
 // createAt opens a file for reading and writing and makes it where it is missing.

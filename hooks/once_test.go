@@ -1,0 +1,251 @@
+package hooks
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// beside is a Runner of another process with the same state.
+func (b *bench) beside() *Runner {
+	b.t.Helper()
+	store, err := state.Open(state.Options{Dir: b.path("state")})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	o := b.Options
+	o.Store = store
+	r := New(b.t.Context(), o)
+	r.slack = b.slack
+	return r
+}
+
+// call calls a hook and checks the outcome.
+func (b *bench) call(r *Runner, name string, req Request, outcome state.Outcome, already bool) Result {
+	b.t.Helper()
+	result, err := r.Call(b.t.Context(), name, req)
+	if err != nil || result.Record.Outcome != outcome || result.Already != already {
+		b.t.Fatalf("%s: %+v, %v; want %s, already %v", name, result, err, outcome, already)
+	}
+	return result
+}
+
+// A forced call gets a run that has ended since: one that it has begun, or one that
+// was going on. Others' look at an old success is no run.
+func TestForcedCallsGetANewRun(t *testing.T) {
+	b := newBench(t, hook("- {name: a, sleep: 1ms}\n"))
+	b.call(b.Runner, "demo", Request{}, state.Succeeded, false)
+	runners := []*Runner{b.Runner, b.beside()}
+	var runs sync.Map
+	for range 30 {
+		var callers sync.WaitGroup
+		for i := range 40 {
+			callers.Go(func() {
+				called := time.Now()
+				force := i%2 == 0
+				result, err := runners[i/2%2].Call(t.Context(), "demo", Request{Force: force})
+				rec := result.Record
+				if err != nil || rec.Outcome != state.Succeeded {
+					t.Errorf("%+v, %v", result, err)
+				} else if force && (result.Already || rec.End.Before(called)) {
+					t.Errorf("a forced call got run %s, which ended %v before it (already %v, joined %v)", rec.RunID, called.Sub(*rec.End), result.Already, result.Joined)
+				}
+				runs.Store(rec.RunID, true)
+			})
+		}
+		callers.Wait()
+	}
+	told := 0
+	runs.Range(func(any, any) bool { told++; return true })
+	rec := b.call(b.Runner, "demo", Request{}, state.Succeeded, true).Record
+	if ran := int(rec.Totals.Runs[state.Succeeded]); ran < 30 || ran > 30*20+1 || told < 30 || told > ran {
+		t.Errorf("%d runs, callers were told of %d", ran, told)
+	}
+}
+
+// A joiner waits as long as the hook's own timeout lets the run go on, and no longer.
+func TestAJoinersPatience(t *testing.T) {
+	b := newBench(t, `hooks:
+  short: {timeout: 300ms, steps: [{exec: ["true"], killAfter: 200ms}]}
+  long: {timeout: 30s, steps: [{exec: ["true"], killAfter: 200ms}]}
+`)
+	b.slack = 100 * time.Millisecond
+	other := b.beside()
+	hold := func(name string) *state.Lock {
+		lock, ok, err := other.Store.Hook(name).TryLock()
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return lock
+	}
+	short, long := hold("short"), hold("long")
+	began := time.Now()
+	flight, _, err := b.Start("long", Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stuck *StuckError
+	if _, err := b.Call(t.Context(), "short", Request{}); !errors.As(err, &stuck) || stuck.Hook != "short" || stuck.After != 600*time.Millisecond {
+		t.Errorf("%v, want a StuckError after 600ms", err)
+	}
+	between(t, began, 600*time.Millisecond, 15*time.Second)
+	_ = short.Unlock()
+	_ = long.Unlock()
+	if result, err := flight.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {
+		t.Errorf("%+v, %v: the other hook's timeout is longer", result, err)
+	}
+}
+
+// mountState puts the bench's state, which is empty, on a file system of its own.
+func (b *bench) mountState(options string) {
+	b.t.Helper()
+	if os.Geteuid() != 0 {
+		b.t.Skip("only root can mount")
+	}
+	if err := unix.Mount("tmpfs", b.path("state"), "tmpfs", 0, options); err != nil {
+		b.t.Skipf("tmpfs cannot be mounted here: %v", err)
+	}
+	b.t.Cleanup(func() { _ = unix.Unmount(b.path("state"), unix.MNT_DETACH) })
+}
+
+// fill leaves no space in the state, nor what podhook has kept for itself.
+func (b *bench) fill() {
+	b.t.Helper()
+	spares, _ := filepath.Glob(b.path("state/hooks/*/spare*"))
+	for _, path := range spares {
+		if err := os.Remove(path); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	f, err := os.OpenFile(b.path("state/filler"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		b.t.Fatal(err)
+	}
+	f.Close()
+}
+
+const counted = `hooks:
+  shutdown: {steps: [{exec: [sh, -c, "echo drained >>DIR/ran"]}]}
+  demo: {steps: [{exec: [sh, -c, "echo demo >>DIR/ran"]}]}
+`
+
+// A process that could not record its success does not do the work again, and
+// records it as soon as it can.
+func TestADrainThatCannotBeRecordedIsDoneOnce(t *testing.T) {
+	b := newBench(t, counted)
+	b.mountState("size=64k,mode=700")
+	b.fill()
+	first := b.call(b.Runner, "shutdown", Request{Trigger: state.TriggerHTTP}, state.Failed, false)
+	contains(t, first.Record.Reason, "all steps succeeded, but the state cannot be written", "no space left", "PODHOOK_STATE_DIR")
+	for range 2 {
+		again := b.call(b.Runner, "shutdown", Request{Trigger: state.TriggerSignal}, state.Failed, true)
+		if again.Record.RunID != first.Record.RunID || again.Record.Reason != first.Record.Reason {
+			t.Errorf("got %+v, want %+v", again.Record, first.Record)
+		}
+	}
+	var lost *NotRecordedError
+	if _, err := b.Call(t.Context(), "demo", Request{}); !errors.As(err, &lost) {
+		t.Errorf("demo: %v, want it not run", err)
+	}
+	if err := os.Remove(b.path("state/filler")); err != nil {
+		t.Fatal(err)
+	}
+	b.call(b.Runner, "shutdown", Request{}, state.Succeeded, true)
+	if now := b.call(b.beside(), "shutdown", Request{}, state.Succeeded, true); now.Record.RunID != first.Record.RunID {
+		t.Errorf("recorded: %+v", now.Record)
+	}
+	if !b.exists("state/hooks/shutdown/marker") {
+		t.Error("no marker")
+	}
+	if got := b.read("ran"); got != "drained\n" {
+		t.Errorf("ran %q", got)
+	}
+	b.call(b.Runner, "shutdown", Request{Force: true}, state.Succeeded, false)
+	if rec := b.call(b.Runner, "shutdown", Request{}, state.Succeeded, true).Record; rec.Totals.Runs[state.Succeeded] != 2 {
+		t.Errorf("totals %+v, want 2 runs", rec.Totals.Runs)
+	}
+}
+
+func TestWithoutAStateTheDrainIsDoneOnce(t *testing.T) {
+	b := newBench(t, counted, func(o *Options) { o.Store, o.StoreErr = nil, errors.New("no place") })
+	b.call(b.Runner, "shutdown", Request{}, state.Failed, false)
+	b.call(b.Runner, "shutdown", Request{}, state.Failed, true)
+	b.call(b.Runner, "shutdown", Request{Force: true}, state.Failed, false)
+	if got := b.read("ran"); got != "drained\ndrained\n" {
+		t.Errorf("ran %q", got)
+	}
+}
+
+// A state that is full for a while costs a run nothing.
+func TestSpaceThatComesBack(t *testing.T) {
+	b := newBench(t, hook(`
+- {name: fill, exec: [sh, -c, "rm DIR/state/hooks/demo/spare*; head -c 1000000 /dev/zero >DIR/state/filler; true"]}
+- {name: more, exec: [sh, -c, "test -s DIR/state/filler"]}
+- {name: free, exec: [rm, DIR/state/filler]}
+- {name: last, exec: ["true"]}
+`))
+	b.mountState("size=64k,mode=700")
+	b.expect(state.Succeeded, "fill succeeded", "more succeeded", "free succeeded", "last succeeded")
+	b.call(b.beside(), "demo", Request{}, state.Succeeded, true)
+}
+
+// To be told of a success no file need be made.
+func TestARecordedSuccessCounts(t *testing.T) {
+	b := newBench(t, counted)
+	b.mountState("size=1m,nr_inodes=40,mode=700")
+	done := b.call(b.Runner, "demo", Request{}, state.Succeeded, false).Record.RunID
+	other := b.beside()
+	told := func(when string) {
+		t.Helper()
+		if rec := b.call(other, "demo", Request{}, state.Succeeded, true).Record; rec.RunID != done {
+			t.Errorf("%s: told of %s, want %s", when, rec.RunID, done)
+		}
+	}
+	useUp := func() {
+		t.Helper()
+		var err error
+		for err == nil {
+			err = os.WriteFile(b.path("state/"+rand.Text()), nil, 0o600)
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(b.path("state/filler"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	useUp()
+	told("no inode is left")
+	if err := os.Remove(b.path("state/hooks/demo/lock")); err != nil {
+		t.Fatal(err)
+	}
+	useUp()
+	told("no lock can be made")
+	if err := errors.Join(os.Remove(b.path("state/filler")), os.WriteFile(b.path("state/hooks/demo/lock"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var lost *NotRecordedError
+	if err := unix.Mount("", b.path("state"), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	told("read-only")
+	if _, err := b.Call(t.Context(), "demo", Request{Force: true}); !errors.As(err, &lost) || !errors.Is(err, unix.EROFS) {
+		t.Errorf("forced on a read-only state: %v", err)
+	} else {
+		contains(t, err.Error(), b.path("state"), "mount an emptyDir for podhook and set PODHOOK_STATE_DIR")
+	}
+	if got := b.read("ran"); got != "demo\n" {
+		t.Errorf("ran %q", got)
+	}
+}

@@ -24,7 +24,6 @@ import (
 // fake time. What happens is written down in the order in which it does.
 type bench struct {
 	c     *Container
-	began time.Time
 	hooks *fakeHooks
 	main  *fakeMain
 

@@ -48,15 +48,15 @@ func byBothWays(t *testing.T, test func(t *testing.T, way string)) {
 // grace period from its stop signal on, and poststop after an end by itself has none.
 func TestDrainByHandIsNoPreStop(t *testing.T) {
 	t.Parallel()
-	hooks := "hooks: {shutdown: {steps: [{" + note("shutdown") + "}]}, poststop: {timeout: 20s, steps: [{" + script(`sleep 1.5; echo poststop >>"$DIR/events"`) + "}]}}\n"
+	hooks := "hooks: {shutdown: {steps: [{" + note("shutdown") + "}]}, poststop: {timeout: 20s, steps: [{" + script(`sleep 0.5; echo poststop >>"$DIR/events"`) + "}]}}\n"
 	byBothWays(t, func(t *testing.T, way string) {
-		s := newSandbox(t, hooks, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_GRACE_PERIOD=5s")
+		s := newSandbox(t, hooks, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_GRACE_PERIOD=8s")
 		l := s.liveWith(nil, mainNeeds("2")...)
 		s.happens("up")
 		if !<-l.preStopBy(way) {
 			t.Error("the drain has failed")
 		}
-		time.Sleep(2500 * time.Millisecond) // longer than a stop signal follows a preStop
+		time.Sleep(5 * time.Second) // longer than a stop signal follows a preStop
 		began := time.Now()
 		l.send(syscall.SIGTERM)
 		l.ends(3)
@@ -65,7 +65,7 @@ func TestDrainByHandIsNoPreStop(t *testing.T) {
 	})
 	t.Run("CMD ends by itself", func(t *testing.T) {
 		t.Parallel()
-		s := newSandbox(t, strings.Replace(hooks, "sleep 1.5", "sleep 3", 1), "PODHOOK_GRACE_PERIOD=5s")
+		s := newSandbox(t, strings.Replace(hooks, "sleep 0.5", "sleep 3", 1), "PODHOOK_GRACE_PERIOD=5s")
 		l := s.liveWith(nil, "sh", "-c", `echo up >>"$DIR/events"; until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
 		s.happens("up")
 		if !<-l.preStopBy("exec") {
@@ -84,7 +84,7 @@ func TestStopWhileAPreStopGoesOn(t *testing.T) {
 	t.Parallel()
 	byBothWays(t, func(t *testing.T, way string) {
 		s := newSandbox(t, "hooks: {shutdown: {steps: ["+hangs+"]}, poststop: {steps: [{"+poststopNote+"}]}}\n", "PODHOOK_LISTEN=127.0.0.1:0")
-		l := s.liveWith(nil, mainNeeds("0.3")...)
+		l := s.liveWith(nil, mainNeeds("0.1")...)
 		s.happens("up")
 		preStop := l.preStopBy(way)
 		s.happens("shutdown")
@@ -95,7 +95,7 @@ func TestStopWhileAPreStopGoesOn(t *testing.T) {
 		l.send(syscall.SIGTERM)
 		s.happens("TERM")
 		l.ends(3)
-		between(t, time.Since(began), 300*time.Millisecond, 10*time.Second) // and not 28 s
+		between(t, time.Since(began), 100*time.Millisecond, 10*time.Second) // and not 28 s
 		if <-preStop {
 			t.Error("preStop has succeeded")
 		}

@@ -76,14 +76,14 @@ func TestPodhookAsAnEntrypoint(t *testing.T) {
 		"two containers":         {hooks: gateAndDrain, flags: []string{"--second", beside(podhook)}, expect: good, logs: all, within: 25},
 		"stopped while starting": {hooks: `hooks: {prestart: {steps: [{sleep: 60s}]}}`, flags: []string{"--delete-at", "300ms", "--pre-stop-exec", podhook + " shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, within: 20},
 		// The grace period is shorter than PODHOOK_GRACE_PERIOD says, or kubelet's is cut.
-		"force delete, exec":     {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 3},
-		"force delete, httpGet":  {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 3},
-		"preStop exec hangs":     {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 5},
-		"preStop httpGet hangs":  {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 5},
+		"force delete, exec":     {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 10},
+		"force delete, httpGet":  {hooks: hanging, flags: []string{"--force-delete", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 10},
+		"preStop exec hangs":     {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:], within: 10},
+		"preStop httpGet hangs":  {hooks: hanging, flags: []string{"--grace", "3", "--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:], within: 10},
 		"preStop exec fails":     {hooks: failing, flags: []string{"--pre-stop-exec", podhook + " shutdown"}, expect: inTime, logs: all[1:2], within: 10},
 		"preStop httpGet fails":  {hooks: failing, flags: []string{"--pre-stop-http", "PORT/shutdown"}, expect: inTime, logs: all[1:2], within: 10},
-		"gated, preStop exec":    {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-exec", podhook + " shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 5},
-		"gated, preStop httpGet": {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-http", "PORT/shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 5},
+		"gated, preStop exec":    {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-exec", podhook + " shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 15},
+		"gated, preStop httpGet": {hooks: awaiting, flags: []string{"--delete-at", "500ms", "--pre-stop-http", "PORT/shutdown"}, expect: []string{"finished", "no-failed-hooks", "no-sigkill", "exit=143"}, logs: all[1:2], within: 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -73,6 +73,28 @@ func TestACallerThatGoesAwayDoesNotStopTheRun(t *testing.T) {
 	})
 }
 
+// Nobody is told what a call that only waits would come to: it gives up, and runs
+// nothing beside the run that it has waited for.
+func TestAJoinerThatNobodyWaitsForGivesUp(t *testing.T) {
+	b := newBench(t, "hooks: {shutdown: {steps: [{write: {file: DIR/ran, content: x}}]}}")
+	lock, ok, err := b.Store.Hook("shutdown").TryLock()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	joiner, gone := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, gone)
+	if _, err := b.Call(t.Context(), "shutdown", Request{Joiner: joiner}); !errors.Is(err, context.Canceled) || b.exists("ran") {
+		t.Errorf("%v; ran: %v", err, b.exists("ran"))
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	result, err := b.Call(t.Context(), "shutdown", Request{Joiner: joiner}) // its own run
+	if err != nil || result.Record.Outcome != state.Succeeded || !b.exists("ran") {
+		t.Errorf("%+v, %v", result.Record, err)
+	}
+}
+
 func TestTimeIsABudget(t *testing.T) {
 	for name, c := range map[string]struct {
 		text    string

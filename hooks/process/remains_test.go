@@ -3,7 +3,9 @@ package process_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,45 +73,24 @@ func helpMarked() error {
 	if err := r.Subreaper(); err != nil {
 		return err
 	}
-	// Each is orphaned, in a session of its own, and writes its pid to a file.
-	for name, script := range map[string]string{
-		"ended-plain":    `exec sleep 60`,
-		"ended-stopped":  `trap 'echo told >$D/told; exit' TERM; kill -STOP $$; sleep 60`,
-		"ended-stubborn": `trap '' TERM; while :; do sleep 1; done`,
-		"ended-child":    `env -i D=$D sh -c 'echo $$ >$D/ended-bare; exec sleep 60' & wait`,
-		"spared":         `export STEP=good; exec sh -c 'exec sleep 60'`,
-		"other":          `export RUN=other; exec sh -c 'exec sleep 60'`,
-	} {
-		argv := []string{"sh", "-c", "(setsid sh -c 'echo $$ >" + dir + "/" + name + "; " + strings.ReplaceAll(script, "'", `'\''`) + "' &)"}
-		_, exited, err := r.Start(func() (int, error) {
-			return syscall.ForkExec(shellPath, argv, &syscall.ProcAttr{
-				Env: append(os.Environ(), "D="+dir), Files: []uintptr{0, 1, 2}})
-		})
-		if err != nil {
-			return err
-		}
-		<-exited
+	dead := process.Remains{Mark: "RUN=dead", Spared: []string{"STEP=good"}}
+	pids, err := orphans(r, dir, map[string]string{
+		"plain":   `exec sleep 60`,
+		"stopped": `trap 'echo told >$D/told; exit' TERM; kill -STOP $$; sleep 60`,
+		"child":   `env -i D=$D sh -c 'echo $$ >$D/bare; exec sleep 60' & wait`,
+		"spared":  `export STEP=good; exec sh -c 'exec sleep 60'`,
+		"other":   `export RUN=other; exec sh -c 'exec sleep 60'`,
+	}, "bare")
+	if err != nil {
+		return err
 	}
-	pids := map[string]int{}
-	for _, name := range []string{"ended-plain", "ended-stopped", "ended-stubborn", "ended-child", "ended-bare", "spared", "other"} {
-		for giveUp := time.Now().Add(10 * time.Second); pids[name] == 0; time.Sleep(2 * time.Millisecond) {
-			text, _ := os.ReadFile(dir + "/" + name)
-			pids[name], _ = strconv.Atoi(strings.TrimSpace(string(text)))
-			if name == "ended-stopped" && stateOf(pids[name]) != "T" {
-				pids[name] = 0
-			}
-			if time.Now().After(giveUp) {
-				return fmt.Errorf("%s has not come up", name)
-			}
-		}
-	}
+	const killAfter = 30 * time.Second
 	began := time.Now()
-	ended, left := r.EndMarked(process.Remains{Mark: "RUN=dead", Spared: []string{"STEP=good"}}, timeout)
-	if took := time.Since(began); left != 0 || ended < 5 || took < timeout || took > timeout+5*time.Second {
-		return fmt.Errorf("%d ended, %d left after %v", ended, left, took)
+	if ended, left := r.EndMarked(dead, killAfter); left != 0 || ended < 4 || time.Since(began) >= killAfter {
+		return fmt.Errorf("%d ended, %d left after %v", ended, left, time.Since(began))
 	}
 	for name, pid := range pids {
-		if alive(pid) == strings.HasPrefix(name, "ended") {
+		if lives := name == "spared" || name == "other"; alive(pid) != lives {
 			return fmt.Errorf("%s lives: %v", name, alive(pid))
 		}
 		syscall.Kill(pid, syscall.SIGKILL)
@@ -117,7 +98,45 @@ func helpMarked() error {
 	if _, err := os.Stat(dir + "/told"); err != nil {
 		return fmt.Errorf("the stopped process has not got SIGTERM: %w", err)
 	}
+	pids, err = orphans(r, dir, map[string]string{"stubborn": `trap '' TERM; while :; do sleep 1; done`})
+	if err != nil {
+		return err
+	}
+	began = time.Now()
+	if ended, left := r.EndMarked(dead, timeout); left != 0 || ended < 1 || time.Since(began) < timeout || alive(pids["stubborn"]) {
+		return fmt.Errorf("%d stubborn ones ended, %d left after %v", ended, left, time.Since(began))
+	}
 	return nil
+}
+
+// orphans starts scripts in sessions of their own, each a child of nobody, and waits
+// until they have written their pids to files in dir, as more of that name do.
+func orphans(r *process.Reaper, dir string, scripts map[string]string, more ...string) (map[string]int, error) {
+	for name, script := range scripts {
+		argv := []string{"sh", "-c", "(setsid sh -c 'echo $$ >" + dir + "/" + name + "; " + strings.ReplaceAll(script, "'", `'\''`) + "' &)"}
+		_, exited, err := r.Start(func() (int, error) {
+			return syscall.ForkExec(shellPath, argv, &syscall.ProcAttr{
+				Env: append(os.Environ(), "D="+dir), Files: []uintptr{0, 1, 2}})
+		})
+		if err != nil {
+			return nil, err
+		}
+		<-exited
+	}
+	pids := map[string]int{}
+	for _, name := range append(slices.Collect(maps.Keys(scripts)), more...) {
+		for giveUp := time.Now().Add(20 * time.Second); pids[name] == 0; time.Sleep(2 * time.Millisecond) {
+			text, _ := os.ReadFile(dir + "/" + name)
+			pids[name], _ = strconv.Atoi(strings.TrimSpace(string(text)))
+			if name == "stopped" && stateOf(pids[name]) != "T" {
+				pids[name] = 0
+			}
+			if time.Now().After(giveUp) {
+				return nil, fmt.Errorf("%s has not come up", name)
+			}
+		}
+	}
+	return pids, nil
 }
 
 // The leader of a step dies with podhook, even where nobody else sees to it.

@@ -49,10 +49,11 @@ func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
 			s := newSandbox(t, leaving, "PODHOOK_LISTEN=127.0.0.1:0")
 			kill := way(s)
 			s.began(1)
-			eventually(t, "both processes are there", func() bool { return strings.Count(s.read("pids"), "\n") == 2 })
+			both := func() bool { return s.count("sleep 1002") == 1 && s.count("sleep 1003") == 1 }
+			eventually(t, "both processes are there", both)
 			kill()
 			eventually(t, "the run is interrupted", func() bool { return s.record("prestart").Outcome == state.Interrupted })
-			if s.count("sleep 1002") != 1 || s.count("sleep 1003") != 1 {
+			if !both() {
 				t.Fatalf("the dead run has left %q", commandLines(s.alive()))
 			}
 			way(s)

@@ -50,6 +50,8 @@ func (a *Agent) ready() (bool, string) {
 			return false, err.Error()
 		case !found:
 			return false, "prestart has not run in this instance"
+		case !a.Runner.Current(rec):
+			return false, "prestart has not run since the main process's container was restarted"
 		case rec.Outcome != state.Succeeded:
 			return false, "prestart: " + string(rec.Outcome)
 		}

@@ -60,10 +60,11 @@ const (
 
 // WatchMain looks for the main process until it is found, so that it is known to
 // have been there, and tells the log what a person should know: that it is not found
-// and why, or that podhook may not signal it. It ends with ctx.
-func (a *Agent) WatchMain(ctx context.Context) {
+// and why, or that podhook may not signal it. It returns nil where the main process
+// is gone, or ctx ends.
+func (a *Agent) WatchMain(ctx context.Context) *state.MainIdentity {
 	if a.Finder == nil {
-		return
+		return nil
 	}
 	began, told := time.Now(), false
 	for pause := firstLook; ; pause = min(2*pause, slowLook) {
@@ -71,9 +72,10 @@ func (a *Agent) WatchMain(ctx context.Context) {
 		var gone *mainprocess.GoneError
 		if err == nil {
 			a.foundMain(p)
-			return
+			main := p.Identity()
+			return &main
 		} else if errors.As(err, &gone) || ctx.Err() != nil {
-			return
+			return nil
 		}
 		if !told && time.Since(began) >= missed {
 			told = true

@@ -100,6 +100,9 @@ func (w *world) openStore() *state.Store {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if w.agent.Finder != nil {
+		store.LookAfter(Main{Finder: w.agent.Finder}.Identity)
+	}
 	return store
 }
 

@@ -33,6 +33,9 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	server := a.server()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
+	unstopped, stopped := context.WithCancel(ctx)
+	defer stopped()
+	go a.takeOver(unstopped)
 	select {
 	case err := <-failed:
 		return err
@@ -41,6 +44,7 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	case sig := <-stops:
 		a.Logger.Info("stop signal received", "signal", sig.String())
 	}
+	stopped()
 	began := time.Now()
 	a.stopping.Store(true)
 	a.Runner.BeginGrace(began)

@@ -3,7 +3,6 @@ package hooks
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/podhook/podhook/hooks/procstat"
 	"github.com/podhook/podhook/hooks/state"
@@ -34,8 +33,8 @@ func TestMainReplaced(t *testing.T) {
 		"it has gone":              {mainIs{}, state.Record{Main: &now}, false},
 		"it is the same":           {mainIs{identity: &now}, state.Record{Main: &now}, false},
 		"its number was recycled":  {mainIs{identity: &now}, state.Record{Main: &other}, true},
-		"there was none, one came": {mainIs{identity: &now}, state.Record{Start: time.Now().Add(-time.Hour)}, true},
-		"it could not be told":     {mainIs{identity: &now}, state.Record{Start: time.Now()}, false},
+		"there was none, one came": {mainIs{identity: &now}, state.Record{StartTicks: self.Start - 1}, true},
+		"it could not be told":     {mainIs{identity: &now}, state.Record{StartTicks: self.Start}, false},
 	} {
 		r := &Runner{Options: Options{Main: c.main}}
 		if got := r.MainReplaced(c.record); got != c.want {

@@ -89,7 +89,7 @@ func (r *Runner) settleMarker(hook *config.Hook) {
 		return // a run has the lock, and sees to the marker
 	}
 	rec, found, err := lock.Read()
-	if err != nil || !found || rec.Outcome != state.Succeeded {
+	if err != nil || !found || rec.Outcome != state.Succeeded || !r.Current(rec) {
 		_ = r.clearMarker(hook) // a run reports it if it cannot be removed
 	}
 	_ = lock.Unlock() // closing the descriptor cannot fail in a way that keeps the lock

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/procstat"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -72,7 +71,7 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 	if err != nil || !found {
 		previous = state.Record{}
 	}
-	if waited && ranMeanwhile(before, previous) && r.settle(f, *previous.End) {
+	if waited && ranMeanwhile(before, previous) && r.Current(previous) && r.settle(f, *previous.End) {
 		return r.told(hook, lock, Result{Record: previous, Joined: true}), nil
 	}
 	j.previous, err = r.recall(hook.Name, lock, previous)
@@ -163,15 +162,37 @@ func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Con
 	return nil, true, &NotRecordedError{Err: err}
 }
 
-// counts says whether a record of this instance still stands for the hook. A
-// shutdown that drained a main process does not count for the next one: in a
-// sidecar the main container restarts while this instance goes on (Contour
-// #4851: draining for ever).
+// counts says whether a record stands for a call of the hook, which then runs
+// nothing.
 func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
-	if rec.Outcome != state.Succeeded {
-		return false
+	return rec.Outcome == state.Succeeded && r.Current(rec) && !r.unknown(rec)
+}
+
+// Current says whether a record of this instance still speaks for its hook, by the
+// rule of state.Store.Current. For shutdown the process counts and not its
+// container: one that drained a main process does not speak for the next one, or
+// that would drain for ever (Contour #4851), but it does where none has come since.
+func (r *Runner) Current(rec state.Record) bool {
+	if rec.Hook == config.Shutdown || r.Store == nil {
+		return !r.MainReplaced(rec)
 	}
-	return hook.Name != config.Shutdown || !r.MainReplaced(rec)
+	return r.Store.Current(rec)
+}
+
+// unknown: podhook is a sidecar, and whether the record and the call are about the
+// same start of the other container cannot be told, because no main process was
+// there and none is. To run a hook once more does less harm than never.
+func (r *Runner) unknown(rec state.Record) bool {
+	return rec.Hook != config.Shutdown && r.Main != nil && rec.Main == nil &&
+		r.Store != nil && r.Store.Instance().Alone && r.Main.Identity() == nil
+}
+
+// otherContainer is that of a main process, where it is not podhook's own.
+func (r *Runner) otherContainer(main *state.MainIdentity) *state.ContainerStart {
+	if r.Store == nil || r.OneMain {
+		return nil
+	}
+	return r.Store.OtherContainer(main)
 }
 
 // MainReplaced says whether another main process has come since the record's
@@ -186,7 +207,7 @@ func (r *Runner) MainReplaced(rec state.Record) bool {
 	case now == nil:
 		return false
 	case rec.Main == nil:
-		return procstat.Started(now.StartTime).After(rec.Start)
+		return now.StartTime > rec.StartTicks
 	}
 	return *now != *rec.Main
 }

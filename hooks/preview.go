@@ -76,7 +76,7 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 			r.Grace.Period, r.Grace.Margin, x.killAfter.Round(time.Millisecond))
 	}
 	list := plan(hook)
-	x.rec.Steps = records(list, previous)
+	x.rec.Steps = records(list, x.before())
 	p.Steps = make([]PreviewedStep, 0, len(x.rec.Steps))
 	for i := range list {
 		p.Steps = x.preview(p.Steps, &list[i], i)
@@ -100,7 +100,7 @@ func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous s
 			wrong = err
 		}
 	}
-	if previous.Outcome == state.Running {
+	if previous.Outcome == state.Running && r.Current(previous) {
 		p.Reason = "run " + previous.RunID + " is going on: the call joins it"
 		return previous
 	}

@@ -37,7 +37,7 @@ type run struct {
 func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
 	x := r.newRun(hook, source, req, j)
 	list := plan(hook)
-	x.rec.Steps = records(list, j.previous)
+	x.rec.Steps = records(list, x.before())
 	if len(list) > 0 && x.skip(&list[0]) == "" {
 		x.mark(&list[0])
 	}
@@ -63,26 +63,23 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 }
 
 func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
-	now := time.Now()
-	x := &run{Runner: r, hook: hook, journal: j, budget: r.budgetOf(hook, now), environ: req.Environ, onlyOwed: req.onlyOwed}
-	x.rec = state.Record{
-		RunID:        fmt.Sprintf("%016x", rand.Uint64()),
-		Hook:         hook.Name,
-		Trigger:      req.Trigger,
-		Start:        now,
-		Outcome:      state.Running,
-		Deadline:     x.deadline,
-		PID:          os.Getpid(),
-		ConfigSource: source,
-		Totals:       j.previous.Totals,
-	}
-	if r.Store != nil {
-		x.rec.Instance = r.Store.Instance().ID
-	}
-	if r.Main != nil {
-		x.rec.Main = r.Main.Identity()
-	}
+	x := &run{Runner: r, hook: hook, journal: j, environ: req.Environ, onlyOwed: req.onlyOwed}
+	x.rec = r.begin(hook.Name, req.Trigger)
+	x.budget = r.budgetOf(hook, x.rec.Start)
+	x.rec.RunID = fmt.Sprintf("%016x", rand.Uint64())
+	x.rec.Outcome, x.rec.Deadline = state.Running, x.deadline
+	x.rec.PID, x.rec.ConfigSource, x.rec.Totals = os.Getpid(), source, j.previous.Totals
 	return x
+}
+
+// before is the record before this run, as far as its steps count on: with a new
+// start of the container nothing is done yet.
+func (x *run) before() state.Record {
+	rec := x.journal.previous
+	if x.Store != nil && rec.RunID != "" && !x.onlyOwed && (!x.Current(rec) && !x.Store.Current(rec) || x.unknown(rec)) {
+		rec.Steps = nil
+	}
+	return rec
 }
 
 // end settles the outcome and writes the record, and then the marker. A hook never
@@ -90,6 +87,7 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 // all the same.
 func (x *run) end(f *Flight) {
 	now := x.land(f)
+	x.findMain()
 	if x.failed != "" {
 		x.finish(now, x.failed, x.reason)
 		_ = x.journal.end(&x.rec) // it has failed anyway
@@ -112,4 +110,17 @@ func (x *run) end(f *Flight) {
 func (x *run) finish(now time.Time, outcome state.Outcome, reason string) {
 	x.rec.End, x.rec.Outcome, x.rec.Reason = &now, outcome, reason
 	x.rec.Totals.AddRun(outcome, now.Sub(x.rec.Start).Seconds(), now)
+}
+
+// findMain notes the container of a main process that has come since the begin:
+// kubelet's postStart may be called before a name: or an exe: is there. A shutdown
+// is for the main process that was there.
+func (x *run) findMain() {
+	if x.Main == nil || x.rec.Main != nil || x.hook.Name == config.Shutdown {
+		return
+	}
+	now := x.Main.Identity()
+	if other := x.otherContainer(now); other != nil && other.Began <= x.rec.StartTicks {
+		x.rec.Main, x.rec.For = now, other
+	}
 }

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/procstat"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -110,12 +112,12 @@ func (e *UnknownHookError) Error() string {
 
 // Flight is a call that is going on.
 type Flight struct {
-	cancel  context.CancelCauseFunc
-	done    chan struct{}
-	result  Result
-	err     error
-	trigger state.Trigger
-	began   time.Time
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	result Result
+	err    error
+	// begun is when, by what and for which start of the container it was called.
+	begun state.Record
 
 	// The Runner's lock guards these. forced is when the newest forced call joined,
 	// zero for none; landed: what it comes to is settled, and is no answer to a forced
@@ -149,6 +151,8 @@ func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, er
 
 // Start is Call without the waiting. Callers of one process share one Flight,
 // so a thousand of them cost one lock; joined says that it was going on before.
+// One that is about an earlier start of the container is not joined: what it does
+// is of no use any more, and it is interrupted, unless it is a shutdown.
 func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err error) {
 	if r.Disabled {
 		return bypass(name, req), false, nil
@@ -165,14 +169,18 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.flights[name]
-	if before != nil && !(req.Force && before.landed) {
+	stale := before != nil && !r.Current(before.begun)
+	if before != nil && !stale && !(req.Force && before.landed) {
 		if req.Force {
 			before.forced = time.Now()
 		}
 		return before, true, nil
 	}
+	if stale && name != config.Shutdown {
+		before.cancel(errRestarted)
+	}
 	ctx, cancel := context.WithCancelCause(r.life)
-	f = &Flight{cancel: cancel, done: make(chan struct{}), trigger: req.Trigger, began: time.Now()}
+	f = &Flight{cancel: cancel, done: make(chan struct{}), begun: r.begin(name, req.Trigger)}
 	if req.Force {
 		f.forced = time.Now()
 	}
@@ -188,6 +196,21 @@ func (r *Runner) noteCall(name string, req Request) {
 	if name == config.Shutdown && asked && r.Store != nil {
 		_ = r.Store.Hook(name).Called() // where nothing can be written the call does its work all the same
 	}
+}
+
+var errRestarted = errors.New("the main process's container has been restarted")
+
+// begin is the begin of a record: of which hook, when, by what and for what.
+func (r *Runner) begin(hook string, trigger state.Trigger) state.Record {
+	rec := state.Record{Hook: hook, Trigger: trigger, Start: time.Now(), StartTicks: procstat.Now()}
+	if r.Store != nil {
+		rec.Instance, rec.Boot = r.Store.Instance().ID, r.Store.Instance().Boot
+	}
+	if r.Main != nil {
+		rec.Main = r.Main.Identity()
+		rec.For = r.otherContainer(rec.Main)
+	}
+	return rec
 }
 
 func find(cfg *config.Config, name string) (*config.Hook, error) {
@@ -270,7 +293,7 @@ func (r *Runner) Flying(hook string) (trigger state.Trigger, began time.Time, ok
 	if !ok {
 		return "", time.Time{}, false
 	}
-	return f.trigger, f.began, true
+	return f.begun.Trigger, f.begun.Start, true
 }
 
 // Wait returns when the runs of this process that are going on now have ended, or

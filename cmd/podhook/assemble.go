@@ -30,12 +30,10 @@ func (p *parts) assemble(life context.Context, c *call, configuration *agent.Con
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
 	runner := hooks.New(life, o)
 	runner.Prepare(cfg)
-	a := &agent.Agent{
+	return &agent.Agent{
 		Settings: p.settings, Configuration: configuration, Store: p.store, Runner: runner,
 		Finder: p.finder, Logger: p.logger, Log: p.log, Version: version,
-	}
-	go a.WatchMain(life)
-	return a, nil
+	}, nil
 }
 
 // needsMain refuses steps that need a main process which nobody has named.

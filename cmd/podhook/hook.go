@@ -125,7 +125,7 @@ func (h *hookCall) hasWork() bool {
 		return true // a main process that has come since makes it run again
 	}
 	rec, found, err := h.store.Hook(h.name).Read()
-	return err != nil || !found || rec.Outcome != state.Succeeded
+	return err != nil || !found || rec.Outcome != state.Succeeded || !h.store.Current(rec)
 }
 
 // run runs the hook in this process, or joins the run of another one, prints the

@@ -62,6 +62,9 @@ func (p *parts) findMain() error {
 			return usagef("PODHOOK_MAIN: %v", err)
 		}
 		p.finder = mainprocess.NewFinder(target, p.memory())
+		if p.store != nil {
+			p.store.LookAfter(p.finderMain().Identity)
+		}
 		return nil
 	}
 	if p.store != nil {

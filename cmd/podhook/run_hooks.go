@@ -129,6 +129,7 @@ func (p *parts) startHookRuntime(ctx context.Context, c *call, r *hookRuntime, c
 	if err != nil {
 		return err
 	}
+	go a.WatchMain(ctx)
 	p.adopt(reaper)
 	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
 	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled

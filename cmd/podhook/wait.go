@@ -140,7 +140,7 @@ func (c *call) hookSucceeded(name string, timeout time.Duration) (wait.Look, err
 			return nil, err
 		}
 	}
-	hook := p.store.Hook(name)
+	hook, runner := p.store.Hook(name), hooks.New(context.Background(), p.options(c))
 	return func(context.Context) wait.Seen {
 		rec, found, err := hook.Read()
 		switch {
@@ -148,6 +148,8 @@ func (c *call) hookSucceeded(name string, timeout time.Duration) (wait.Look, err
 			return wait.Seen{Text: err.Error()}
 		case !found:
 			return wait.Seen{Text: "it has not run in this instance"}
+		case !runner.Current(rec):
+			return wait.Seen{Text: "it has not run since the main process's container was restarted"}
 		}
 		return wait.Seen{Done: rec.Outcome == state.Succeeded, Text: "its last run: " + string(rec.Outcome)}
 	}, nil

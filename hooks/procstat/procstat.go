@@ -74,6 +74,16 @@ func parse(text []byte) (Stat, error) {
 // tick is a clock tick: USER_HZ is 100 on all that Go runs on.
 const tick = 10 * time.Millisecond
 
+// Now is the present in clock ticks since boot, as a process's start is told; 0 where
+// it is not known.
+func Now() uint64 {
+	var sinceBoot unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot) != nil {
+		return 0
+	}
+	return uint64(sinceBoot.Nano()) / uint64(tick)
+}
+
 // Started is the time of a start in clock ticks since boot, suspended time included,
 // by the clock as it is set now; zero where it is not known.
 func Started(ticks uint64) time.Time {

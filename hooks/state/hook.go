@@ -44,7 +44,7 @@ const markerName = "marker"
 func (h *Hook) MarkerPath() string { return filepath.Join(h.dir, markerName) }
 
 // Read returns the record of the last run in this instance, and false where
-// there is none. A record that says "running" while nobody holds the lock is
+// there is none. In a sidecar it may be one that is not Current any more. A record that says "running" while nobody holds the lock is
 // of a run whose process is gone: it is returned as Interrupted, counted as
 // such in its Totals, and its running steps too. The caller owns what it gets.
 //
@@ -56,7 +56,7 @@ func (h *Hook) Read() (Record, bool, error) {
 	}
 	r, ok, err := h.load()
 	for {
-		if err != nil || !ok || r.Instance != h.store.instance.ID {
+		if err != nil || !ok || !h.store.known(&r) {
 			return Record{}, false, err
 		}
 		if r.Outcome != Running {
@@ -85,7 +85,7 @@ func (h *Hook) Read() (Record, bool, error) {
 // is of a run whose process is gone.
 func (l *Lock) Read() (Record, bool, error) {
 	r, ok, err := l.hook.load()
-	if err != nil || !ok || r.Instance != l.hook.store.instance.ID {
+	if err != nil || !ok || !l.hook.store.known(&r) {
 		return Record{}, false, err
 	}
 	r = r.Clone()

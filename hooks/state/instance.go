@@ -30,9 +30,14 @@ type Instance struct {
 	// Container is the container's identity, 16 hexadecimal digits; it stays
 	// over a restart where the runtime lets it be known.
 	Container string
+	// Boot names the machine's boot, 16 hexadecimal digits.
+	Boot string
 	// Since is the start of the container's first process, to about 10 ms;
 	// zero where it is not known.
 	Since time.Time
+	// Alone: this process is its container's first one, in a PID namespace that is
+	// shared with other containers, so that what it looks after is in one of those.
+	Alone bool
 	// Unsure is true where /proc is missing, hides PID 1 or does not tell our
 	// root. Then PID 1 stands for the container, by its pidfd's inode number
 	// (Linux 6.9), or nothing does: processes still agree, but a restart may
@@ -48,20 +53,30 @@ type firstProcess struct {
 }
 
 func currentInstance(proc string) Instance {
-	in := Instance{Container: containerIdentity(filepath.Join(proc, "self/mountinfo"))}
+	in := Instance{Container: containerIdentity(filepath.Join(proc, "self/mountinfo")), Boot: shortHash(bootID(proc))}
 	if in.Container == "" {
 		in.Container = shortHash("unknown")
 	}
-	boot, _ := os.ReadFile(filepath.Join(proc, "sys/kernel/random/boot_id"))
 	first, ok := findFirst(proc)
 	if !ok {
 		in.Unsure = true
-		in.ID = shortHash("pid 1", strings.TrimSpace(string(boot)), in.Container, pidInode(1))
+		in.ID = shortHash("pid 1", bootID(proc), in.Container, pidInode(1))
 		return in
 	}
-	in.ID = shortHash(strings.TrimSpace(string(boot)), first.root, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
+	in.ID = instanceID(proc, first)
 	in.Since = procstat.Started(first.start)
+	in.Alone = first.pid != 1 && first.pid == os.Getpid()
 	return in
+}
+
+// instanceID names the start of a container by its first process.
+func instanceID(proc string, first firstProcess) string {
+	return shortHash(bootID(proc), first.root, strconv.Itoa(first.pid), strconv.FormatUint(first.start, 10))
+}
+
+func bootID(proc string) string {
+	boot, _ := os.ReadFile(filepath.Join(proc, "sys/kernel/random/boot_id"))
+	return strings.TrimSpace(string(boot))
 }
 
 // FirstProcess returns the PID of the container's first process (see Instance). It is
@@ -84,9 +99,14 @@ func findFirst(proc string) (firstProcess, bool) {
 		st, err := procstat.Read(proc, 1)
 		return firstProcess{ours, 1, st.Start}, err == nil
 	}
+	return oldestWith(proc, ours)
+}
+
+// oldestWith finds the oldest process that has this root mount.
+func oldestWith(proc, root string) (firstProcess, bool) {
 	for _, p := range oldestFirst(proc) {
-		if rootMountID(filepath.Join(proc, strconv.Itoa(p.pid), "mountinfo")) == ours {
-			p.root = ours
+		if rootMountID(filepath.Join(proc, strconv.Itoa(p.pid), "mountinfo")) == root {
+			p.root = root
 			return p, true
 		}
 	}

@@ -49,12 +49,16 @@ type Record struct {
 	Instance string `json:"instance"`
 	Version  int    `json:"version"`
 	// RunID is made of letters, digits and "-".
-	RunID   string     `json:"runID"`
-	Hook    string     `json:"hook"`
-	Trigger Trigger    `json:"trigger,omitempty"`
-	Start   time.Time  `json:"start"`
-	End     *time.Time `json:"end,omitempty"`
-	Outcome Outcome    `json:"outcome"`
+	RunID   string    `json:"runID"`
+	Hook    string    `json:"hook"`
+	Trigger Trigger   `json:"trigger,omitempty"`
+	Start   time.Time `json:"start"`
+	// StartTicks is Start in clock ticks after the boot Boot, as a process's start is
+	// told: the clock may be set between the two.
+	StartTicks uint64     `json:"startTicks,omitempty"`
+	Boot       string     `json:"boot,omitempty"`
+	End        *time.Time `json:"end,omitempty"`
+	Outcome    Outcome    `json:"outcome"`
 	// Deadline is when the whole run must have ended.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// PID is the process that does the run.
@@ -64,8 +68,11 @@ type Record struct {
 	ConfigSource string        `json:"configSource,omitempty"`
 	Bypassed     bool          `json:"bypassed,omitempty"`
 	Main         *MainIdentity `json:"main,omitempty"`
-	Steps        []StepRecord  `json:"steps,omitempty"`
-	Totals       Totals        `json:"totals"`
+	// For is the start of the main process's container, where that is another one
+	// than podhook's.
+	For    *ContainerStart `json:"for,omitempty"`
+	Steps  []StepRecord    `json:"steps,omitempty"`
+	Totals Totals          `json:"totals"`
 }
 
 // MainIdentity is the main process when a run began: a PID alone can come again.
@@ -194,7 +201,7 @@ func encodeRecord(r Record) ([]byte, error) {
 // Clone shares nothing with r.
 func (r Record) Clone() Record {
 	r.End = clonePointer(r.End)
-	r.Main = clonePointer(r.Main)
+	r.Main, r.For = clonePointer(r.Main), clonePointer(r.For)
 	r.Steps = slices.Clone(r.Steps)
 	for i := range r.Steps {
 		s := &r.Steps[i]

@@ -32,7 +32,9 @@ type Store struct {
 	dir         string
 	made        bool // by Open
 	show        bool
+	proc        string
 	instance    Instance
+	main        func() *MainIdentity // nil where nobody has told
 	outputLimit int
 	probe       func(fd int) (held bool, err error)
 
@@ -70,7 +72,7 @@ func open(o Options, p places) (*Store, error) {
 }
 
 func newStore(dir string, in Instance) *Store {
-	return &Store{dir: dir, instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
+	return &Store{dir: dir, proc: "/proc", instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
 }
 
 // Dir is the absolute path of the state directory.

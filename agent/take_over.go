@@ -1,0 +1,48 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+var errStopped = errors.New("the agent was told to stop")
+
+// takeOver watches for the main process, and runs prestart for one whose container
+// was there before the agent, where no record of it is left: kubelet calls a
+// container's postStart once, and not again when another container is restarted
+// (kubelet.md, "More, observed with podhook as the agent"). It ends with ctx.
+func (a *Agent) takeOver(ctx context.Context) {
+	began := procstat.Now()
+	main := a.WatchMain(ctx)
+	other := a.Store.OtherContainer(main)
+	if other == nil || other.Began >= began {
+		return
+	}
+	cfg, err := a.Configuration.Get()
+	if err != nil || a.Settings.Disabled || len(cfg.Hooks[config.Prestart].Steps) == 0 {
+		return
+	}
+	rec, found, err := a.Store.Hook(config.Prestart).Read()
+	if err == nil && found && a.Runner.Current(rec) && rec.Outcome != state.Interrupted {
+		return
+	}
+	if now := a.Store.OtherContainer(a.Runner.Main.Identity()); now == nil || *now != *other {
+		return // it has ended meanwhile, and the record with it
+	}
+	a.Logger.Info("prestart is run, the main container was started before the agent and nobody will call it", "pid", main.PID)
+	flight, _, err := a.Runner.Start(config.Prestart, hooks.Request{Trigger: state.TriggerStart})
+	if err == nil {
+		_, err = flight.Wait(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		a.Runner.Interrupt(errStopped, func(hook string) bool { return hook == config.Prestart })
+	case err != nil:
+		a.Logger.Error("prestart not run", "error", err.Error())
+	}
+}

@@ -12,16 +12,16 @@ import (
 
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-var update = flag.Bool("update", false, "write the README's table of settings anew")
+var update = flag.Bool("update", false, "write the table of settings anew")
 
-// The README's table of settings is the struct's, row by row.
+// The table of settings is the struct's, row by row.
 func TestReadmeSettings(t *testing.T) {
 	text := readme(t)
 	var want strings.Builder
@@ -36,7 +36,7 @@ func TestReadmeSettings(t *testing.T) {
 	before, rest, _ := strings.Cut(text, head)
 	got, after, _ := strings.Cut(rest, "\n\n")
 	if *update {
-		if err := os.WriteFile("../../README.md", []byte(before+head+want.String()+"\n"+after), 0o644); err != nil {
+		if err := os.WriteFile("README.md", []byte(before+head+want.String()+"\n"+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -6,7 +6,7 @@ import (
 
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -17,7 +17,7 @@ var errStopped = errors.New("the agent was told to stop")
 // container's postStart once, and not again when another container is restarted
 // (kubelet.md, "More, observed with podhook as the agent"). It ends with ctx.
 func (a *Agent) takeOver(ctx context.Context) {
-	began := procstat.Now()
+	began := procfs.Now()
 	main := a.WatchMain(ctx)
 	other := a.Store.OtherContainer(main)
 	if other == nil || other.Began >= began {

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -18,7 +18,7 @@ func (m mainIs) Identity() *state.MainIdentity { return m.identity }
 // A shutdown stands for the main process that it was run for, and where there was
 // none for as long as none has come since.
 func TestMainReplaced(t *testing.T) {
-	self, err := procstat.Read("/proc", os.Getpid())
+	self, err := procfs.Proc.Stat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

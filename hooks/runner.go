@@ -12,7 +12,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -202,7 +202,7 @@ var errRestarted = errors.New("the main process's container has been restarted")
 
 // begin is the begin of a record: of which hook, when, by what and for what.
 func (r *Runner) begin(hook string, trigger state.Trigger) state.Record {
-	rec := state.Record{Hook: hook, Trigger: trigger, Start: time.Now(), StartTicks: procstat.Now()}
+	rec := state.Record{Hook: hook, Trigger: trigger, Start: time.Now(), StartTicks: procfs.Now()}
 	if r.Store != nil {
 		rec.Instance, rec.Boot = r.Store.Instance().ID, r.Store.Instance().Boot
 	}

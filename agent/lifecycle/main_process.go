@@ -5,8 +5,8 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -27,8 +27,8 @@ func (m *Main) started(pid int, super supervised) state.MainIdentity {
 	defer m.mu.Unlock()
 	// Without /proc the start time stays 0: the child cannot be recycled while it
 	// is ours to reap.
-	start, _ := mainprocess.StartTime(pid)
-	m.identity, m.super = &state.MainIdentity{PID: pid, StartTime: start}, super
+	child, _ := procfs.Proc.Stat(pid)
+	m.identity, m.super = &state.MainIdentity{PID: pid, StartTime: child.Start}, super
 	return *m.identity
 }
 

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 func TestFindByEachKind(t *testing.T) {
@@ -31,7 +31,7 @@ func TestFindByEachKind(t *testing.T) {
 		target(t, "name:kind-of-main"),
 	} {
 		p := find(t, tg)
-		s, err := readStat(cmd.Process.Pid)
+		s, err := procfs.Proc.Stat(cmd.Process.Pid)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestFindNoZombie(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a zombie", func() bool { return !waiting.Alive() })
-	if s, err := readStat(cmd.Process.Pid); err != nil || s.State != 'Z' {
+	if s, err := procfs.Proc.Stat(cmd.Process.Pid); err != nil || s.State != 'Z' {
 		t.Fatalf("it is no zombie: %+v, %v", s, err)
 	}
 	for _, tg := range []Target{target(t, "name:zombie-main"), target(t, "exe:%s", path), target(t, "pid:%d", cmd.Process.Pid)} {
@@ -144,13 +144,13 @@ func TestFindProcessWhoseFirstThreadHasExited(t *testing.T) {
 	startCmd(t, cmd)
 	pid := cmd.Process.Pid
 	eventually(t, "a leader that is a zombie", func() bool {
-		s, err := readStat(pid)
+		s, err := procfs.Proc.Stat(pid)
 		return err == nil && s.State == 'Z' && s.Threads > 1
 	})
 	if p := find(t, target(t, "pid:%d", pid)); !p.Alive() {
 		t.Error("it counts as exited while its other threads run")
 	}
-	all, err := scan()
+	all, err := procfs.Proc.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestFindTakesRootOfTree(t *testing.T) {
 		wait`, master)
 	startCmd(t, cmd)
 	matching := func() int {
-		all, err := scan()
+		all, err := procfs.Proc.Programs()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func TestFindSeveral(t *testing.T) {
 func TestFindLooksAgainAtWhatItHolds(t *testing.T) {
 	checkLeaks(t)
 	path, cmd := sleeper(t, "held-main")
-	s, err := readStat(cmd.Process.Pid)
+	s, err := procfs.Proc.Stat(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestFindLooksAgainAtWhatItHolds(t *testing.T) {
 }
 
 func TestRootsOfParentsInACircle(t *testing.T) {
-	all := map[int]stat{2: {procstat.Stat{PID: 2, PPID: 3}}, 3: {procstat.Stat{PID: 3, PPID: 4}}, 4: {procstat.Stat{PID: 4, PPID: 2}}}
+	all := map[int]procfs.Stat{2: {PID: 2, PPID: 3}, 3: {PID: 3, PPID: 4}, 4: {PID: 4, PPID: 2}}
 	roots := rootsOf(map[int]error{3: nil}, all)
 	if len(roots) != 1 || roots[0].PID != 3 {
 		t.Errorf("roots %v, want process 3", roots)
@@ -326,7 +326,7 @@ func TestFindNginx(t *testing.T) {
 	}
 	cmd := start(t, nginx, "-p", dir, "-c", "nginx.conf")
 	eventually(t, "two workers and a pidfile", func() bool {
-		all, err := scan()
+		all, err := procfs.Proc.Programs()
 		if err != nil {
 			t.Fatal(err)
 		}

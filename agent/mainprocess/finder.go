@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -121,7 +122,7 @@ func (f *Finder) again() (*Process, error) {
 }
 
 func (f *Finder) gone() error {
-	s, err := readStat(f.seen.PID)
+	s, err := procfs.Proc.Stat(f.seen.PID)
 	return &GoneError{Target: f.target, PID: f.seen.PID, Recycled: err == nil && s.Start != f.seen.StartTime}
 }
 

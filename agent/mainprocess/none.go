@@ -11,11 +11,12 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/executable"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // whyNone says what a person needs to know where nothing matches: the mistake, if
 // it can be seen, or else what was looked at.
-func (t Target) whyNone(all map[int]stat, unreadable int) string {
+func (t Target) whyNone(all map[int]procfs.Stat, unreadable int) string {
 	if err := t.Check(); err != nil {
 		return err.Error()
 	}
@@ -34,12 +35,12 @@ func (t Target) whyNone(all map[int]stat, unreadable int) string {
 }
 
 // nearest is what was probably meant, or "".
-func (t Target) nearest(all map[int]stat) string {
+func (t Target) nearest(all map[int]procfs.Stat) string {
 	found := make(map[string]string) // what to write, by name
 	for pid, s := range all {
 		if t.kind == kindName {
 			found[s.Comm] = "name:" + s.Comm
-		} else if link, err := os.Readlink(procPath(pid, "exe")); err == nil {
+		} else if link, err := os.Readlink(procfs.Proc.Path(pid, "exe")); err == nil {
 			found[path.Base(link)] = "exe:" + link
 		}
 	}
@@ -64,16 +65,16 @@ func (t Target) Check() error {
 // ownProcesses says that no other container's processes can be seen, where that is
 // so: all that can be are in this process's own cgroup, cgroups(7).
 func ownProcesses() string {
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := os.ReadFile(procfs.Proc.Path(procfs.Self, "cgroup"))
 	if err != nil {
 		return ""
 	}
-	all, err := scan()
+	all, err := procfs.Proc.Programs()
 	if err != nil {
 		return ""
 	}
 	for pid := range all {
-		cgroup, err := os.ReadFile(procPath(pid, "cgroup"))
+		cgroup, err := os.ReadFile(procfs.Proc.Path(pid, "cgroup"))
 		if err == nil && !bytes.Equal(cgroup, own) || errors.Is(err, fs.ErrPermission) {
 			return ""
 		}

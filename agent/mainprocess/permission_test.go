@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 const nobody = 65534
@@ -111,7 +112,7 @@ func TestNoPermission(t *testing.T) {
 }
 
 func TestKernelThreadsAreRefused(t *testing.T) {
-	s, err := readStat(2)
+	s, err := procfs.Proc.Stat(2)
 	if err != nil || !s.KernelThread() {
 		t.Skip("process 2 is no kernel thread here: this is a PID namespace of its own")
 	}

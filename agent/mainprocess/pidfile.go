@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // pidfileLimit bounds a pidfile's first line, in bytes.
@@ -95,7 +95,7 @@ func (p pidfile) doubt(found *Process) error {
 	if found.pid == 1 {
 		return nil
 	}
-	started, now := procstat.Started(found.start), time.Now()
+	started, now := procfs.Started(found.start), time.Now()
 	who := fmt.Sprintf("process %d (%s)", found.pid, found.name)
 	const instead = "let it be written anew, or use name:NAME or exe:PATH"
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -35,26 +37,28 @@ type Process struct {
 var errGone = errors.New("no such process")
 
 // open takes hold of the process that has the PID now.
-func open(pid int) (*Process, stat, error) {
+func open(pid int) (*Process, procfs.Stat, error) {
 	fd, err := openPidfd(pid)
 	if err != nil {
-		return nil, stat{}, err
+		return nil, procfs.Stat{}, err
 	}
-	if fd == nil && isThread(pid) {
-		return nil, stat{}, errGone // pidfd_open would have told
+	// Without pidfd_open(2), which refuses the number of a thread that does not lead
+	// its process, the kernel still has such a number in /proc.
+	if leader := procfs.Proc.Status(pid, "Tgid"); fd == nil && leader != "" && leader != strconv.Itoa(pid) {
+		return nil, procfs.Stat{}, errGone
 	}
 	p := &Process{pid: pid, pidfd: fd, exited: make(chan struct{}), closed: make(chan struct{})}
-	s, err := readStat(pid)
+	s, err := procfs.Proc.Stat(pid)
 	if err != nil {
 		p.Close()
-		return nil, stat{}, errGone
+		return nil, procfs.Stat{}, errGone
 	}
 	p.start, p.name = s.Start, s.Comm
 	// The PID cannot have been recycled while its process was alive: what was
 	// read between pidfd_open and here is about the process of the pidfd.
 	if !p.Alive() {
 		p.Close()
-		return nil, stat{}, errGone
+		return nil, procfs.Stat{}, errGone
 	}
 	return p, s, nil
 }
@@ -178,8 +182,8 @@ func (p *Process) hasExited() bool {
 		return false
 	default:
 	}
-	s, err := readStat(p.pid)
-	return err != nil || s.Start != p.start || s.exited()
+	s, err := procfs.Proc.Stat(p.pid)
+	return err != nil || s.Start != p.start || s.Exited()
 }
 
 func (p *Process) send(sig syscall.Signal) error {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 func TestSignalReachesHandler(t *testing.T) {
@@ -223,7 +225,7 @@ func TestWaitExitOfMany(t *testing.T) {
 }
 
 func threadCount(t *testing.T) int {
-	s, err := readStat(os.Getpid())
+	s, err := procfs.Proc.Stat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +284,7 @@ func TestCloseWhileInUse(t *testing.T) {
 		})
 		wg.Wait()
 	}
-	if s, err := readStat(victim.Process.Pid); err != nil || s.exited() {
+	if s, err := procfs.Proc.Stat(victim.Process.Pid); err != nil || s.Exited() {
 		t.Errorf("the other process was signalled: %+v, %v", s, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/process/seccomptest"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // startAs starts a program that gets a certain PID, which must be free, in the
@@ -36,13 +37,7 @@ func startAs(t *testing.T, pid int, argv ...string) *exec.Cmd {
 // pidfd, and in an Identity, two of the same clock tick are the same.
 func awaitTickAfter(t *testing.T, start uint64) {
 	t.Helper()
-	eventually(t, "a later clock tick", func() bool {
-		var now unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-			t.Fatal(err)
-		}
-		return uint64(now.Nano()/1e7) > start
-	})
+	eventually(t, "a later clock tick", func() bool { return procfs.Now() > start })
 }
 
 // recycle tests every kind of target on a PID that has gone to another process.
@@ -83,7 +78,7 @@ func recycle(t *testing.T) {
 	if e := wantError[*GoneError](t, err); !e.Recycled {
 		t.Errorf("exe: %+v", e)
 	}
-	if s, err := readStat(pid); err != nil || s.exited() {
+	if s, err := procfs.Proc.Stat(pid); err != nil || s.Exited() {
 		t.Errorf("the other process was signalled: %+v, %v", s, err)
 	}
 

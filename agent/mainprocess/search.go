@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // search finds the process by its program or name. Processes come and go while
@@ -17,7 +19,7 @@ import (
 func (t Target) search() (*Process, error) {
 	const attempts = 10
 	for range attempts {
-		all, err := scan()
+		all, err := procfs.Proc.Programs()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
@@ -36,7 +38,7 @@ func (t Target) search() (*Process, error) {
 
 // hold takes hold of the chosen process, unless it has gone or become another
 // program meanwhile: errGone.
-func (t Target) hold(chosen stat) (*Process, error) {
+func (t Target) hold(chosen procfs.Stat) (*Process, error) {
 	p, s, err := open(chosen.PID)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t, err)
@@ -50,7 +52,7 @@ func (t Target) hold(chosen stat) (*Process, error) {
 
 // choose picks the one process that matches, of several the one that all others
 // descend from: a server's master and not its workers.
-func (t Target) choose(all map[int]stat) (stat, error) {
+func (t Target) choose(all map[int]procfs.Stat) (procfs.Stat, error) {
 	match := t.matcher()
 	candidates := make(map[int]error) // why the program is not known, or nil
 	unreadable := 0
@@ -67,11 +69,11 @@ func (t Target) choose(all map[int]stat) (stat, error) {
 		roots = withoutHooks(roots)
 	}
 	if len(roots) == 0 {
-		return stat{}, &NoneError{t, t.whyNone(all, unreadable)}
+		return procfs.Stat{}, &NoneError{t, t.whyNone(all, unreadable)}
 	}
 	for _, s := range roots {
 		if err := candidates[s.PID]; err != nil {
-			return stat{}, &PermissionError{t, s.PID, s.Comm, err}
+			return procfs.Stat{}, &PermissionError{t, s.PID, s.Comm, err}
 		}
 	}
 	if len(roots) > 1 {
@@ -79,14 +81,14 @@ func (t Target) choose(all map[int]stat) (stat, error) {
 		for _, s := range roots {
 			e.Candidates = append(e.Candidates, Candidate{s.PID, s.Comm})
 		}
-		return stat{}, e
+		return procfs.Stat{}, e
 	}
 	return roots[0], nil
 }
 
 // rootsOf are the candidates that have no candidate among their ancestors, by PID.
-func rootsOf(candidates map[int]error, all map[int]stat) []stat {
-	var roots []stat
+func rootsOf(candidates map[int]error, all map[int]procfs.Stat) []procfs.Stat {
+	var roots []procfs.Stat
 	for _, pid := range slices.Sorted(maps.Keys(candidates)) {
 		isRoot := true
 		up := all[pid].PPID
@@ -105,17 +107,25 @@ func rootsOf(candidates map[int]error, all map[int]stat) []stat {
 
 // withoutHooks drops what a hook's step started, such as an `nginx -s quit`
 // beside the server, unless that is all there is.
-func withoutHooks(roots []stat) []stat {
-	rest := slices.DeleteFunc(slices.Clone(roots), func(s stat) bool { return ofAHook(s.PID) })
+func withoutHooks(roots []procfs.Stat) []procfs.Stat {
+	rest := slices.DeleteFunc(slices.Clone(roots), func(s procfs.Stat) bool { return ofAHook(s.PID) })
 	if len(rest) == 0 {
 		return roots
 	}
 	return rest
 }
 
+// ofAHook reports whether a step of a hook started the process: podhook gives each
+// step the variable. It is false where the environment cannot be read.
+func ofAHook(pid int) bool {
+	return slices.ContainsFunc(procfs.Proc.Environ(pid), func(entry string) bool {
+		return strings.HasPrefix(entry, "PODHOOK_RUN_ID=")
+	})
+}
+
 // A matcher tells whether a process is a candidate. found with an error: its
 // program cannot be seen, and its name suggests that it is the one.
-type matcher func(stat) (found bool, err error)
+type matcher func(procfs.Stat) (found bool, err error)
 
 func (t Target) matcher() matcher {
 	if t.kind == kindExe {
@@ -124,12 +134,23 @@ func (t Target) matcher() matcher {
 	return matchName(t.value)
 }
 
+// argv0 returns the base name of the process's first argument, which is empty where
+// there is none or the process has gone.
+func argv0(pid int) string {
+	text, err := procfs.Proc.Read(pid, "cmdline", 4096)
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(text), "\x00")
+	return first[strings.LastIndexByte(first, '/')+1:]
+}
+
 // commOf is the name as the kernel keeps it: TASK_COMM_LEN - 1 bytes, prctl(2).
 func commOf(name string) string { return name[:min(len(name), 15)] }
 
 // matchName compares comm and the base name of argv[0].
 func matchName(name string) matcher {
-	return func(s stat) (bool, error) {
+	return func(s procfs.Stat) (bool, error) {
 		if s.Comm == name {
 			return true, nil
 		}
@@ -155,8 +176,8 @@ func matchExe(file string) matcher {
 	if real, err := filepath.EvalSymlinks(file); err == nil && real != file {
 		files = append(files, real)
 	}
-	return func(s stat) (bool, error) {
-		link, err := os.Readlink(procPath(s.PID, "exe"))
+	return func(s procfs.Stat) (bool, error) {
+		link, err := os.Readlink(procfs.Proc.Path(s.PID, "exe"))
 		if errors.Is(err, fs.ErrPermission) {
 			suggests := slices.ContainsFunc(files, func(f string) bool {
 				return s.Comm == commOf(path.Base(f))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/process/inherited"
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // child is the main process.
@@ -41,7 +41,7 @@ func (c *child) start(command Command) (int, error) {
 		return 0, &ExecError{Name: command.Argv[0], Err: err}
 	}
 	c.pid, c.pidfd = pid, int(m.pidfd)
-	if st, err := procstat.Read("/proc", pid); err == nil {
+	if st, err := procfs.Proc.Stat(pid); err == nil {
 		c.started = st.Start
 	}
 	return pid, nil

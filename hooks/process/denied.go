@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -10,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // DeniedError: the kernel does not let podhook signal a process. kill(2): the real
@@ -34,7 +33,7 @@ func denied(err error, pid int, sig syscall.Signal) error {
 		return err
 	}
 	e := &DeniedError{Signal: sig, PID: pid, Err: err, Users: usersOf(pid)}
-	if st, err := procstat.Read("/proc", pid); err == nil {
+	if st, err := procfs.Proc.Stat(pid); err == nil {
 		e.Name = st.Comm
 	}
 	return e
@@ -74,13 +73,8 @@ func canKill() bool {
 
 // usersOf reads the line "Uid:" of proc_pid_status(5): real, effective, saved.
 func usersOf(pid int) []int {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return nil
-	}
-	_, rest, _ := bytes.Cut(text, []byte("\nUid:"))
 	var real, effective, saved int
-	if _, err := fmt.Sscan(string(rest), &real, &effective, &saved); err != nil {
+	if _, err := fmt.Sscan(procfs.Proc.Status(pid, "Uid"), &real, &effective, &saved); err != nil {
 		return nil
 	}
 	return slices.Compact([]int{real, saved})

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // killTime bounds how long processes are killed that come back, or do not go.
@@ -46,13 +48,13 @@ func (p *run) kill(result *Result) {
 		}
 		for i := range alive {
 			q := &alive[i]
-			if q.group != p.tree.leader && q.group != p.tree.ownGroup {
-				syscall.Kill(-q.group, syscall.SIGKILL)
+			if q.Group != p.tree.leader && q.Group != p.tree.ownGroup {
+				syscall.Kill(-q.Group, syscall.SIGKILL)
 			}
 			err := p.reaper.signal(q, syscall.SIGKILL)
 			// The signal to the group may have been quicker.
-			if err == nil || err == syscall.ESRCH && q.group != p.tree.ownGroup {
-				killed[q.pid] = q.start
+			if err == nil || err == syscall.ESRCH && q.Group != p.tree.ownGroup {
+				killed[q.PID] = q.Start
 			} else if err != syscall.ESRCH {
 				result.Unkillable = err
 			}
@@ -91,7 +93,7 @@ func (p *run) pause(d time.Duration) {
 }
 
 // find lists what is alive of the run.
-func (p *run) find() ([]proc, error) {
+func (p *run) find() ([]procfs.Stat, error) {
 	all, err := p.tree.census.scan()
 	if err != nil {
 		return nil, err
@@ -113,12 +115,12 @@ func (p *run) signalGroup(s syscall.Signal) bool {
 
 // groupLives tells whether the group has members that are not zombies, as far
 // as find, whose results these are, could see that.
-func (p *run) groupLives(alive []proc, err error) bool {
+func (p *run) groupLives(alive []procfs.Stat, err error) bool {
 	if err != nil {
 		return p.signalGroup(0)
 	}
 	for i := range alive {
-		if alive[i].group == p.tree.leader {
+		if alive[i].Group == p.tree.leader {
 			return true
 		}
 	}
@@ -127,17 +129,17 @@ func (p *run) groupLives(alive []proc, err error) bool {
 
 // signal sends s to the very process that was found, never to one that has got
 // its pid since: a pidfd holds on to the process, and is checked afterwards.
-func (r *Reaper) signal(p *proc, s syscall.Signal) error {
+func (r *Reaper) signal(p *procfs.Stat, s syscall.Signal) error {
 	if !r.hasPidfd {
-		return Signal(-1, p.pid, p.start, s)
+		return Signal(-1, p.PID, p.Start, s)
 	}
-	fd, err := unix.PidfdOpen(p.pid, 0)
+	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if now, err := readProc(p.pid); err != nil || now.start != p.start {
+	if now, err := procfs.Proc.Stat(p.PID); err != nil || now.Start != p.Start {
 		return syscall.ESRCH
 	}
-	return Signal(fd, p.pid, p.start, s)
+	return Signal(fd, p.PID, p.Start, s)
 }

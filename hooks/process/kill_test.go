@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 const timeout = 300 * time.Millisecond
@@ -147,7 +147,7 @@ func TestSignalComparesTheStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stat, err := procstat.Read("/proc", pid)
+		stat, err := procfs.Proc.Stat(pid)
 		if err != nil {
 			t.Fatal(err)
 		}

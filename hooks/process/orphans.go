@@ -58,8 +58,8 @@ func (r *Reaper) noteLeft() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range all {
-		if _, started := r.children[p.pid]; p.ppid == os.Getpid() && !started && !p.zombie {
-			r.left[p.pid] = p.start
+		if _, started := r.children[p.PID]; p.PPID == os.Getpid() && !started && !p.Exited() {
+			r.left[p.PID] = p.Start
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // Remains tells what a run whose podhook was killed has left behind. Without /proc
@@ -53,8 +55,8 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 			switch {
 			case killing:
 				_ = r.signal(p, syscall.SIGKILL) // one that cannot be killed is left
-			case told[p.pid] != p.start:
-				told[p.pid] = p.start
+			case told[p.PID] != p.Start:
+				told[p.PID] = p.Start
 				_ = r.signal(p, syscall.SIGTERM)
 				_ = r.signal(p, syscall.SIGCONT) // so that a stopped one can act on it
 			}
@@ -89,21 +91,21 @@ func newFinder(of Remains, ours bool) *finder {
 }
 
 // find lists what is alive of the run.
-func (f *finder) find() ([]proc, error) {
+func (f *finder) find() ([]procfs.Stat, error) {
 	all, err := f.census.scan()
 	if err != nil {
 		return nil, err
 	}
 	safe := ancestors(all)
 	groups := make(map[int]bool) // of those
-	var found []*proc
+	var found []*procfs.Stat
 	for i := range all {
 		p := &all[i]
-		marked, spared := f.look(p.pid)
+		marked, spared := f.look(p.PID)
 		switch {
-		case safe[p.pid] || spared:
-			safe[p.pid], groups[p.group] = true, true
-		case !p.zombie && (marked && !f.ours || f.ours && p.ppid == os.Getpid()):
+		case safe[p.PID] || spared:
+			safe[p.PID], groups[p.Group] = true, true
+		case !p.Exited() && (marked && !f.ours || f.ours && p.PPID == os.Getpid()):
 			found = append(found, p)
 		}
 	}
@@ -115,39 +117,39 @@ func (f *finder) find() ([]proc, error) {
 		for i := range all {
 			p := &all[i]
 			// A parent that is a member cannot be younger; then its pid is reused.
-			parent, child := f.members[p.ppid]
-			if !safe[p.pid] && !f.has(p) && (child && parent <= p.start || f.groups[p.group]) {
+			parent, child := f.members[p.PPID]
+			if !safe[p.PID] && !f.has(p) && (child && parent <= p.Start || f.groups[p.Group]) {
 				f.add(p, groups)
 				grown = true
 			}
 		}
 	}
-	var alive []proc
+	var alive []procfs.Stat
 	for i := range all {
-		if p := &all[i]; !p.zombie && f.has(p) {
+		if p := &all[i]; !p.Exited() && f.has(p) {
 			alive = append(alive, *p)
 		}
 	}
 	return alive, nil
 }
 
-func (f *finder) has(p *proc) bool {
-	start, ok := f.members[p.pid]
-	return ok && start == p.start
+func (f *finder) has(p *procfs.Stat) bool {
+	start, ok := f.members[p.PID]
+	return ok && start == p.Start
 }
 
 // add takes a process and its group in, but not a group that one which lives on
 // is in.
-func (f *finder) add(p *proc, safe map[int]bool) {
-	f.members[p.pid] = p.start
-	if p.group != 0 && !safe[p.group] {
-		f.groups[p.group] = true
+func (f *finder) add(p *procfs.Stat, safe map[int]bool) {
+	f.members[p.PID] = p.Start
+	if p.Group != 0 && !safe[p.Group] {
+		f.groups[p.Group] = true
 	}
 }
 
 // look says whether a process has the run's mark, and whether it lives on.
 func (f *finder) look(pid int) (marked, spared bool) {
-	for _, entry := range environOf(pid) {
+	for _, entry := range procfs.Proc.Environ(pid) {
 		marked = marked || entry == f.of.Mark
 		spared = spared || slices.Contains(f.of.Spared, entry)
 	}
@@ -155,10 +157,10 @@ func (f *finder) look(pid int) (marked, spared bool) {
 }
 
 // ancestors are this process and those that it descends from.
-func ancestors(all []proc) map[int]bool {
+func ancestors(all []procfs.Stat) map[int]bool {
 	parent := make(map[int]int, len(all))
 	for i := range all {
-		parent[all[i].pid] = all[i].ppid
+		parent[all[i].PID] = all[i].PPID
 	}
 	safe := map[int]bool{}
 	for pid := os.Getpid(); pid > 0 && !safe[pid]; pid = parent[pid] {

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podhook/podhook/hooks/procstat"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // Signal sends sig to one process and never to another one that has got its PID
@@ -32,7 +32,7 @@ func Signal(pidfd, pid int, start uint64, sig syscall.Signal) error {
 		}
 	}
 	if start != 0 {
-		now, err := procstat.Read("/proc", pid)
+		now, err := procfs.Proc.Stat(pid)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || err == nil && now.Start != start {
 			return unix.ESRCH
 		}

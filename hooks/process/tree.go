@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // tree finds the processes that belong to one run. A process is told by
@@ -31,7 +33,7 @@ type tree struct {
 
 func newTree(marks []string) *tree {
 	session, _ := unix.Getsid(0)
-	born := ticks()
+	born := procfs.Now()
 	return &tree{
 		born: born, census: census{since: born}, marks: marks,
 		members: make(map[int]uint64), groups: make(map[int]bool), sessions: make(map[int]bool),
@@ -50,62 +52,62 @@ type strays struct {
 }
 
 // find returns the processes of the run that are alive.
-func (t *tree) find(all []proc, s strays) []proc {
+func (t *tree) find(all []procfs.Stat, s strays) []procfs.Stat {
 	self := os.Getpid()
 	for i := range all {
 		p := &all[i]
-		if p.pid == t.leader && len(t.members) == 0 || p.group == t.leader {
+		if p.PID == t.leader && len(t.members) == 0 || p.Group == t.leader {
 			t.add(p)
 		}
 	}
 	t.close(all, self)
 	for i := range all {
 		p := &all[i]
-		if p.pid == self || p.start < t.born || t.has(p) || p.zombie {
+		if p.PID == self || p.Start < t.born || t.has(p) || p.Exited() {
 			continue
 		}
-		adopted := s.adopt && p.ppid == self && !s.isForeign(p) && !t.elsewhere(all, p, s)
-		if adopted || hasMarks(p.pid, t.marks) || holds(p.pid, s.pipes) {
+		adopted := s.adopt && p.PPID == self && !s.isForeign(p) && !t.elsewhere(all, p, s)
+		if adopted || hasMarks(p.PID, t.marks) || holds(p.PID, s.pipes) {
 			t.add(p)
 		}
 	}
 	t.close(all, self)
-	var alive []proc
+	var alive []procfs.Stat
 	for _, p := range all {
-		if !p.zombie && p.pid != self && t.has(&p) {
+		if !p.Exited() && p.PID != self && t.has(&p) {
 			alive = append(alive, p)
 		}
 	}
 	return alive
 }
 
-func (t *tree) add(p *proc) {
-	t.members[p.pid] = p.start
-	if p.group != t.ownGroup {
-		t.groups[p.group] = true
+func (t *tree) add(p *procfs.Stat) {
+	t.members[p.PID] = p.Start
+	if p.Group != t.ownGroup {
+		t.groups[p.Group] = true
 	}
-	if p.session != t.ownSession {
-		t.sessions[p.session] = true
+	if p.Session != t.ownSession {
+		t.sessions[p.Session] = true
 	}
 }
 
-func (t *tree) has(p *proc) bool {
-	start, ok := t.members[p.pid]
-	return ok && start == p.start
+func (t *tree) has(p *procfs.Stat) bool {
+	start, ok := t.members[p.PID]
+	return ok && start == p.Start
 }
 
 // close adds the children of members, and what is in their groups and sessions.
-func (t *tree) close(all []proc, self int) {
+func (t *tree) close(all []procfs.Stat, self int) {
 	for grown := true; grown; {
 		grown = false
 		for i := range all {
 			p := &all[i]
-			if p.pid == self || p.start < t.born || t.has(p) {
+			if p.PID == self || p.Start < t.born || t.has(p) {
 				continue
 			}
 			// A parent that is a member cannot be younger; then its pid is reused.
-			parent, child := t.members[p.ppid]
-			if child && parent <= p.start || t.groups[p.group] || t.sessions[p.session] {
+			parent, child := t.members[p.PPID]
+			if child && parent <= p.Start || t.groups[p.Group] || t.sessions[p.Session] {
 				t.add(p)
 				grown = true
 			}
@@ -116,20 +118,20 @@ func (t *tree) close(all []proc, self int) {
 // elsewhere tells whether an orphan shares a session or a group with a process
 // that is surely not of this run. Our own session says nothing: it is that of
 // all who did not leave it.
-func (t *tree) elsewhere(all []proc, orphan *proc, s strays) bool {
+func (t *tree) elsewhere(all []procfs.Stat, orphan *procfs.Stat, s strays) bool {
 	for i := range all {
 		p := &all[i]
-		if t.has(p) || p.start >= t.born && !s.isForeign(p) {
+		if t.has(p) || p.Start >= t.born && !s.isForeign(p) {
 			continue
 		}
-		if p.group == orphan.group || p.session == orphan.session && p.session != t.ownSession {
+		if p.Group == orphan.Group || p.Session == orphan.Session && p.Session != t.ownSession {
 			return true
 		}
 	}
 	return false
 }
 
-func (s strays) isForeign(p *proc) bool {
-	start, ok := s.foreign[p.pid]
-	return ok && (start == 0 || start == p.start)
+func (s strays) isForeign(p *procfs.Stat) bool {
+	start, ok := s.foreign[p.PID]
+	return ok && (start == 0 || start == p.Start)
 }

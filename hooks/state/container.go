@@ -1,6 +1,10 @@
 package state
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/podhook/podhook/hooks/procfs"
+)
 
 // containerIdentity is a short name for the container: different for every
 // container of a pod and, as far as the runtime lets it be known, the same
@@ -17,16 +21,16 @@ import "strings"
 //     living containers, but may be another after a restart.
 //
 // "" where mountinfo cannot be read.
-func containerIdentity(mountinfo string) string {
+func containerIdentity(proc procfs.FS) string {
 	var pod, upper, group, root string
-	err := eachMount(mountinfo, func(m mount) bool {
-		pod = podContainer(m.root)
+	err := proc.EachMount(procfs.Self, func(m procfs.Mount) bool {
+		pod = podContainer(m.Root)
 		switch {
-		case m.point == "/":
-			upper = option(m.options, "upperdir")
-			root = strings.Join([]string{m.fsType, m.source, m.root, m.dev}, "\x00")
-		case group == "" && strings.HasPrefix(m.fsType, "cgroup") && hasContainerID(m.root):
-			group = m.root
+		case m.Point == "/":
+			upper = option(m.Options, "upperdir")
+			root = strings.Join([]string{m.Type, m.Source, m.Root, m.Dev}, "\x00")
+		case group == "" && strings.HasPrefix(m.Type, "cgroup") && hasContainerID(m.Root):
+			group = m.Root
 		}
 		return pod == ""
 	})

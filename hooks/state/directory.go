@@ -10,10 +10,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // places are the directories that Open looks at.
-type places struct{ proc, run, shm string }
+type places struct {
+	proc     procfs.FS
+	run, shm string
+}
 
 // candidates are the directories that the container's state may be in, in their
 // order. Each has the container's identity in its name, because containers may
@@ -139,9 +144,9 @@ func inUse(dir string, in Instance, show bool) bool {
 	if _, _, ok, _ := s.LastConfig(); ok {
 		return true
 	}
-	names, _ := s.Hooks()
-	return slices.ContainsFunc(names, func(name string) bool {
-		_, found, _ := s.Hook(name).Read()
+	entries, _ := os.ReadDir(filepath.Join(dir, "hooks"))
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		_, found, _ := s.Hook(e.Name()).Read()
 		return found
 	})
 }

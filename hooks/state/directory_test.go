@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // testPlaces are a container's /run and /dev/shm of the test's own.
 func testPlaces(t *testing.T) places {
 	t.Helper()
 	base := t.TempDir()
-	p := places{proc: "/proc", run: filepath.Join(base, "run"), shm: filepath.Join(base, "shm")}
+	p := places{proc: procfs.Proc, run: filepath.Join(base, "run"), shm: filepath.Join(base, "shm")}
 	if err := errors.Join(os.Mkdir(p.run, 0o755), os.Mkdir(p.shm, 0o777), os.Chmod(p.shm, 0o777|os.ModeSticky)); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +35,7 @@ func blockRun(t *testing.T, p places) {
 }
 
 // identity is the part of a directory's name that is this container's.
-func identity() string { return "podhook-" + currentInstance("/proc").Container }
+func identity() string { return "podhook-" + currentInstance(procfs.Proc).Container }
 
 func mode(t *testing.T, path string) fs.FileMode {
 	t.Helper()
@@ -176,7 +178,7 @@ func TestForeignDirIsNamed(t *testing.T) {
 		t.Skip("only root can give a directory away")
 	}
 	p := testPlaces(t)
-	all := p.candidates(currentInstance("/proc").Container)
+	all := p.candidates(currentInstance(procfs.Proc).Container)
 	for _, dir := range all {
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chown(dir, 65534, 65534)); err != nil {
 			t.Fatal(err)
@@ -196,7 +198,7 @@ func TestForeignDirIsNamed(t *testing.T) {
 func TestOnceChosenItStays(t *testing.T) {
 	for n := range 3 {
 		p := testPlaces(t)
-		dir := p.candidates(currentInstance("/proc").Container)[n]
+		dir := p.candidates(currentInstance(procfs.Proc).Container)[n]
 		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}

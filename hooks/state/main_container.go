@@ -1,11 +1,6 @@
 package state
 
-import (
-	"path/filepath"
-	"strconv"
-
-	"github.com/podhook/podhook/hooks/procstat"
-)
+import "github.com/podhook/podhook/hooks/procfs"
 
 // ContainerStart is one start of a container, as another container of the pod
 // sees it by its first process.
@@ -58,7 +53,7 @@ func (s *Store) OtherContainer(main *MainIdentity) *ContainerStart {
 	if main == nil {
 		return nil
 	}
-	ours, one := s.rootOf("self"), s.rootOf("1")
+	ours, one := s.proc.RootMount(procfs.Self), s.proc.RootMount(1)
 	if ours == "" || one == "" || ours == one {
 		return nil
 	}
@@ -79,19 +74,19 @@ func (s *Store) OtherContainer(main *MainIdentity) *ContainerStart {
 // namespace or, with hostPID, in the machine's root, or PID 1.
 func (s *Store) containerRoot(pid int, one string) string {
 	for range maxAncestors {
-		st, err := procstat.Read(s.proc, pid)
+		st, err := s.proc.Stat(pid)
 		if err != nil {
 			return ""
 		}
 		if st.PPID == 0 {
 			break
 		}
-		if above := s.rootOf(strconv.Itoa(st.PPID)); above == one || above == "" {
+		if above := s.proc.RootMount(st.PPID); above == one || above == "" {
 			break
 		}
 		pid = st.PPID
 	}
-	return s.rootOf(strconv.Itoa(pid))
+	return s.proc.RootMount(pid)
 }
 
 // maxAncestors bounds the way up: parents are read at different moments, so a
@@ -100,14 +95,10 @@ const maxAncestors = 1000
 
 // goesOn says whether the first process of a container's start lives.
 func (s *Store) goesOn(c *ContainerStart) bool {
-	st, err := procstat.Read(s.proc, c.PID)
+	st, err := s.proc.Stat(c.PID)
 	if err != nil || st.Start != c.Began {
 		return false
 	}
-	root := s.rootOf(strconv.Itoa(c.PID)) // a zombie has none
+	root := s.proc.RootMount(c.PID) // a zombie has none
 	return instanceID(s.proc, firstProcess{root, c.PID, c.Began}) == c.ID
-}
-
-func (s *Store) rootOf(pid string) string {
-	return rootMountID(filepath.Join(s.proc, pid, "mountinfo"))
 }

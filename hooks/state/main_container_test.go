@@ -46,7 +46,7 @@ func TestOtherContainer(t *testing.T) {
 	} {
 		p := sharedProc(t, c.one)
 		c.processes(p)
-		s := &Store{proc: p.dir, instance: currentInstance(p.dir)}
+		s := &Store{proc: p.fs(), instance: currentInstance(p.fs())}
 		got := s.OtherContainer(&MainIdentity{PID: 7})
 		switch {
 		case c.first == 0 && got != nil, c.first != 0 && got == nil:
@@ -64,7 +64,7 @@ func TestOtherContainer(t *testing.T) {
 func TestCurrent(t *testing.T) {
 	p := sharedProc(t, "10")
 	p.rooted(7, 0, 200, "30")
-	s := &Store{proc: p.dir, instance: currentInstance(p.dir)}
+	s := &Store{proc: p.fs(), instance: currentInstance(p.fs())}
 	main := &MainIdentity{PID: 7, StartTime: 200}
 	s.LookAfter(func() *MainIdentity { return main })
 	goesOn := *s.OtherContainer(main)

@@ -5,8 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"sync"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // DefaultOutputLimit is how much of a run's output is kept, in bytes, where
@@ -32,7 +33,7 @@ type Store struct {
 	dir         string
 	made        bool // by Open
 	show        bool
-	proc        string
+	proc        procfs.FS
 	instance    Instance
 	main        func() *MainIdentity // nil where nobody has told
 	outputLimit int
@@ -54,7 +55,7 @@ type Store struct {
 // The error is a *DirError. A full file system is none: what it holds can still be
 // read. See Check.
 func Open(o Options) (*Store, error) {
-	return open(o, places{proc: "/proc", run: "/run", shm: "/dev/shm"})
+	return open(o, places{proc: procfs.Proc, run: "/run", shm: "/dev/shm"})
 }
 
 func open(o Options, p places) (*Store, error) {
@@ -72,7 +73,7 @@ func open(o Options, p places) (*Store, error) {
 }
 
 func newStore(dir string, in Instance) *Store {
-	return &Store{dir: dir, proc: "/proc", instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
+	return &Store{dir: dir, proc: procfs.Proc, instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
 }
 
 // Dir is the absolute path of the state directory.
@@ -118,24 +119,4 @@ func (s *Store) Hook(name string) *Hook {
 		s.hooks[name] = h
 	}
 	return h
-}
-
-// Hooks are the names of the hooks that have state, of whatever instance, in
-// byte order.
-func (s *Store) Hooks() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, "hooks"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() && checkName(e.Name()) == nil {
-			names = append(names, e.Name())
-		}
-	}
-	sort.Strings(names)
-	return names, nil
 }

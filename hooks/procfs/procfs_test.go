@@ -1,13 +1,15 @@
-package procstat
+package procfs
 
 import (
 	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
 
 func TestReadSelf(t *testing.T) {
-	s, err := Read("/proc", os.Getpid())
+	s, err := Proc.Stat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +34,38 @@ func TestParse(t *testing.T) {
 }
 
 func TestStarted(t *testing.T) {
-	s, err := Read("/proc", os.Getpid())
+	s, err := Proc.Stat(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if age := time.Since(Started(s.Start)); age < -tick || age > time.Hour {
+	if age := time.Since(Started(s.Start)); age < -Tick || age > time.Hour {
 		t.Errorf("this process is %v old", age)
 	}
 	if !Started(0).IsZero() {
 		t.Error("a start that is not known has a time")
+	}
+}
+
+func TestOfSelf(t *testing.T) {
+	pid := os.Getpid()
+	if got := Proc.Status(pid, "Tgid"); got != strconv.Itoa(pid) {
+		t.Errorf("Tgid %q, want %d", got, pid)
+	}
+	if got := Proc.Status(pid, "None"); got != "" {
+		t.Errorf("a field that does not exist is %q", got)
+	}
+	all, err := Proc.Programs()
+	if _, ok := all[pid]; err != nil || !ok {
+		t.Errorf("this process is not among %d: %v", len(all), err)
+	}
+	if id := Proc.RootMount(Self); id != Proc.RootMount(pid) {
+		t.Errorf("root mount %q by self, %q by PID", id, Proc.RootMount(pid))
+	}
+	if !slices.Equal(Proc.Environ(Self), Proc.Environ(pid)) || len(Proc.Environ(pid)) == 0 {
+		t.Errorf("environment %q", Proc.Environ(pid))
+	}
+	none := FS(t.TempDir())
+	if all, err := none.Programs(); len(all) != 0 || err != nil || none.RootMount(Self) != "" || none.Environ(pid) != nil || none.BootID() != "" {
+		t.Errorf("an empty directory has %v, %v", all, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -28,6 +29,8 @@ type run struct {
 	rec     state.Record
 	journal *journal
 	scope
+
+	outlived atomic.Bool // the exit of the main process was waited for
 
 	lines sync.Mutex // held by whoever writes a line of output
 }

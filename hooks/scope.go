@@ -32,7 +32,7 @@ func (s *scope) fail(outcome state.Outcome, reason string) {
 // judge decides what a step's outcome means. The end of the scope's own time
 // halts it whatever the step's policy says.
 func (s *scope) judge(ctx context.Context, policy config.Policy, outcome state.Outcome, reason string) {
-	if outcome == state.Succeeded {
+	if outcome == state.Succeeded || outcome == state.Skipped {
 		return
 	}
 	var sibling *siblingError

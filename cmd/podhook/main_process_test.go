@@ -177,7 +177,7 @@ func seccompDenies(t *testing.T, call int, errno syscall.Errno) {
 // What is known at the start is said at the start.
 func TestStartSaysWhatCannotBeSignalled(t *testing.T) {
 	needsRoot(t)
-	for _, args := range [][]string{{"serve"}, {"run", "--", "sleep", "60"}} {
+	for _, args := range [][]string{{"serve"}, {"run", "--", "sleep", "5"}} {
 		s := newSandbox(t, "", "PODHOOK_LISTEN=127.0.0.1:0")
 		main := s.begin(exec.Command("sleep", "60"))
 		s.env = append(s.env, fmt.Sprintf("PODHOOK_MAIN=pid:%d", main.cmd.Process.Pid))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // sidecarPod is a pod with a shared PID namespace: podhook serve in a container of
@@ -268,6 +269,37 @@ func TestOnceInASidecar(t *testing.T) {
 	p.web()
 	p.call()
 	p.expect("for a new main container", true, "only", "only")
+}
+
+// kubelet stops a sidecar when all main containers are dead: there is nobody left to
+// sleep for.
+func TestSidecarOfAJob(t *testing.T) {
+	p := newSidecarPod(t, `hooks:
+  shutdown:
+    timeout: 90s
+    steps:
+    - sleep: 40s
+    - wait: {tcp: "127.0.0.1:1"}
+      timeout: 40s
+    - signal: QUIT
+    - wait: {exit: main}
+    - write: {file: "${DIR}/deregistered"}
+`)
+	p.env = append(p.env, "PODHOOK_GRACE_PERIOD=100s")
+	p.serve()
+	job := p.web()
+	eventually(t, "the main process is there", p.mainIsThere)
+	p.call()
+	p.end(job)
+	began := time.Now()
+	if err := syscall.Kill(p.agent.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.agent.run.done
+	between(t, time.Since(began), 0, 30*time.Second)
+	if !p.exists("deregistered") {
+		t.Error("the other steps were not done")
+	}
 }
 
 // The marker that other containers wait for goes with the main container's start

@@ -9,6 +9,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // configMap is a directory as kubelet mounts a ConfigMap: files are links into
@@ -134,7 +135,7 @@ func TestRunKeepsItsConfiguration(t *testing.T) {
 		r, _ := w.do("GET", "/shutdown", "")
 		done <- r
 	}()
-	eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
 	m.swap(second)
 	w.is("/api/one", 404)
 	w.write(w.dir+"/go", "")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // waits has a hook that waits for the file go.
@@ -73,9 +74,9 @@ func TestCallerThatGoesAwayDoesNotStopTheRun(t *testing.T) {
 	w := serving(t, waits)
 	conn := w.dial()
 	say(t, conn, "GET /shutdown HTTP/1.1\r\nHost: a\r\nUser-Agent: "+kubelet+"\r\n\r\n")
-	eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
 	conn.Close()
-	eventually(t, "the agent has seen that the caller is gone", func() bool { return waiters() == 0 })
+	testutil.Eventually(t, "the agent has seen that the caller is gone", func() bool { return waiters() == 0 })
 	w.write(w.dir+"/go", "")
 	if a := w.get("/shutdown").run(t); a.Outcome != "succeeded" {
 		t.Errorf("the next caller is answered %+v", a)
@@ -91,7 +92,7 @@ func TestCallerWithHalfAConnectionIsNotToldASuccess(t *testing.T) {
 	w := serving(t, waits)
 	conn := w.dial()
 	say(t, conn, "GET /shutdown HTTP/1.1\r\nHost: a\r\n\r\n")
-	eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestHookMayTakeLongerThanTheReadTimeout(t *testing.T) {
 		if got := status(t, conn); got != 200 {
 			t.Errorf("%s is answered %d", path, got)
 		}
-		within(t, began, 1500*time.Millisecond, 10*time.Second)
+		testutil.Within(t, time.Since(began), 1500*time.Millisecond, 10*time.Second)
 	}
 }
 
@@ -128,7 +129,7 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	if got := status(t, conn); got != 0 { // nothing is sent: the idle timeout
 		t.Errorf("answered %d to nothing", got)
 	}
-	within(t, began, 500*time.Millisecond, 10*time.Second)
+	testutil.Within(t, time.Since(began), 500*time.Millisecond, 10*time.Second)
 }
 
 func TestSlowHeaderIsCutOff(t *testing.T) {
@@ -151,7 +152,7 @@ func TestSlowHeaderIsCutOff(t *testing.T) {
 		if got := status(t, conn); got == 200 {
 			t.Errorf("a header that never ends is answered %d", got)
 		}
-		within(t, began, 250*time.Millisecond, 8*time.Second)
+		testutil.Within(t, time.Since(began), 250*time.Millisecond, 8*time.Second)
 		conn.Close()
 		<-dripped
 	}
@@ -168,7 +169,7 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	if got := status(t, conn); got != 408 {
 		t.Errorf("a body that never ends is answered %d, want 408", got)
 	}
-	within(t, began, 500*time.Millisecond, 8*time.Second)
+	testutil.Within(t, time.Since(began), 500*time.Millisecond, 8*time.Second)
 	if len(w.lines("runs")) != 0 {
 		t.Error("the hook was run")
 	}

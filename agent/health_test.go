@@ -15,6 +15,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // gated has a prestart that fails until the file ok is there, and a shutdown that
@@ -45,7 +46,7 @@ func TestReadyFromPrestartToShutdown(t *testing.T) {
 	w.is("/prestart", 200)
 	w.ready(true, "ready")
 	w.is("/shutdown?wait=false", 202)
-	eventually(t, "the shutdown runs", func() bool { return len(w.lines("runs")) == 1 })
+	testutil.Eventually(t, "the shutdown runs", func() bool { return len(w.lines("runs")) == 1 })
 	w.ready(false, "shutdown: running")
 	w.is("/livez", 200)
 	w.write(w.dir+"/go", "")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // outcomes has a hook for each way to end.
@@ -81,7 +82,7 @@ func TestAnswersOfOutcomes(t *testing.T) {
 	}
 	began := time.Now()
 	late := w.is("/hooks/slow", 504)
-	within(t, began, 300*time.Millisecond, 8*time.Second) // it would sleep 30s
+	testutil.Within(t, time.Since(began), 300*time.Millisecond, 8*time.Second) // it would sleep 30s
 	if !strings.Contains(late, `"outcome":"timed_out"`) {
 		t.Errorf("a hook that timed out answers %s", late)
 	}
@@ -126,7 +127,7 @@ func TestCallThatDoesNotWait(t *testing.T) {
 	if answer := a.run(t); a.status != 202 || !answer.Joined {
 		t.Errorf("the second call is %d %s, want 202 and joined", a.status, a.body)
 	}
-	within(t, began, 0, 5*time.Second)
+	testutil.Within(t, time.Since(began), 0, 5*time.Second)
 	w.write(w.dir+"/go", "")
 	if answer := w.get("/shutdown").run(t); answer.Outcome != state.Succeeded {
 		t.Errorf("the call that waits is answered %+v", answer)
@@ -273,10 +274,10 @@ func TestThousandCallersGetOneRun(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all callers have come", func() bool { return waiters() == callers })
+	testutil.Eventually(t, "all callers have come", func() bool { return waiters() == callers })
 	w.write(w.dir+"/go", "")
 	all.Wait()
-	within(t, began, 0, 40*time.Second)
+	testutil.Within(t, time.Since(began), 0, 40*time.Second)
 	if runs := w.lines("runs"); len(runs) != 1 {
 		t.Fatalf("%d callers made %d runs", callers, len(runs))
 	}

@@ -222,24 +222,6 @@ func (w *world) is(path string, status int) string {
 	return r.body
 }
 
-// eventually waits for a condition that must come true.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20s: %s", what)
-		}
-	}
-}
-
-// within checks that since began between least and most have passed.
-func within(t testing.TB, began time.Time, least, most time.Duration) {
-	t.Helper()
-	if took := time.Since(began); took < least || took > most {
-		t.Errorf("took %v, want %v to %v", took.Round(time.Millisecond), least, most)
-	}
-}
-
 // logs is a log that may be read while it is written.
 type logs struct {
 	mu   sync.Mutex

@@ -20,6 +20,7 @@ import (
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // metrics are the samples of a scrape by their name and labels as written.
@@ -114,7 +115,7 @@ func TestMetricsOfRuns(t *testing.T) {
 func TestMetricsOfARunInProgress(t *testing.T) {
 	w := serving(t, waits)
 	w.is("/shutdown?wait=false", 202)
-	eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(w.lines("runs")) == 1 })
 	w.has(map[string]float64{`podhook_runs_in_progress{hook="shutdown"}`: 1, `podhook_http_requests_total{code="202",path="/shutdown"}`: 1})
 	w.write(w.dir+"/go", "")
 	w.is("/shutdown", 200)

@@ -16,6 +16,7 @@ import (
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // served is an agent in Serve.
@@ -60,7 +61,7 @@ func (s *served) leaves(began time.Time, least, most time.Duration) {
 		if err != nil {
 			s.t.Errorf("Serve says %v", err)
 		}
-		within(s.t, began, least, most)
+		testutil.Within(s.t, time.Since(began), least, most)
 	case <-time.After(most):
 		s.t.Fatalf("the agent is there after %v", most)
 	}
@@ -96,7 +97,7 @@ func TestStopSignalRunsShutdownAndWaitsForALateCaller(t *testing.T) {
 	s := serve(t, quick)
 	began := time.Now()
 	s.stop()
-	eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
+	testutil.Eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
 	s.ready(false, "the agent was told to stop")
 	s.leaves(began, lateCaller, lateCaller+8*time.Second)
 	if rec := s.shutdownRecord(); rec.Trigger != state.TriggerSignal || len(s.lines("runs")) != 1 {
@@ -111,7 +112,7 @@ func TestLateCallerIsAnsweredAndEndsTheWaiting(t *testing.T) {
 	s := serve(t, quick, patient)
 	began := time.Now()
 	s.stop()
-	eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
+	testutil.Eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
 	s.stays("nobody has called yet")
 	if a := s.get("/shutdown").run(t); a.Outcome != state.Succeeded || !a.Already || a.Trigger != state.TriggerSignal {
 		t.Errorf("the late caller is answered %+v", a)
@@ -165,7 +166,7 @@ func TestStopSignalJoinsTheRunOfACaller(t *testing.T) {
 		}
 		answered <- r
 	}()
-	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
 	s.stop()
 	s.stays("the hook runs")
 	began := time.Now()
@@ -191,9 +192,9 @@ func TestStopSignalRunsWhatAJoinedRunOwes(t *testing.T) {
 		}
 		answered <- r
 	}()
-	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
 	s.stop()
-	eventually(t, "the stop signal is taken", func() bool { return s.logs.count("stop signal received") == 1 })
+	testutil.Eventually(t, "the stop signal is taken", func() bool { return s.logs.count("stop signal received") == 1 })
 	s.write(s.dir+"/go", "")
 	if r := <-answered; r.status != 200 {
 		t.Errorf("the caller is answered %d %s", r.status, r.body)
@@ -212,7 +213,7 @@ func TestStopSignalJoinsTheRunOfAnotherProcess(t *testing.T) {
 		_, err := s.newRunner(context.Background()).Call(context.Background(), config.Shutdown, hooks.Request{Trigger: state.TriggerExec})
 		ran <- err
 	}()
-	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
 	s.ready(false, "shutdown: running")
 	s.stop()
 	s.stays("the hook runs")
@@ -237,7 +238,7 @@ func TestStopLetsOtherRunsEnd(t *testing.T) {
 		}
 		answered <- r
 	}()
-	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
 	s.stop()
 	s.is("/shutdown", 200) // ends the wait for a late caller
 	for range 20 {         // longer than what the last answers have
@@ -255,7 +256,7 @@ func TestStaysUntilTheMainProcessHasGone(t *testing.T) {
 	s := serve(t, quick, withMain("pidfile:"+pidfile))
 	pid, exited := s.mainProcess(pidfile)
 	s.stop()
-	eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
+	testutil.Eventually(t, "the shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
 	s.is("/shutdown", 200) // a caller does not end it
 	for range 25 {         // longer than without a main process
 		s.stays("the main process is there")
@@ -317,7 +318,7 @@ func TestShutdownIsCutToTheGracePeriod(t *testing.T) {
 func TestThirdStopSignalEndsTheWaiting(t *testing.T) {
 	s := serve(t, waits)
 	s.stop()
-	eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
+	testutil.Eventually(t, "the hook runs", func() bool { return len(s.lines("runs")) == 1 })
 	s.stop()
 	s.stays("two stop signals")
 	began := time.Now()

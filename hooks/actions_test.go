@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestHTTPStep(t *testing.T) {
@@ -75,7 +76,7 @@ func TestHTTPStepTimeout(t *testing.T) {
 		b := newBench(t, hook("- {name: a, http: \""+server.URL+path+"\", timeout: 300ms}\n"))
 		began := time.Now()
 		rec := b.expect(state.TimedOut, "a timed_out")
-		between(t, began, 300*time.Millisecond, 10*time.Second)
+		testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 		if rec.Reason != "step a: timed out after its timeout of 300ms" {
 			t.Errorf("reason %q", rec.Reason)
 		}
@@ -113,7 +114,7 @@ func TestWaitShows(t *testing.T) {
 	}
 	shows := func(want string) {
 		t.Helper()
-		eventually(t, "the record says "+want, func() bool {
+		testutil.Eventually(t, "the record says "+want, func() bool {
 			rec, found, err := b.Store.Hook("demo").Read()
 			return err == nil && found && rec.Steps[1].Outcome == state.Running && rec.Steps[1].Attempt == 1 && rec.Steps[1].Waiting == want
 		})
@@ -139,7 +140,7 @@ func TestWaitTimesOut(t *testing.T) {
 	b := newBench(t, hook("- {name: a, wait: {tcp: \""+listener.Addr().String()+"\"}, timeout: 400ms}\n"))
 	began := time.Now()
 	rec := b.expect(state.TimedOut, "a timed_out")
-	between(t, began, 400*time.Millisecond, 10*time.Second)
+	testutil.Within(t, time.Since(began), 400*time.Millisecond, 10*time.Second)
 	contains(t, rec.Reason, "step a: timed out after its timeout of 400ms; seen last of tcp ", "connection refused")
 }
 
@@ -152,7 +153,7 @@ func TestMetricGone(t *testing.T) {
 		began := time.Now()
 		b.expect(want, "a "+string(want))
 		if want != state.TimedOut {
-			between(t, began, 0, 900*time.Millisecond)
+			testutil.Within(t, time.Since(began), 0, 900*time.Millisecond)
 		}
 	}
 }
@@ -222,14 +223,14 @@ func TestWaitExit(t *testing.T) {
 	b := newBench(t, hook(steps, "timeout: 300ms"), with)
 	began := time.Now()
 	b.expect(state.TimedOut, "a timed_out")
-	between(t, began, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 
 	b = newBench(t, hook(steps), with)
 	f, _, err := b.Start("demo", Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the record says what it waits for", func() bool {
+	testutil.Eventually(t, "the record says what it waits for", func() bool {
 		rec, found, err := b.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Waiting == "exit of the main process"
 	})
@@ -245,7 +246,7 @@ func TestWaitExit(t *testing.T) {
 	if f, _, err = b.Start("demo", Request{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the run has begun", func() bool {
+	testutil.Eventually(t, "the run has begun", func() bool {
 		rec, found, err := b.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Outcome == state.Running
 	})

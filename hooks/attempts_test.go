@@ -9,6 +9,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // TestRetries: each attempt knows its number, and the one that succeeds ends it.
@@ -73,7 +74,7 @@ func TestRetryOn(t *testing.T) {
 			t.Errorf("%s, retryOn %s: %d attempts, want %d", tt.script, tt.on, got, tt.attempts)
 		}
 		if tt.outcome == state.TimedOut { // the timeout is each attempt's
-			between(t, began, time.Duration(tt.attempts)*300*time.Millisecond, 15*time.Second)
+			testutil.Within(t, time.Since(began), time.Duration(tt.attempts)*300*time.Millisecond, 15*time.Second)
 		}
 	}
 }
@@ -97,7 +98,7 @@ func TestBackoffEnds(t *testing.T) {
 	b := newBench(t, hook("- {name: a, exec: [\"false\"], retries: 100, backoff: 20s}\n", "timeout: 2s"))
 	began := time.Now()
 	rec := b.run()
-	between(t, began, 0, 10*time.Second)
+	testutil.Within(t, time.Since(began), 0, 10*time.Second)
 	if rec.Outcome != state.Failed || !strings.Contains(b.out.text(), "no time is left for another one") {
 		t.Errorf("got %s, %s\n%s", rec.Outcome, rec.Reason, b.out.text())
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
@@ -140,24 +139,6 @@ func (b *bench) read(name string) string {
 func (b *bench) exists(name string) bool {
 	_, err := os.Stat(b.path(name))
 	return err == nil
-}
-
-// between checks the time since began.
-func between(t *testing.T, began time.Time, least, most time.Duration) {
-	t.Helper()
-	if took := time.Since(began); took < least || took > most {
-		t.Errorf("took %v, want %v to %v", took, least, most)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 func contains(t *testing.T, text string, parts ...string) {

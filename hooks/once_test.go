@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // beside is a Runner of another process with the same state.
@@ -96,7 +97,7 @@ func TestAJoinersPatience(t *testing.T) {
 	if _, err := b.Call(t.Context(), "short", Request{}); !errors.As(err, &stuck) || stuck.Hook != "short" || stuck.After != 600*time.Millisecond {
 		t.Errorf("%v, want a StuckError after 600ms", err)
 	}
-	between(t, began, 600*time.Millisecond, 15*time.Second)
+	testutil.Within(t, time.Since(began), 600*time.Millisecond, 15*time.Second)
 	_ = short.Unlock()
 	_ = long.Unlock()
 	if result, err := flight.Wait(t.Context()); err != nil || result.Record.Outcome != state.Succeeded {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // TestParallel: the steps of a group overlap, which each proves by waiting for
@@ -51,7 +52,7 @@ func TestParallelPolicies(t *testing.T) {
 				tt.group, fmt.Sprintf(quick, tt.member), fmt.Sprintf(slow, tt.sleep))))
 			began := time.Now()
 			rec := b.expect(tt.outcome, "g/quick failed", "g/slow "+string(tt.slow), "after "+string(tt.after))
-			between(t, began, 0, 15*time.Second)
+			testutil.Within(t, time.Since(began), 0, 15*time.Second)
 			if tt.outcome == state.Failed && rec.Reason != "step g/quick: exited with code 1" {
 				t.Errorf("reason %q", rec.Reason)
 			}
@@ -74,7 +75,7 @@ func TestParallelTimeout(t *testing.T) {
 `))
 	began := time.Now()
 	rec := b.expect(state.TimedOut, "g/a timed_out", "g/b timed_out", "g/c succeeded", "after skipped")
-	between(t, began, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 	contains(t, rec.Reason, "timed out after the timeout of 300ms of the group g")
 }
 
@@ -91,7 +92,7 @@ func TestParallelOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the record says that quick has succeeded", func() bool {
+	testutil.Eventually(t, "the record says that quick has succeeded", func() bool {
 		rec, found, err := b.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Outcome == state.Succeeded && rec.Steps[1].Outcome == state.Running
 	})

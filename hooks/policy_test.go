@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func (b *bench) script(name, text string) {
@@ -48,7 +49,7 @@ func TestIgnoreDoesNotOutlast(t *testing.T) {
 	b := newBench(t, hook("- {name: a, sleep: 30s, onFailure: ignore}\n- {name: next, exec: [\"true\"]}\n", "timeout: 300ms"))
 	began := time.Now()
 	b.expect(state.TimedOut, "a timed_out", "next skipped")
-	between(t, began, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 }
 
 // TestAlways: what cleans up is run after a failure, after the end of the hook's
@@ -69,7 +70,7 @@ func TestAlways(t *testing.T) {
 		b := newBench(t, hook("- {name: a, sleep: 30s}"+rest, "timeout: 2s"))
 		began := time.Now()
 		rec := b.expect(state.TimedOut, "a timed_out", "next skipped", "clean succeeded", "last skipped", "file succeeded")
-		between(t, began, time.Second, 15*time.Second) // 1s of the 2s is kept
+		testutil.Within(t, time.Since(began), time.Second, 15*time.Second) // 1s of the 2s is kept
 		if !b.exists("done") {
 			t.Error("the file was not written")
 		}
@@ -81,7 +82,7 @@ func TestAlways(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the step runs", func() bool {
+		testutil.Eventually(t, "the step runs", func() bool {
 			rec, found, err := b.Store.Hook("demo").Read()
 			return err == nil && found && rec.Steps[0].Outcome == state.Running
 		})
@@ -100,7 +101,7 @@ func TestAlways(t *testing.T) {
 		b := newBench(t, hook("- {name: a, exec: [\"false\"]}\n- {name: clean, exec: [sleep, \"30\"], always: true, timeout: 300ms, killAfter: 50ms}\n"))
 		began := time.Now()
 		b.expect(state.Failed, "a failed", "clean timed_out")
-		between(t, began, 300*time.Millisecond, 10*time.Second)
+		testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A shutdown sleeps for a main process that is there, or of which nothing is known.
@@ -33,7 +34,7 @@ func TestSleepOfShutdown(t *testing.T) {
 			if err != nil || result.Record.Outcome != state.Succeeded {
 				t.Fatalf("%+v, %v", result.Record, err)
 			}
-			between(t, began, least, 10*time.Second)
+			testutil.Within(t, time.Since(began), least, 10*time.Second)
 			if row.says != "" {
 				contains(t, b.out.text(), row.says)
 			} else if text := b.out.text(); text != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // shutdown runs the steps as a shutdown, with a main process.
@@ -42,7 +43,7 @@ func TestShutdownDoesNotWaitForAMainProcessThatHasGone(t *testing.T) {
 		b := newBench(t, shutdownHook(waits), func(o *Options) { o.Main = main })
 		began := time.Now()
 		rec := b.shutdown()
-		between(t, began, 0, 15*time.Second)
+		testutil.Within(t, time.Since(began), 0, 15*time.Second)
 		if rec.Outcome != state.Succeeded {
 			t.Errorf("%s: %s: %s", name, rec.Outcome, rec.Reason)
 		}
@@ -88,7 +89,7 @@ func TestWaitAfterTheExitOfTheMainProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it waits", func() bool { return strings.Contains(b.out.text(), "waiting for") })
+	testutil.Eventually(t, "it waits", func() bool { return strings.Contains(b.out.text(), "waiting for") })
 	b.script("flushed", "")
 	result, err := f.Wait(t.Context())
 	if err != nil || result.Record.Outcome != state.Succeeded || result.Record.Steps[1].Outcome != state.Succeeded {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestFindByEachKind(t *testing.T) {
@@ -121,7 +122,7 @@ func TestFindNoZombie(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a zombie", func() bool { return !waiting.Alive() })
+	testutil.Eventually(t, "a zombie", func() bool { return !waiting.Alive() })
 	if s, err := procfs.Proc.Stat(cmd.Process.Pid); err != nil || s.State != 'Z' {
 		t.Fatalf("it is no zombie: %+v, %v", s, err)
 	}
@@ -143,7 +144,7 @@ func TestFindProcessWhoseFirstThreadHasExited(t *testing.T) {
 	}
 	startCmd(t, cmd)
 	pid := cmd.Process.Pid
-	eventually(t, "a leader that is a zombie", func() bool {
+	testutil.Eventually(t, "a leader that is a zombie", func() bool {
 		s, err := procfs.Proc.Stat(pid)
 		return err == nil && s.State == 'Z' && s.Threads > 1
 	})
@@ -219,7 +220,7 @@ func TestFindTakesRootOfTree(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "4 processes", func() bool { return matching() == 4 })
+	testutil.Eventually(t, "4 processes", func() bool { return matching() == 4 })
 	for _, tg := range []Target{target(t, "name:tree-main"), target(t, "exe:%s", master)} {
 		if p := find(t, tg); p.PID() != cmd.Process.Pid {
 			t.Errorf("%s: found %d, want the master %d", tg, p.PID(), cmd.Process.Pid)
@@ -325,7 +326,7 @@ func TestFindNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := start(t, nginx, "-p", dir, "-c", "nginx.conf")
-	eventually(t, "two workers and a pidfile", func() bool {
+	testutil.Eventually(t, "two workers and a pidfile", func() bool {
 		all, err := procfs.Proc.Programs()
 		if err != nil {
 			t.Fatal(err)

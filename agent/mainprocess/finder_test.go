@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // newFinder makes a Finder that has the memory, or none.
@@ -145,7 +146,7 @@ func TestFinderForManyAtOnce(t *testing.T) {
 	}
 	for range 10 {
 		cmd := start(t, path, "60")
-		eventually(t, "the new process", func() bool {
+		testutil.Eventually(t, "the new process", func() bool {
 			p, err := f.Current()
 			return err == nil && p.PID() == cmd.Process.Pid
 		})

@@ -11,13 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// patience bounds every wait for a condition.
-const patience = 20 * time.Second
+	"github.com/podhook/podhook/internal/testutil"
+)
 
 // roleVar makes the test binary play a program instead of running tests.
 const roleVar = "MAINPROCESS_TEST_ROLE"
@@ -157,16 +155,6 @@ func find(t *testing.T, tg Target) *Process {
 	return p
 }
 
-// eventually waits until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s still not: %s", patience, what)
-		}
-	}
-}
-
 // wantError checks that the error is of type E and names what a person needs.
 func wantError[E error](t *testing.T, err error, parts ...string) E {
 	t.Helper()
@@ -188,7 +176,7 @@ func checkLeaks(t *testing.T) {
 	t.Helper()
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	t.Cleanup(func() {
-		eventually(t, fmt.Sprintf("no more than %d goroutines, %d descriptors", goroutines, files), func() bool {
+		testutil.Eventually(t, fmt.Sprintf("no more than %d goroutines, %d descriptors", goroutines, files), func() bool {
 			return runtime.NumGoroutine() <= goroutines && openFiles(t) <= files
 		})
 	})

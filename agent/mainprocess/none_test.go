@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Where only this container's processes can be seen, that may be what is wrong, and
@@ -47,7 +49,7 @@ func anotherCgroup(t *testing.T, cmd *exec.Cmd) bool {
 		}
 		t.Cleanup(func() {
 			end(cmd)
-			eventually(t, "the cgroup is empty", func() bool { return os.Remove(dir) == nil })
+			testutil.Eventually(t, "the cgroup is empty", func() bool { return os.Remove(dir) == nil })
 		})
 		if os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0) == nil {
 			return true
@@ -81,7 +83,7 @@ func TestNotFoundExeOfScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := start(t, script)
-	eventually(t, "the script runs", func() bool {
+	testutil.Eventually(t, "the script runs", func() bool {
 		p, err := target(t, "name:main.sh").Find()
 		if err == nil {
 			p.Close()

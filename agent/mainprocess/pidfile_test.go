@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func writePidfile(t *testing.T, text string) string {
@@ -92,7 +94,7 @@ func checkBadPidfile(t *testing.T, path, want string) error {
 			t.Errorf("unclear error for %s: %.500s", path, err)
 		}
 		return err
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatalf("%s: reading it hangs", path)
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestSignalReachesHandler(t *testing.T) {
@@ -86,7 +87,7 @@ func TestWaitExitOfZombieAndReaped(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatal("the exit was not noticed")
 	}
 	cmd.Wait()
@@ -117,7 +118,7 @@ func TestWaitExitIsWokenByThePoller(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatal("the exit was not noticed")
 	}
 }
@@ -143,7 +144,7 @@ func TestWaitExitOfNonChild(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatal("the exit was not noticed")
 	}
 }
@@ -169,7 +170,7 @@ func TestWaitExitEndsWithContextAndClose(t *testing.T) {
 		if !errors.Is(err, os.ErrClosed) {
 			t.Errorf("got %v, want os.ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatal("the waiter outlives Close")
 	}
 	if gone, err := p.Signal(syscall.SIGKILL); gone || !errors.Is(err, os.ErrClosed) {
@@ -211,7 +212,7 @@ func TestWaitExitOfMany(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	deadline := time.After(patience)
+	deadline := time.After(testutil.Patience)
 	for range 2 * n {
 		select {
 		case err := <-errs:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/process/seccomptest"
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // startAs starts a program that gets a certain PID, which must be free, in the
@@ -37,7 +38,7 @@ func startAs(t *testing.T, pid int, argv ...string) *exec.Cmd {
 // pidfd, and in an Identity, two of the same clock tick are the same.
 func awaitTickAfter(t *testing.T, start uint64) {
 	t.Helper()
-	eventually(t, "a later clock tick", func() bool { return procfs.Now() > start })
+	testutil.Eventually(t, "a later clock tick", func() bool { return procfs.Now() > start })
 }
 
 // recycle tests every kind of target on a PID that has gone to another process.

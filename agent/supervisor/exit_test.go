@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // expect runs command under the init and compares its exit code.
@@ -159,7 +162,7 @@ func TestBackgroundChildrenEndWithPID1(t *testing.T) {
 			_, _ = out.Read(make([]byte, 1))
 			close(ended)
 		}()
-		err = eventually("nobody is left", func() bool {
+		err = testutil.Until(10*time.Second, "nobody is left", func() bool {
 			select {
 			case <-ended:
 				return true

@@ -242,18 +242,6 @@ func waitUpTo(limit time.Duration, cmd *exec.Cmd) error {
 	return err
 }
 
-// eventually waits until ok, 10 s at most.
-func eventually(what string, ok func() bool) error { return within(10*time.Second, what, ok) }
-
-func within(limit time.Duration, what string, ok func() bool) error {
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(200 * time.Microsecond) {
-		if ok() {
-			return nil
-		}
-	}
-	return fmt.Errorf("not within %v: %s", limit, what)
-}
-
 // needRoot skips where no PID namespace can be made.
 func needRoot(t *testing.T) {
 	t.Helper()

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // podhook is the built binary; TestMain sets it.
@@ -34,14 +35,8 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	// Other users run it too.
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if podhook, err = testutil.Build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	podhook = filepath.Join(dir, "podhook")
-	if out, err := exec.Command("make", "-C", "../..", "BIN="+dir, podhook).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		return 1
 	}
 	code := m.Run()

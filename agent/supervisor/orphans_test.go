@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // zombies counts the dead children of pid, and children all of them.
@@ -50,7 +53,7 @@ func reaps(c conditions, i initProgram, o options, script string) error {
 		return err
 	}
 	var dead, all int
-	err = eventually("no zombie", func() bool {
+	err = testutil.Until(10*time.Second, "no zombie", func() bool {
 		dead, all = zombies(cmd.Process.Pid)
 		return dead == 0 && all == 1
 	})

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Without hooks and a listener there is not one line of its own.
@@ -94,11 +96,11 @@ func round(pid int, made string, n int) error {
 		time.Sleep(50 * time.Microsecond)
 	}
 	for range 6 {
-		if err := eventually("the orphans are made", func() bool { _, err := os.Stat(made); return err == nil }); err == nil {
+		if err := testutil.Until(10*time.Second, "the orphans are made", func() bool { _, err := os.Stat(made); return err == nil }); err == nil {
 			break
 		}
 	}
-	return eventually("no zombie", func() bool { dead, _ := zombies(pid); return dead == 0 })
+	return testutil.Until(10*time.Second, "no zombie", func() bool { dead, _ := zombies(pid); return dead == 0 })
 }
 
 // An idle init is not woken. TEST_IDLE=60s watches it longer.
@@ -118,11 +120,11 @@ func TestIdleIsIdle(t *testing.T) {
 			return err
 		}
 		defer endAll(cmd)
-		if err := eventually("CMD runs", func() bool { _, all := zombies(cmd.Process.Pid); return all == 1 }); err != nil {
+		if err := testutil.Until(10*time.Second, "CMD runs", func() bool { _, all := zombies(cmd.Process.Pid); return all == 1 }); err != nil {
 			return err
 		}
 		// Go's runtime settles within a second; then nothing may happen.
-		if err := eventually("it is still for half a second", func() bool {
+		if err := testutil.Until(10*time.Second, "it is still for half a second", func() bool {
 			before := switches(cmd.Process.Pid)
 			time.Sleep(500 * time.Millisecond)
 			return switches(cmd.Process.Pid) == before

@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // The kernel offers signals to the main thread first; a lock taken here keeps
@@ -114,7 +116,7 @@ func (r *receiver) start(children string) error {
 	if children == "1" {
 		ready = 2
 	}
-	return eventually("the receiver is ready", func() bool { return r.count(0) == ready })
+	return testutil.Until(10*time.Second, "the receiver is ready", func() bool { return r.count(0) == ready })
 }
 
 func (r *receiver) listen(out io.Reader) {
@@ -162,7 +164,7 @@ func (r *receiver) send(sig syscall.Signal, n int) error {
 	if err := r.cmd.Process.Signal(sig); err != nil {
 		return err
 	}
-	if within(3*time.Second, "", func() bool { return r.count(int(sig)) >= n }) != nil {
+	if testutil.Until(3*time.Second, "", func() bool { return r.count(int(sig)) >= n }) != nil {
 		return fmt.Errorf("signal %d was not forwarded", int(sig))
 	}
 	return nil

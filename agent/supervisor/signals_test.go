@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // forwardable are all signals that can be sent to a process and mean something
@@ -104,7 +106,7 @@ func TestQueuedRealTimeSignalsAllArrive(t *testing.T) {
 				return err
 			}
 		}
-		if err := eventually("all of them", func() bool { return r.count(40) >= n }); err != nil {
+		if err := testutil.Until(10*time.Second, "all of them", func() bool { return r.count(40) >= n }); err != nil {
 			return fmt.Errorf("%w: %d of %d", err, r.count(40), n)
 		}
 		return nil
@@ -124,7 +126,7 @@ func TestQueuedSignalsKeepTheirValue(t *testing.T) {
 				return err
 			}
 		}
-		if err := eventually("all of them", func() bool { return r.count(41) == 50 }); err != nil {
+		if err := testutil.Until(10*time.Second, "all of them", func() bool { return r.count(41) == 50 }); err != nil {
 			return err
 		}
 		for n, value := range r.values(41) {
@@ -182,7 +184,7 @@ func TestRewritesSignals(t *testing.T) {
 		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			return err
 		}
-		return eventually("QUIT", func() bool { return r.count(3) == 1 && r.count(15) == 0 })
+		return testutil.Until(10*time.Second, "QUIT", func() bool { return r.count(3) == 1 && r.count(15) == 0 })
 	})
 }
 

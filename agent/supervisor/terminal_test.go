@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // screen is a terminal with a program on it, and what that has written.
@@ -77,7 +79,7 @@ func (s *screen) shown() string {
 func (s *screen) dialog(words ...string) error {
 	seen := 0
 	for n := 0; n < len(words); n += 2 {
-		err := within(cmp.Or(s.patience, 20*time.Second), fmt.Sprintf("%q", words[n]), func() bool {
+		err := testutil.Until(cmp.Or(s.patience, 20*time.Second), fmt.Sprintf("%q", words[n]), func() bool {
 			at := strings.Index(s.shown()[seen:], words[n])
 			if at >= 0 {
 				seen += at + len(words[n])
@@ -104,7 +106,7 @@ func (s *screen) askLast() error {
 		if _, err = s.master.WriteString("go\n"); err != nil {
 			return err
 		}
-		if err = within(4*time.Second, "last", func() bool { return strings.Contains(s.shown(), "last") }); err == nil {
+		if err = testutil.Until(4*time.Second, "last", func() bool { return strings.Contains(s.shown(), "last") }); err == nil {
 			return nil
 		}
 	}
@@ -269,7 +271,7 @@ echo ready; while :; do sleep 0.02; done`, file)
 		if err := s.master.Close(); err != nil {
 			return err
 		}
-		if err := eventually("HUP", func() bool { text, _ := os.ReadFile(file); return len(text) > 0 }); err != nil {
+		if err := testutil.Until(10*time.Second, "HUP", func() bool { text, _ := os.ReadFile(file); return len(text) > 0 }); err != nil {
 			return err
 		}
 		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {

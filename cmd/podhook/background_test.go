@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A background process that a successful step leaves lives on and may go on
@@ -31,10 +33,10 @@ func TestBackgroundProcessLivesOn(t *testing.T) {
 	if e.code != 0 {
 		t.Fatal(e)
 	}
-	between(t, e.elapsed, 0, 20*time.Second)
+	testutil.Within(t, e.elapsed, 0, 20*time.Second)
 	s.open()
-	eventually(t, "the background process has printed", func() bool { return s.read("printed") != "" })
-	eventually(t, "its late lines are in PID 1's log", func() bool { return strings.Contains(s.read("log"), "late-200") })
+	testutil.Eventually(t, "the background process has printed", func() bool { return s.read("printed") != "" })
+	testutil.Eventually(t, "its late lines are in PID 1's log", func() bool { return strings.Contains(s.read("log"), "late-200") })
 	if n := strings.Count(s.read("log"), "line=late-"); n != 200 {
 		t.Errorf("%d late lines in the log, want 200", n)
 	}
@@ -46,7 +48,7 @@ func TestBackgroundProcessLivesOn(t *testing.T) {
 	if e := s.begin(c.enter("kill", "-KILL", pid)).wait(t); e.code != 0 {
 		t.Fatal(e)
 	}
-	eventually(t, "the worker has nobody to read from and ends", func() bool {
+	testutil.Eventually(t, "the worker has nobody to read from and ends", func() bool {
 		return s.count("podhook "+workerCommand+" prestart") == 0
 	})
 }
@@ -68,12 +70,12 @@ func TestBackgroundProcessHoldsNoLock(t *testing.T) {
 `)
 	s.expect(0, "prestart")
 	e := s.expect(0, "prestart", "--force")
-	between(t, e.elapsed, 0, 20*time.Second)
+	testutil.Within(t, e.elapsed, 0, 20*time.Second)
 	pids := strings.Fields(s.read("pids"))
 	if len(pids) != 2 {
 		t.Fatalf("background processes %q, want 2", pids)
 	}
-	eventually(t, "both background processes live", func() bool { return s.count("sleep 1000") == 2 })
+	testutil.Eventually(t, "both background processes live", func() bool { return s.count("sleep 1000") == 2 })
 }
 
 // A later step that times out takes its own processes with it, and leaves those
@@ -86,12 +88,12 @@ func TestTimeoutSparesEarlierBackgroundProcesses(t *testing.T) {
     - {name: hang, timeout: 500ms, killAfter: 300ms, exec: [sh, -c, 'setsid sleep 2001 & (setsid setsid sleep 2002 &) ; sleep 2003']}
 `)
 	e := s.expect(124, "prestart")
-	between(t, e.elapsed, 500*time.Millisecond, 15*time.Second)
+	testutil.Within(t, e.elapsed, 500*time.Millisecond, 15*time.Second)
 	contains(t, e.stderr, "step hang: timed out after its timeout of 500ms")
 	if n := s.count("sleep 2001") + s.count("sleep 2002") + s.count("sleep 2003"); n > 0 {
 		t.Errorf("%d processes of the step have survived it", n)
 	}
-	eventually(t, "the two of the step before live", func() bool { return s.count("sleep 1001") == 1 && s.count("sleep 1002") == 1 })
+	testutil.Eventually(t, "the two of the step before live", func() bool { return s.count("sleep 1001") == 1 && s.count("sleep 1002") == 1 })
 }
 
 // A worker that stays behind lets go of the standard streams of the caller: kubelet
@@ -135,7 +137,7 @@ func TestShutdownForANewMainProcess(t *testing.T) {
 		main.wait(t)
 	}
 	s.open()
-	eventually(t, "both have printed and live on", func() bool { return s.count("sleep 1000") == 2 })
+	testutil.Eventually(t, "both have printed and live on", func() bool { return s.count("sleep 1000") == 2 })
 	if got := s.read("ran"); got != "drained\ndrained\n" {
 		t.Errorf("ran %q", got)
 	}

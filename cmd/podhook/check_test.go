@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // checkOf is what check finds: one line a finding, with the sandbox's directory
@@ -175,7 +177,7 @@ func TestCheckPort(t *testing.T) {
 	other.Close()
 	found(t, s.checkOf(0))
 	agent := s.start("serve")
-	eventually(t, "the agent listens", func() bool {
+	testutil.Eventually(t, "the agent listens", func() bool {
 		conn, err := net.Dial("tcp", other.Addr().String())
 		if err == nil {
 			conn.Close()

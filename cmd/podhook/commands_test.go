@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A mistake in a command's words is exit code 2 and names the word.
@@ -150,7 +151,7 @@ func TestSleep(t *testing.T) {
 		word  string
 		least time.Duration
 	}{{"0", 0}, {"0.3", 300 * time.Millisecond}, {"300ms", 300 * time.Millisecond}, {"1", time.Second}} {
-		between(t, s.expect(0, "sleep", c.word).elapsed, c.least, c.least+10*time.Second)
+		testutil.Within(t, s.expect(0, "sleep", c.word).elapsed, c.least, c.least+10*time.Second)
 	}
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
 		call := s.deaf("sleep", "30s")
@@ -167,7 +168,7 @@ func TestSleep(t *testing.T) {
 func (s *sandbox) deaf(args ...string) *running {
 	s.t.Helper()
 	call := s.begin(exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh", s.binary}, args...)...))
-	eventually(s.t, "the command catches its stop signals", func() bool { return catches(call.cmd.Process.Pid, syscall.SIGHUP) })
+	testutil.Eventually(s.t, "the command catches its stop signals", func() bool { return catches(call.cmd.Process.Pid, syscall.SIGHUP) })
 	return call
 }
 
@@ -184,13 +185,13 @@ func TestWaitForAHook(t *testing.T) {
 	s := newSandbox(t, gated)
 	e := s.expect(124, "wait", "prestart", "--timeout", "0s")
 	contains(t, e.stderr, "hook prestart", "has not run in this instance")
-	between(t, e.elapsed, 0, 10*time.Second)
+	testutil.Within(t, e.elapsed, 0, 10*time.Second)
 	waiter := s.start("wait", "prestart", "--timeout", "35s")
 	call := s.start("prestart")
 	s.began(1)
 	contains(t, s.expect(124, "wait", "--timeout=0s", "prestart").stderr, "its last run: running")
 	e = s.expect(124, "wait", "prestart", "--timeout", "500ms")
-	between(t, e.elapsed, 500*time.Millisecond, 10*time.Second)
+	testutil.Within(t, e.elapsed, 500*time.Millisecond, 10*time.Second)
 	s.open()
 	if e := call.wait(t); e.code != 0 {
 		t.Error(e)
@@ -213,14 +214,14 @@ func TestWaitIsInterrupted(t *testing.T) {
 func TestWaitForAFile(t *testing.T) {
 	s := newSandbox(t, "")
 	e := s.expect(124, "wait", "--file", s.path("go"), "--timeout", "300ms")
-	between(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
 	contains(t, e.stderr, "waited 300ms for file "+s.path("go"), "it is not there")
 	waiter := s.start("wait", "--file", s.path("go"), "--timeout", "35s")
 	s.open()
 	if e := waiter.wait(t); e.code != 0 {
 		t.Error(e)
 	}
-	between(t, s.expect(0, "wait", "--file", s.path("go")).elapsed, 0, 10*time.Second)
+	testutil.Within(t, s.expect(0, "wait", "--file", s.path("go")).elapsed, 0, 10*time.Second)
 }
 
 func TestWaitForAPort(t *testing.T) {
@@ -233,7 +234,7 @@ func TestWaitForAPort(t *testing.T) {
 	s.expect(0, "wait", "--tcp", address, "--timeout", "0s")
 	listener.Close()
 	e := s.expect(124, "wait", "--tcp", address, "--timeout", "300ms")
-	between(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
 	contains(t, e.stderr, "tcp "+address, "refused")
 }
 
@@ -242,9 +243,9 @@ func TestWaitForAPortThatHangs(t *testing.T) {
 	s := newSandbox(t, "")
 	address := fullPort(t)
 	e := s.expect(124, "wait", "--tcp", address, "--timeout", "300ms")
-	between(t, e.elapsed, 300*time.Millisecond, 1900*time.Millisecond)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 1900*time.Millisecond)
 	e = s.expect(124, "wait", "--tcp", address, "--timeout", "0s")
-	between(t, e.elapsed, time.Second, 10*time.Second) // one look has its own time
+	testutil.Within(t, e.elapsed, time.Second, 10*time.Second) // one look has its own time
 }
 
 // fullPort is a port whose queue is full: the kernel drops what comes.
@@ -298,11 +299,11 @@ func TestSignal(t *testing.T) {
 	s.env = append(s.env, "PODHOOK_MAIN=pidfile:"+s.path("pid"))
 	main := exec.Command("sh", "-c", `trap 'echo USR1 >>"$DIR/got"' USR1; trap 'echo HUP >>"$DIR/got"' HUP; echo $$ >"$DIR/pid.new"; mv "$DIR/pid.new" "$DIR/pid"; while :; do sleep 0.02; done`)
 	run := s.begin(main)
-	eventually(t, "main is ready", func() bool { return s.read("pid") != "" })
+	testutil.Eventually(t, "main is ready", func() bool { return s.read("pid") != "" })
 	contains(t, s.expect(0, "signal", "HUP").stdout, "SIGHUP sent to the main process")
-	eventually(t, "HUP has come", func() bool { return s.read("got") == "HUP\n" })
+	testutil.Eventually(t, "HUP has come", func() bool { return s.read("got") == "HUP\n" })
 	s.expect(0, "shutdown")
-	eventually(t, "USR1 has come", func() bool { return s.read("got") == "HUP\nUSR1\n" })
+	testutil.Eventually(t, "USR1 has come", func() bool { return s.read("got") == "HUP\nUSR1\n" })
 	if sent := s.record("shutdown").Totals.SignalsSent; sent["SIGUSR1"] != 1 {
 		t.Errorf("signals counted: %v", sent)
 	}

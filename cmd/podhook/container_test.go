@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // container is a process in PID and mount namespaces of its own, as a runtime
@@ -53,7 +55,7 @@ func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *conta
 	}
 	cmd.Stdout = stdout
 	c := &container{s: s, run: s.begin(cmd)}
-	eventually(s.t, "the container's first process runs", func() bool {
+	testutil.Eventually(s.t, "the container's first process runs", func() bool {
 		all := children(cmd.Process.Pid)
 		if len(all) != 1 || commandLine(all[0]) != strings.Join(argv, " ") {
 			return false
@@ -154,7 +156,7 @@ func TestLinesGoToPID1(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
 		s := newSandbox(t, printing)
 		c := s.container(nil, "sh", "-c", "exec >&-; echo closed >&2; sleep 1000")
-		eventually(t, "stdout is closed", func() bool {
+		testutil.Eventually(t, "stdout is closed", func() bool {
 			_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/1", c.pid))
 			return os.IsNotExist(err)
 		})
@@ -175,7 +177,7 @@ func TestLinesGoToPID1(t *testing.T) {
 		if e.code != 0 {
 			t.Fatal(e)
 		}
-		between(t, e.elapsed, 0, 10*time.Second)
+		testutil.Within(t, e.elapsed, 0, 10*time.Second)
 		if text := s.read("log"); text != "" {
 			t.Errorf("a user without the right wrote %q", text)
 		}
@@ -189,7 +191,7 @@ func (s *sandbox) printsUndisturbed(c *container) {
 	if e.code != 0 {
 		s.t.Fatal(e)
 	}
-	between(s.t, e.elapsed, 0, 10*time.Second)
+	testutil.Within(s.t, e.elapsed, 0, 10*time.Second)
 	if len(e.stdout)+len(e.stderr) > 2048 {
 		s.t.Errorf("%d bytes on stdout and stderr", len(e.stdout)+len(e.stderr))
 	}
@@ -325,7 +327,7 @@ func listening(t *testing.T, log io.Reader) string {
 	select {
 	case address := <-found:
 		return address
-	case <-time.After(patience):
+	case <-time.After(testutil.Patience):
 		t.Fatal("the agent does not listen")
 	}
 	return ""
@@ -348,7 +350,7 @@ func (c *serving) get(path string) answered {
 }
 
 func get(address, path string) (answered, error) {
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testutil.Patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + address + path)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func readRecord(t *testing.T, dir, hook string) state.Record {
@@ -186,12 +187,12 @@ hooks:
 	for range 3 {
 		answers = append(answers, slowRequest(web))
 	}
-	eventually(t, "three requests are in flight", func() bool { return backend.count() == 3 })
+	testutil.Eventually(t, "three requests are in flight", func() bool { return backend.count() == 3 })
 	drain := s.start("shutdown")
 	shows := func(n int) {
 		t.Helper()
 		want := fmt.Sprintf(`haproxy_frontend_current_sessions{proxy="web"} = %d`, n)
-		eventually(t, "status shows "+want, func() bool {
+		testutil.Eventually(t, "status shows "+want, func() bool {
 			rec, found := s.lastRun("shutdown")
 			return found && rec.Steps[0].Outcome == state.Running && strings.HasSuffix(rec.Steps[0].Waiting, want)
 		})
@@ -248,13 +249,13 @@ func TestHAProxyMetric(t *testing.T) {
 	s.expect(0, metric("20s", "--at-least", "1")...)
 	e := s.expect(124, metric("300ms", "--at-most", "0")...)
 	contains(t, e.stderr, `waited 300ms for metric haproxy_frontend_current_sessions{proxy="web"} <= 0: haproxy_frontend_current_sessions{proxy="web"} = 1`)
-	between(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
 	backend.release(1)
 	<-answer
 	s.expect(0, metric("20s", "--at-most", "0")...)
 	e = s.expect(1, "wait", "--metric", url, "--name", "haproxy_no_such_metric", "--at-most", "0", "--timeout", "20s")
 	contains(t, e.stderr, "series is haproxy_no_such_metric")
-	between(t, e.elapsed, 0, 10*time.Second) // what will never be there is not waited for
+	testutil.Within(t, e.elapsed, 0, 10*time.Second) // what will never be there is not waited for
 }
 
 // TestNginxQuits: nginx on a Unix socket, asked, told to quit by its pidfile, and
@@ -305,9 +306,9 @@ http {
 		t.Fatalf("%v\n%s", e, s.read("error.log"))
 	}
 	answer := slowRequest(web)
-	eventually(t, "the request is in flight", func() bool { return backend.count() == 1 })
+	testutil.Eventually(t, "the request is in flight", func() bool { return backend.count() == 1 })
 	stop := s.start("shutdown")
-	eventually(t, "nginx has closed its port", func() bool {
+	testutil.Eventually(t, "nginx has closed its port", func() bool {
 		conn, err := net.Dial("tcp", web)
 		if err == nil {
 			conn.Close()
@@ -342,7 +343,7 @@ func TestRedisIsWaitedFor(t *testing.T) {
 	}
 	s := newSandbox(t, "hooks: {prestart: {steps: [{name: redis, wait: {tcp: \""+address+"\"}, timeout: 20s}]}}\n")
 	call := s.start("prestart")
-	eventually(t, "status shows what it waits for", func() bool {
+	testutil.Eventually(t, "status shows what it waits for", func() bool {
 		rec, found := s.lastRun("prestart")
 		return found && strings.HasSuffix(rec.Steps[0].Waiting, "connection refused")
 	})
@@ -369,7 +370,7 @@ func TestWaitForExit(t *testing.T) {
 	e := s.expect(124, "wait", "--exit", "main", "--timeout", "0s")
 	contains(t, e.stderr, "exit of the main process: it is alive")
 	e = s.expect(124, "wait", "--exit", "main", "--timeout", "300ms")
-	between(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
 	waiter := s.start("wait", "--exit", "main", "--timeout", "35s")
 	s.expect(0, "signal", "TERM")
 	if e := waiter.wait(t); e.code != 0 || e.elapsed > 20*time.Second {

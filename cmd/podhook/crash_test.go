@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const (
@@ -92,7 +93,7 @@ func (s *sandbox) randomMoment(random *rand.Rand, call *running) {
 	s.t.Helper()
 	ran := func() int { return strings.Count(s.read("ran"), "\n") }
 	until := ran() + random.IntN(crashSteps)
-	eventually(s.t, "the hook has come so far, or has ended", func() bool {
+	testutil.Eventually(s.t, "the hook has come so far, or has ended", func() bool {
 		select {
 		case <-call.done:
 			return true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A hook that waits for itself is told so at once, and not at its timeout.
@@ -26,7 +27,7 @@ func TestHookThatWaitsForItself(t *testing.T) {
 				s.env = append(s.env, "PODHOOK_STATE_DIR=/proc/none")
 			}
 			e := s.expect(1, "hook", c.call)
-			between(t, e.elapsed, 0, 30*time.Second)
+			testutil.Within(t, e.elapsed, 0, 30*time.Second)
 			contains(t, e.stderr, c.says, "exited with code 2")
 		})
 	}
@@ -45,6 +46,6 @@ func TestHookThatCallsAnother(t *testing.T) {
 	}
 	s.expect(0, "hook", "late")
 	s.open()
-	eventually(t, "the background process has called the hook", func() bool { return strings.Count(s.read("ran"), "late") == 2 })
-	eventually(t, "that run has succeeded", func() bool { return s.record("late").Totals.Runs[state.Succeeded] == 2 })
+	testutil.Eventually(t, "the background process has called the hook", func() bool { return strings.Count(s.read("ran"), "late") == 2 })
+	testutil.Eventually(t, "that run has succeeded", func() bool { return s.record("late").Totals.Runs[state.Succeeded] == 2 })
 }

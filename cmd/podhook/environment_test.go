@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // What a step gets: the container's environment with what the step sets, and
@@ -47,7 +49,7 @@ func TestEnvironmentOfSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The step's own timeout comes before the hook's.
-	between(t, deadline.Sub(began), 18*time.Second, 35*time.Second)
+	testutil.Within(t, deadline.Sub(began), 18*time.Second, 35*time.Second)
 }
 
 // A step finds /dev/null on its stdin, no descriptor of podhook's, the limits
@@ -118,12 +120,12 @@ func TestHookCalledByAStep(t *testing.T) {
 `, s.binary))
 	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
 	e := s.expect(0, "prestart")
-	between(t, e.elapsed, 0, 20*time.Second)
+	testutil.Within(t, e.elapsed, 0, 20*time.Second)
 	inner, outer := s.record("inner"), s.record("prestart")
 	if got, want := s.read("ran"), "inner "+inner.RunID+"\n"; got != want || inner.RunID == outer.RunID {
 		t.Errorf("ran %q, want %q", got, want)
 	}
-	eventually(t, "its background process lives", func() bool { return s.count("sleep 1000") == 1 })
+	testutil.Eventually(t, "its background process lives", func() bool { return s.count("sleep 1000") == 1 })
 }
 
 // A terminal that hangs up ends the hook that was called there:

@@ -13,17 +13,13 @@ import (
 	"testing"
 )
 
-// official is podhook as it is shipped, built by make.
-func official(t *testing.T) string {
+// withEntry is podhook with an entry point of its own.
+func withEntry(t *testing.T) string {
 	t.Helper()
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("podhook has no entry point of its own for " + runtime.GOARCH)
 	}
-	dir := t.TempDir()
-	if out, err := exec.Command("make", "-C", "../..", "BIN="+dir, dir+"/podhook").CombinedOutput(); err != nil {
-		t.Fatalf("make: %v\n%s", err, out)
-	}
-	return filepath.Join(dir, "podhook")
+	return plain
 }
 
 // Variables of Go's runtime, good ones and malformed ones.
@@ -41,7 +37,7 @@ var ofGo = regexp.MustCompile(`(?m)^(init|gc|SCHED|GODEBUG|panic|fatal|runtime|g
 
 // Go's variables are meant for the application: no command obeys one or fails by it.
 func TestNoCommandObeysGoVariables(t *testing.T) {
-	binary := official(t)
+	binary := withEntry(t)
 	commands := []string{
 		"prestart", "shutdown", "hook other", "status", "logs prestart", "wait prestart --timeout 0s", "plan other", "check",
 		"http http://127.0.0.1:1/ --timeout 1s", "signal TERM", "sleep 1ms", "install $DIR", "version", "help", "run -s -- true", "nothing",
@@ -74,7 +70,11 @@ func TestNoCommandObeysGoVariables(t *testing.T) {
 // The agent is bounded as podhook sets it, whatever the variables say. A build without
 // the entry point has only GODEBUG and malformed values to fear.
 func TestAgentIsBoundedByItself(t *testing.T) {
-	for name, binary := range map[string]string{"official": official(t), "plain": plain} {
+	withoutEntry := filepath.Join(t.TempDir(), "podhook")
+	if out, err := exec.Command("go", "build", "-o", withoutEntry, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, binary := range map[string]string{"entry point": withEntry(t), "none": withoutEntry} {
 		t.Run(name, func(t *testing.T) {
 			s := newSandbox(t, "", "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_METRICS_RUNTIME=true", "GOGC=off", "GOMEMLIMIT=1MiB", "GOMAXPROCS=64")
 			s.binary = binary
@@ -99,7 +99,7 @@ func TestAgentIsBoundedByItself(t *testing.T) {
 
 // Children get every variable as it is and where it is.
 func TestChildrenGetGoVariables(t *testing.T) {
-	binary := official(t)
+	binary := withEntry(t)
 	for name, env := range goVariables() {
 		t.Run(name, func(t *testing.T) {
 			s := newSandbox(t, `hooks: {prestart: {steps: [{exec: [cp, /proc/self/environ, "${DIR}/step"]}]}}`)

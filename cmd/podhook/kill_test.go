@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // family is a step with a child in its group, one in a session of its own and
@@ -26,7 +27,7 @@ const family = `hooks:
 func (s *sandbox) familyRuns() *running {
 	s.t.Helper()
 	call := s.start("prestart")
-	eventually(s.t, "the whole family runs", func() bool {
+	testutil.Eventually(s.t, "the whole family runs", func() bool {
 		return s.count("sleep 1001")+s.count("sleep 1002")+s.count("sleep 1003")+s.count("sleep 1005") == 4
 	})
 	return call
@@ -55,7 +56,7 @@ func TestStopSignalEndsTheWholeTree(t *testing.T) {
 			if e.code != code {
 				t.Errorf("%v, want code %d", e, code)
 			}
-			between(t, time.Since(sent), 0, 20*time.Second)
+			testutil.Within(t, time.Since(sent), 0, 20*time.Second)
 			contains(t, e.stderr, "podhook: hook prestart interrupted", sig.String())
 			if left := commandLines(s.alive()); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
@@ -88,7 +89,7 @@ func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			call := s.begin(cmd)
 			running := func() bool { rec, ok := s.seenIn(c, "prestart"); return ok && rec.Outcome == state.Running }
-			eventually(t, "the run goes on", running)
+			testutil.Eventually(t, "the run goes on", running)
 			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +115,7 @@ func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
 				contains(t, s.read("log"), "printed late")
 				contains(t, c.exec("logs", "prestart").stdout, "printed late")
 			}
-			eventually(t, "the worker has ended", func() bool { return s.count("podhook "+workerCommand+" prestart") == 0 })
+			testutil.Eventually(t, "the worker has ended", func() bool { return s.count("podhook "+workerCommand+" prestart") == 0 })
 		})
 	}
 }
@@ -130,7 +131,7 @@ func TestKilledCallersRunTimesOut(t *testing.T) {
 	if rec.Outcome != state.TimedOut {
 		t.Errorf("record %+v", rec)
 	}
-	between(t, rec.End.Sub(rec.Start), 6*time.Second, 20*time.Second)
+	testutil.Within(t, rec.End.Sub(rec.Start), 6*time.Second, 20*time.Second)
 }
 
 func TestKilledWorkerLeavesNothing(t *testing.T) {
@@ -179,7 +180,7 @@ func TestBothKilledLeaveNoLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	call.signal(t, syscall.SIGKILL)
-	eventually(t, "the leader is gone", func() bool {
+	testutil.Eventually(t, "the leader is gone", func() bool {
 		for _, line := range commandLines(s.alive()) {
 			if strings.HasPrefix(line, "sh -c sleep 1001") {
 				return false
@@ -216,7 +217,7 @@ func TestStoppedHookRunsAgain(t *testing.T) {
 func TestStopSignalEndsASleepStep(t *testing.T) {
 	s := newSandbox(t, "hooks: {shutdown: {steps: [{sleep: 20s}]}}\n")
 	call := s.start("shutdown")
-	eventually(t, "the step runs", func() bool { rec, ok := s.lastRun("shutdown"); return ok && rec.Outcome == state.Running })
+	testutil.Eventually(t, "the step runs", func() bool { rec, ok := s.lastRun("shutdown"); return ok && rec.Outcome == state.Running })
 	call.signal(t, syscall.SIGTERM)
 	if e := call.wait(t); e.code != 143 || e.elapsed > 15*time.Second {
 		t.Error(e)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Whatever has ended CMD, poststop is told, and the exit code is CMD's.
@@ -60,7 +62,7 @@ func TestPoststopAfterCallsByHand(t *testing.T) {
 		t.Error(e)
 	}
 	l.ends(serverCode)
-	between(t, time.Since(began), 0, 15*time.Second)
+	testutil.Within(t, time.Since(began), 0, 15*time.Second)
 	s.happened("main starts", "poststop  ", "main gets SIGTERM", "poststop 3 ")
 }
 
@@ -79,7 +81,7 @@ func TestPoststopDoesNotChangeTheExitCode(t *testing.T) {
 			if e.code != 5 {
 				t.Error(e)
 			}
-			between(t, e.elapsed, 0, 20*time.Second)
+			testutil.Within(t, e.elapsed, 0, 20*time.Second)
 			if e := s.once("-e", "42", "--", "sh", "-c", "exit 42"); e.code != 0 {
 				t.Errorf("remapped: %v", e)
 			}
@@ -123,7 +125,7 @@ func TestCMDEndsDuringAPreStop(t *testing.T) {
 			t.Errorf("preStop got %d", status)
 		}
 		l.ends(serverCode)
-		between(t, time.Since(began), 0, 20*time.Second)
+		testutil.Within(t, time.Since(began), 0, 20*time.Second)
 		s.happened("main starts", "main gets SIGTERM", "deregistered", "poststop 3 ")
 	})
 	t.Run("exec", func(t *testing.T) {
@@ -135,7 +137,7 @@ func TestCMDEndsDuringAPreStop(t *testing.T) {
 				t.Errorf("preStop: %v", e)
 			}
 			l.ends(serverCode)
-			between(t, time.Since(began), 0, 20*time.Second)
+			testutil.Within(t, time.Since(began), 0, 20*time.Second)
 			s.happened("main starts", "main gets SIGTERM", "deregistered", "poststop 3 ")
 		}
 	})
@@ -144,7 +146,7 @@ func TestCMDEndsDuringAPreStop(t *testing.T) {
 		l := s.liveWith(nil, "sh", "-c", `echo up >>"$DIR/events"; until [ -e "$DIR/go" ]; do sleep 0.02; done; exit 4`)
 		s.happens("up")
 		answered := l.preStopBy("http")
-		eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
+		testutil.Eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
 		s.write("go", "", 0o644)
 		if !<-answered {
 			t.Error("preStop has failed")
@@ -162,10 +164,10 @@ func TestCMDEndsWhileShutdownSleeps(t *testing.T) {
 	s.happens("up")
 	began := time.Now()
 	l.send(syscall.SIGTERM)
-	eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
+	testutil.Eventually(t, "shutdown goes on", func() bool { return strings.Contains(s.read("state/hooks/shutdown/run.json"), "running") })
 	s.write("go", "", 0o644)
 	l.ends(4)
-	between(t, time.Since(began), 0, 20*time.Second)
+	testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	s.happened("up", "deregistered")
 	contains(t, s.read("log"), "hook=shutdown", "outcome=succeeded")
 }
@@ -185,7 +187,7 @@ func TestStuckExecDoesNotKeepTheContainer(t *testing.T) {
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
-	between(t, time.Since(began), 0, 6*time.Second)
+	testutil.Within(t, time.Since(began), 0, 6*time.Second)
 	preStop.wait(t)
 	s.happened("main starts", "shutdown", "main gets SIGTERM")
 }
@@ -198,7 +200,7 @@ func TestOrphansWhileStepsRun(t *testing.T) {
 	s := newSandbox(t, "hooks: {prestart: {steps: ["+strings.Repeat("{"+step+"}, ", 10)+"{"+note("prestart")+"}]}}\n")
 	l := s.served()
 	s.happened("prestart", "main starts")
-	eventually(t, "no zombie is left", func() bool {
+	testutil.Eventually(t, "no zombie is left", func() bool {
 		for _, pid := range children(l.pid) {
 			if zombie(pid) {
 				return false
@@ -224,7 +226,7 @@ func TestStraysUnderPID1(t *testing.T) {
     - {name: bad, timeout: 500ms, killAfter: 200ms, onFailure: continue, `+script(`(setsid sh -c 'trap "" TERM; sleep 1002 & wait' &); sleep 1003`)+`}
 `)
 	l := s.liveWith([]string{"--prestart=background"}, "sleep", "1000")
-	eventually(t, "prestart has ended", func() bool { return strings.Contains(s.read("log"), "outcome=timed_out") })
+	testutil.Eventually(t, "prestart has ended", func() bool { return strings.Contains(s.read("log"), "outcome=timed_out") })
 	var left []string
 	for _, pid := range s.alive() {
 		if line := commandLine(pid); strings.HasPrefix(line, "sleep 100") {

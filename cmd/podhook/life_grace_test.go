@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // poststopNote writes down how CMD has ended.
@@ -21,7 +23,7 @@ func TestCMDThatOutlivesTheGracePeriod(t *testing.T) {
 	l.send(syscall.SIGTERM)
 	l.ends(137)
 	// A quarter of the grace period is kept.
-	between(t, time.Since(began), 2900*time.Millisecond, 4*time.Second)
+	testutil.Within(t, time.Since(began), 2900*time.Millisecond, 4*time.Second)
 	s.happened("main starts", "main gets SIGTERM", "poststop 137 SIGKILL")
 	contains(t, s.read("log"), "outlived the grace period", "hook=poststop")
 	contains(t, s.read("termination"), "podhook: the main process was killed, it has outlived the grace period of 4s")
@@ -45,8 +47,8 @@ func TestGraceBeginsWithThePreStop(t *testing.T) {
 			l.send(syscall.SIGTERM)
 			told := time.Now()
 			l.ends(137)
-			between(t, time.Since(began), 4400*time.Millisecond, 6*time.Second)
-			between(t, time.Since(told), 0, 4*time.Second) // and not another 4.5 s
+			testutil.Within(t, time.Since(began), 4400*time.Millisecond, 6*time.Second)
+			testutil.Within(t, time.Since(told), 0, 4*time.Second) // and not another 4.5 s
 			s.happened("main starts", "main gets SIGTERM", "poststop 137 SIGKILL")
 		})
 	}
@@ -66,7 +68,7 @@ func TestHangingShutdownLeavesCMDItsTime(t *testing.T) {
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
-	between(t, time.Since(began), 2900*time.Millisecond, 6*time.Second)
+	testutil.Within(t, time.Since(began), 2900*time.Millisecond, 6*time.Second)
 	s.happened("main starts", "shutdown", "main gets SIGTERM", "poststop 3 ")
 	contains(t, s.read("termination"), "podhook: hook shutdown timed out")
 }
@@ -85,7 +87,7 @@ func TestCMDHasASecondInAnyCase(t *testing.T) {
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(3)
-	between(t, time.Since(began), 3500*time.Millisecond, 5500*time.Millisecond)
+	testutil.Within(t, time.Since(began), 3500*time.Millisecond, 5500*time.Millisecond)
 	s.happened("up", "TERM", "done")
 }
 
@@ -99,7 +101,7 @@ func TestPoststopIsWithinTheGracePeriod(t *testing.T) {
 		began := time.Now()
 		l.send(syscall.SIGTERM)
 		l.ends(serverCode)
-		between(t, time.Since(began), 2*time.Second, 3*time.Second)
+		testutil.Within(t, time.Since(began), 2*time.Second, 3*time.Second)
 		contains(t, s.read("log"), "hook=poststop", "outcome=timed_out", "grace period")
 	})
 	t.Run("stop after CMD's end", func(t *testing.T) {
@@ -109,7 +111,7 @@ func TestPoststopIsWithinTheGracePeriod(t *testing.T) {
 		began := time.Now()
 		l.send(syscall.SIGTERM)
 		l.ends(9)
-		between(t, time.Since(began), 2*time.Second, 3500*time.Millisecond)
+		testutil.Within(t, time.Since(began), 2*time.Second, 3500*time.Millisecond)
 	})
 	t.Run("impatient", func(t *testing.T) {
 		s := newSandbox(t, strings.Replace(hanging, "killAfter: 20s", "killAfter: 100ms", 1), "PODHOOK_GRACE_PERIOD=40s")
@@ -118,7 +120,7 @@ func TestPoststopIsWithinTheGracePeriod(t *testing.T) {
 		began := time.Now()
 		l.send(syscall.SIGQUIT)
 		l.ends(9)
-		between(t, time.Since(began), 0, 10*time.Second)
+		testutil.Within(t, time.Since(began), 0, 10*time.Second)
 		contains(t, s.read("log"), "hook=poststop", "outcome=interrupted")
 	})
 }

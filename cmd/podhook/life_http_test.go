@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Nothing that comes over HTTP takes PID 1 down or keeps it from its work.
@@ -36,7 +38,7 @@ func TestHTTPDoesNotTakePID1Down(t *testing.T) {
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
-	between(t, time.Since(began), 0, 20*time.Second)
+	testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	s.happened("main starts", "shutdown", "main gets SIGTERM")
 }
 
@@ -69,20 +71,20 @@ func TestFloodOfConnectionsLeavesDescriptors(t *testing.T) {
 	l := s.servedBy("prlimit", "--nofile=64:64")
 	address := l.agent()
 	for range 200 {
-		conn, err := net.DialTimeout("tcp", address, patience)
+		conn, err := net.DialTimeout("tcp", address, testutil.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 	}
-	eventually(t, "the connections are taken", func() bool {
+	testutil.Eventually(t, "the connections are taken", func() bool {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.pid))
 		return err == nil && len(open) >= 32
 	})
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
-	between(t, time.Since(began), 0, 20*time.Second)
+	testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	s.happened("main starts", "shutdown", "main gets SIGTERM")
 }
 
@@ -93,7 +95,7 @@ func TestListenerThatFails(t *testing.T) {
 	l := s.served()
 	l.agent()
 	l.shutListener()
-	eventually(t, "it is said", func() bool { return strings.Contains(s.read("log"), "does not listen any more") })
+	testutil.Eventually(t, "it is said", func() bool { return strings.Contains(s.read("log"), "does not listen any more") })
 	if !s.answers() {
 		t.Error("CMD does not answer")
 	}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // readOnly makes a command that runs argv as PID 1 where nothing can be written.
@@ -85,7 +87,7 @@ func TestShutdownOnAReadOnlyRoot(t *testing.T) {
 	run := s.begin(cmd)
 	w.Close()
 	text := following(r)
-	eventually(t, "CMD runs", func() bool { return strings.Contains(text(), "up\n") })
+	testutil.Eventually(t, "CMD runs", func() bool { return strings.Contains(text(), "up\n") })
 	pid := children(cmd.Process.Pid)[0]
 	began := time.Now()
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
@@ -94,7 +96,7 @@ func TestShutdownOnAReadOnlyRoot(t *testing.T) {
 	if e := run.wait(t); e.code != 3 {
 		t.Error(e)
 	}
-	between(t, time.Since(began), 0, 20*time.Second)
+	testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	contains(t, text(), "not recorded", "line=drained", "line=cleaned")
 }
 

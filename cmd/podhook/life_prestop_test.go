@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // hangs is a shutdown that nothing ends but a signal.
@@ -60,7 +62,7 @@ func TestDrainByHandIsNoPreStop(t *testing.T) {
 		began := time.Now()
 		l.send(syscall.SIGTERM)
 		l.ends(3)
-		between(t, time.Since(began), 2*time.Second, 20*time.Second)
+		testutil.Within(t, time.Since(began), 2*time.Second, 20*time.Second)
 		s.happened("up", "shutdown", "TERM", "done", "poststop")
 	})
 	t.Run("CMD ends by itself", func(t *testing.T) {
@@ -95,7 +97,7 @@ func TestStopWhileAPreStopGoesOn(t *testing.T) {
 		l.send(syscall.SIGTERM)
 		s.happens("TERM")
 		l.ends(3)
-		between(t, time.Since(began), 100*time.Millisecond, 10*time.Second) // and not 28 s
+		testutil.Within(t, time.Since(began), 100*time.Millisecond, 10*time.Second) // and not 28 s
 		if <-preStop {
 			t.Error("preStop has succeeded")
 		}
@@ -155,7 +157,7 @@ func TestShutdownWhilePrestartGates(t *testing.T) {
 			t.Error("preStop has failed")
 		}
 		l.ends(143)
-		between(t, time.Since(began), 0, 15*time.Second)
+		testutil.Within(t, time.Since(began), 0, 15*time.Second)
 		s.happened("prestart", "shutdown")
 		log := s.read("log")
 		contains(t, log, "hook=prestart", "outcome=interrupted", "shutdown was called before the main process was started", "main process not started")
@@ -171,11 +173,11 @@ func TestShutdownWhilePrestartGates(t *testing.T) {
 		s.happens("prestart")
 		preStop := l.preStopBy("exec")
 		s.happens("shutdown")
-		eventually(t, "prestart has ended", func() bool { return strings.Contains(s.read("log"), "hook=prestart") })
+		testutil.Eventually(t, "prestart has ended", func() bool { return strings.Contains(s.read("log"), "hook=prestart") })
 		began := time.Now()
 		l.send(syscall.SIGINT)
 		l.ends(130)
-		between(t, time.Since(began), 0, 10*time.Second) // kubelet's 2 s, and not 28 s
+		testutil.Within(t, time.Since(began), 0, 10*time.Second) // kubelet's 2 s, and not 28 s
 		<-preStop
 	})
 	t.Run("nothing is there to be signalled", func(t *testing.T) {

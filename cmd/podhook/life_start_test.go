@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // What is broken stops the start with the reason, before anything runs.
@@ -63,7 +65,7 @@ func TestAgentAnswersWhilePrestartGates(t *testing.T) {
 	}
 	s.happens("main starts")
 	s.happened("prestart", "main starts")
-	eventually(t, "ready", func() bool { return l.get("/readyz") == 200 })
+	testutil.Eventually(t, "ready", func() bool { return l.get("/readyz") == 200 })
 }
 
 // CMD starts when prestart has ended, beside it, or without it.
@@ -114,7 +116,7 @@ func TestFailedPrestart(t *testing.T) {
 		if e.code != row.code {
 			t.Errorf("exit code %d, want %d", e.code, row.code)
 		}
-		between(t, e.elapsed, 0, 20*time.Second)
+		testutil.Within(t, e.elapsed, 0, 20*time.Second)
 		contains(t, e.stdout, "hook=prestart", row.says, "main process not started")
 		contains(t, s.read("termination"), "podhook: hook prestart", "step render", row.says)
 		s.happened()
@@ -162,7 +164,7 @@ func TestStopWhilePrestartGates(t *testing.T) {
 		began := time.Now()
 		l.send(row.sig)
 		l.ends(128 + int(row.sig))
-		between(t, time.Since(began), row.least, 20*time.Second)
+		testutil.Within(t, time.Since(began), row.least, 20*time.Second)
 		s.happened("begins")
 		contains(t, s.read("log"), "outcome=interrupted", "stopped before the main process was started")
 		s.gone()
@@ -184,7 +186,7 @@ func TestStopAtAnyMomentOfTheStart(t *testing.T) {
 		began := time.Now()
 		l.send(syscall.SIGTERM)
 		e := l.run.wait(t)
-		between(t, time.Since(began), 0, 20*time.Second)
+		testutil.Within(t, time.Since(began), 0, 20*time.Second)
 		switch events := strings.Join(s.events(), " "); {
 		case e.code == 143 && events == "":
 			early++
@@ -224,13 +226,13 @@ func TestExecThatJoinsAFailingGateIsTold(t *testing.T) {
 	l := s.live()
 	s.happens("prestart")
 	joining := s.begin(l.enter(s.binary, "prestart"))
-	eventually(t, "the exec waits for the run", func() bool { return s.waiters("state/hooks/prestart/lock") == 1 })
+	testutil.Eventually(t, "the exec waits for the run", func() bool { return s.waiters("state/hooks/prestart/lock") == 1 })
 	caller := children(joining.cmd.Process.Pid)[0]
 	if err := syscall.Kill(caller, syscall.SIGSTOP); err != nil { // it is slower than PID 1
 		t.Fatal(err)
 	}
 	s.write("go", "", 0o644)
-	eventually(t, "prestart has failed", func() bool { return strings.Contains(s.read("log"), "main process not started") })
+	testutil.Eventually(t, "prestart has failed", func() bool { return strings.Contains(s.read("log"), "main process not started") })
 	time.Sleep(200 * time.Millisecond) // by so much
 	joining.signal(t, syscall.SIGCONT) // nsenter stops and goes on with its child
 	_ = syscall.Kill(caller, syscall.SIGCONT)

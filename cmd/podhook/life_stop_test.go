@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // drainingStep goes on until the file drained is there.
@@ -123,7 +125,7 @@ func TestShutdownThatIsDoneIsNotRunAgain(t *testing.T) {
 			began := time.Now()
 			l.send(syscall.SIGTERM)
 			l.ends(serverCode)
-			between(t, time.Since(began), 0, 10*time.Second)
+			testutil.Within(t, time.Since(began), 0, 10*time.Second)
 			s.happened("main starts", "shutdown", "main gets SIGTERM")
 		})
 	}
@@ -177,7 +179,7 @@ func TestImpatientStop(t *testing.T) {
 		for i, sig := range row.signals[:last] {
 			l.send(sig)
 			s.happens("shutdown")
-			eventually(t, "the signal has arrived", func() bool { return strings.Count(s.read("log"), "stop signal received") == i+1 })
+			testutil.Eventually(t, "the signal has arrived", func() bool { return strings.Count(s.read("log"), "stop signal received") == i+1 })
 			if !s.answers() {
 				t.Error("CMD does not answer")
 			}
@@ -189,7 +191,7 @@ func TestImpatientStop(t *testing.T) {
 			l.send(syscall.SIGQUIT)
 		}
 		l.ends(serverCode)
-		between(t, time.Since(began), 0, 25*time.Second)
+		testutil.Within(t, time.Since(began), 0, 25*time.Second)
 		if n := strings.Count(s.read("events"), "shutdown"); n != 1 {
 			t.Errorf("shutdown was started %d times", n)
 		}
@@ -211,7 +213,7 @@ func TestImpatientBeforeShutdownHasBegun(t *testing.T) {
 		}
 		l.run.wait(t)
 		contains(t, s.read("events"), "main gets SIG")
-		between(t, time.Since(began), 0, 25*time.Second)
+		testutil.Within(t, time.Since(began), 0, 25*time.Second)
 	}
 }
 
@@ -248,7 +250,7 @@ func TestFailedShutdownStopsCMD(t *testing.T) {
 			began := time.Now()
 			l.send(syscall.SIGTERM)
 			l.ends(serverCode)
-			between(t, time.Since(began), 0, 20*time.Second)
+			testutil.Within(t, time.Since(began), 0, 20*time.Second)
 			s.happened(want...)
 			contains(t, s.read("termination"), "podhook: hook shutdown")
 		})
@@ -265,7 +267,7 @@ func TestStopEndsABackgroundPrestart(t *testing.T) {
 	began := time.Now()
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
-	between(t, time.Since(began), 0, 20*time.Second)
+	testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	contains(t, s.read("log"), "hook=prestart", "outcome=interrupted")
 	if e := s.events(); strings.Join(e[2:], ",") != "shutdown,main gets SIGTERM" {
 		t.Errorf("events %q", e)
@@ -284,7 +286,7 @@ func TestExecFindsTheMainProcess(t *testing.T) {
 	if e := l.exec("hook", "reload"); e.code != 0 {
 		t.Error(e)
 	}
-	eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
+	testutil.Eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
 	// The container may end, and this command with it, before it can say so.
 	if e := l.exec("signal", "TERM"); e.code != 0 && e.code != -int(syscall.SIGKILL) && e.code != 128+int(syscall.SIGKILL) {
 		t.Error(e)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // The tests of the files life_*_test.go start podhook run as PID 1 of a container
@@ -56,7 +57,7 @@ func (s *sandbox) contained(argv []string, prefixes ...string) life {
 func (s *sandbox) served(flags ...string) life {
 	s.t.Helper()
 	l := s.live(flags...)
-	eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
+	testutil.Eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
 	return l
 }
 
@@ -64,7 +65,7 @@ func (s *sandbox) served(flags ...string) life {
 func (s *sandbox) servedBy(prefixes ...string) life {
 	s.t.Helper()
 	l := s.contained([]string{s.binary, "run", "--", "env", childEnv + "=1", os.Args[0], "server"}, prefixes...)
-	eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
+	testutil.Eventually(s.t, "CMD serves", func() bool { return s.read("address") != "" })
 	return l
 }
 
@@ -98,7 +99,7 @@ func (l life) ends(code int) ended {
 func (l life) agent() string {
 	l.s.t.Helper()
 	address := ""
-	eventually(l.s.t, "the agent listens", func() bool {
+	testutil.Eventually(l.s.t, "the agent listens", func() bool {
 		if m := listens.FindStringSubmatch(l.s.read("log")); m != nil {
 			address = m[1]
 		}
@@ -121,7 +122,7 @@ func (l life) get(path string) int {
 
 // status is the status of a GET to the agent, 0 where it is not answered.
 func (l life) status(path string) int {
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testutil.Patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + l.agent() + path)
 	if err != nil {
@@ -156,7 +157,7 @@ func (s *sandbox) events() []string {
 // happens waits for a line in events.
 func (s *sandbox) happens(line string) {
 	s.t.Helper()
-	eventually(s.t, line, func() bool { return slices.Contains(s.events(), line) })
+	testutil.Eventually(s.t, line, func() bool { return slices.Contains(s.events(), line) })
 }
 
 func (s *sandbox) happened(want ...string) {

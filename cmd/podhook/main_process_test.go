@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A main process that nobody has ever seen may live: nothing of it is a success, and
@@ -36,7 +38,7 @@ func TestMainProcessNeverSeen(t *testing.T) {
 	} {
 		s.env = append(without[:len(without):len(without)], "PODHOOK_MAIN="+main)
 		e := s.expect(1, "shutdown")
-		between(t, e.elapsed, 0, 15*time.Second)
+		testutil.Within(t, e.elapsed, 0, 15*time.Second)
 		contains(t, e.stderr, why)
 		for _, step := range s.record("shutdown").Steps {
 			if step.Outcome != "failed" {
@@ -49,7 +51,7 @@ func TestMainProcessNeverSeen(t *testing.T) {
 		for _, timeout := range []string{"0s", "30s"} {
 			e = s.expect(1, "wait", "--exit", "main", "--timeout", timeout)
 			contains(t, e.stderr, "wait for exit of the main process: ", why)
-			between(t, e.elapsed, 0, 15*time.Second)
+			testutil.Within(t, e.elapsed, 0, 15*time.Second)
 		}
 		contains(t, s.expect(0, "status").stdout, main, why)
 		if err := os.RemoveAll(s.path("state")); err != nil {
@@ -74,17 +76,17 @@ func TestSignalsThatAreDenied(t *testing.T) {
 			"sh", "-c", `(trap "" HUP TERM USR1; exec sleep 600) & exec "$@"`, "sh",
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", cmd)
 		l := s.contained(argv, "setpriv", "--bounding-set=-kill")
-		eventually(t, "CMD has become another user", func() bool { return exists(s.path("app/up")) })
+		testutil.Eventually(t, "CMD has become another user", func() bool { return exists(s.path("app/up")) })
 		l.send(syscall.SIGTERM)
 		const denied = "(sh) of user 65534: operation not permitted; root lacks the capability CAP_KILL: add KILL"
 		for _, sig := range []string{"SIGTERM", "SIGKILL"} {
-			eventually(t, sig+" is said to be lost", func() bool {
+			testutil.Eventually(t, sig+" is said to be lost", func() bool {
 				return strings.Contains(s.read("log"), `signal lost, the main process did not get it`) &&
 					strings.Contains(s.read("log"), " signal="+sig+" ")
 			})
 		}
 		l.send(syscall.SIGUSR1) // goes through without a hook
-		eventually(t, "SIGUSR1 is said to be lost", func() bool { return strings.Contains(s.read("log"), " signal=SIGUSR1 ") })
+		testutil.Eventually(t, "SIGUSR1 is said to be lost", func() bool { return strings.Contains(s.read("log"), " signal=SIGUSR1 ") })
 		if step := s.inside(l, "shutdown").Steps[0]; step.Outcome != "failed" || !strings.Contains(step.Error, denied) {
 			t.Errorf("%+v", step)
 		}
@@ -150,7 +152,7 @@ func seccompDenies(t *testing.T, call int, errno syscall.Errno) {
 	if e := inside("hook", "reload"); e.code != 0 {
 		t.Error(e)
 	}
-	eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
+	testutil.Eventually(t, "a second HUP", func() bool { return strings.Count(s.read("events"), "SIGHUP") == 2 })
 	if e := inside("hook", "slow"); e.code != exitLate {
 		t.Error(e)
 	}
@@ -166,7 +168,7 @@ func seccompDenies(t *testing.T, call int, errno syscall.Errno) {
 	// Of an exec'd hook that is stopped, nothing is left.
 	alone := newSandbox(t, "hooks: {slow: {steps: [{exec: [sh, -c, 'setsid sleep 600 & sleep 602']}]}}\n")
 	called := alone.begin(exec.Command(denying[0], append(denying[1:], alone.binary, "hook", "slow")...))
-	eventually(t, "its step runs", func() bool { return alone.count("sleep 600") == 1 && alone.count("sleep 602") == 1 })
+	testutil.Eventually(t, "its step runs", func() bool { return alone.count("sleep 600") == 1 && alone.count("sleep 602") == 1 })
 	called.signal(t, syscall.SIGTERM)
 	if e := called.wait(t); e.code != 143 {
 		t.Error(e)
@@ -190,7 +192,7 @@ func TestStartSaysWhatCannotBeSignalled(t *testing.T) {
 		cmd := exec.Command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", s.binary}, args...)...)
 		cmd.Stdout = log
 		s.begin(cmd)
-		eventually(t, "the log says it", func() bool { return strings.Contains(s.read("log"), "main process cannot be signalled") })
+		testutil.Eventually(t, "the log says it", func() bool { return strings.Contains(s.read("log"), "main process cannot be signalled") })
 		contains(t, s.read("log"), "level=WARN", "(sleep) of user 0", "user 65534 lacks the capability CAP_KILL")
 	}
 }

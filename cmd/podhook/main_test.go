@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +16,11 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
-// The tests of this package drive the real binary: it is built once, with the
-// race detector where the tests have it. plain is built without, for tests that
-// start it hundreds of times.
+// The tests of this package start the real program. plain is podhook as it is
+// shipped. binary has the race detector if the tests have it, and is slower.
 var binary, plain string
 
 func TestMain(m *testing.M) {
@@ -38,16 +37,15 @@ func withBinary(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	// Users other than root start it too.
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if plain, err = testutil.Build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	plain, binary = filepath.Join(dir, "plain"), filepath.Join(dir, "podhook")
-	for path, flags := range map[string][]string{plain: nil, binary: raceFlags()} {
-		args := append(append([]string{"build", "-o", path}, flags...), ".")
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(args, " "), err, out)
+	binary = plain
+	if raceDetector {
+		binary = filepath.Join(dir, "race")
+		if out, err := exec.Command("go", "build", "-race", "-o", binary, ".").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "go build -race: %v\n%s", err, out)
 			return 1
 		}
 	}
@@ -175,7 +173,7 @@ func (s *sandbox) begin(cmd *exec.Cmd) *running {
 		_ = cmd.Process.Kill()
 		select {
 		case <-r.done:
-		case <-time.After(patience):
+		case <-time.After(testutil.Patience):
 			s.t.Errorf("%v: its output is still open", cmd.Args)
 		}
 	})
@@ -186,8 +184,8 @@ func (r *running) wait(t testing.TB) ended {
 	t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(patience):
-		t.Fatalf("%v has not ended after %v", r.cmd.Args, patience)
+	case <-time.After(testutil.Patience):
+		t.Fatalf("%v has not ended after %v", r.cmd.Args, testutil.Patience)
 	}
 	var exit *exec.ExitError
 	if r.err != nil && !errors.As(r.err, &exit) {
@@ -332,7 +330,7 @@ func (s *sandbox) count(line string) int {
 func (s *sandbox) worker() int {
 	s.t.Helper()
 	found := 0
-	eventually(s.t, "the worker runs", func() bool {
+	testutil.Eventually(s.t, "the worker runs", func() bool {
 		for _, pid := range s.alive() {
 			if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
 				found = pid
@@ -343,36 +341,10 @@ func (s *sandbox) worker() int {
 	return found
 }
 
-// patience bounds every wait for what should come at once, on a slow machine.
-const patience = 40 * time.Second
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for !is() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 // gone waits until none of the sandbox's processes lives any more.
 func (s *sandbox) gone() {
 	s.t.Helper()
-	eventually(s.t, "all processes have ended", func() bool { return len(s.alive()) == 0 })
-}
-
-// between asserts an elapsed time. The upper bound tells right from wrong, it is
-// no measure of speed.
-func between(t testing.TB, elapsed, least, most time.Duration) {
-	t.Helper()
-	if elapsed < least || elapsed > most {
-		t.Errorf("took %v, want between %v and %v", elapsed, least, most)
-	}
+	testutil.Eventually(s.t, "all processes have ended", func() bool { return len(s.alive()) == 0 })
 }
 
 func contains(t testing.TB, text string, parts ...string) {

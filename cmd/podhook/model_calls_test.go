@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // act does one thing at random.
@@ -66,7 +68,7 @@ func (m *model) get(hook string, patience time.Duration) {
 		url += "?wait=false"
 	}
 	m.callers.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), testutil.Patience)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

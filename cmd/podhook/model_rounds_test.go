@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // serves is podhook serve, which is started again whenever it has ended: within one
@@ -99,7 +101,7 @@ func (m *model) logged(cmd *exec.Cmd) *running {
 
 // listens waits until the agent listens or has ended.
 func (m *model) listens(agent *running) {
-	eventually(m.s.t, "the agent listens", func() bool {
+	testutil.Eventually(m.s.t, "the agent listens", func() bool {
 		if agent.over() {
 			return true
 		}
@@ -118,11 +120,11 @@ func (m *model) listens(agent *running) {
 func (m *model) settle() {
 	m.behave(0.01, 0, false)
 	for _, hook := range slices.Sorted(maps.Keys(modelSteps())) {
-		eventually(m.s.t, hook+" succeeds when nothing disturbs it", func() bool {
+		testutil.Eventually(m.s.t, hook+" succeeds when nothing disturbs it", func() bool {
 			return m.ended() || m.s.begin(m.command("hook", hook)).wait(m.s.t).code == 0
 		})
 	}
-	eventually(m.s.t, "nothing is left of any run", func() bool {
+	testutil.Eventually(m.s.t, "nothing is left of any run", func() bool {
 		return !slices.ContainsFunc(m.s.alive(), func(pid int) bool {
 			environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 			return strings.Contains(string(environ), "\x00PODHOOK_RUN_ID=")

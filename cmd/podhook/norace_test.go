@@ -2,5 +2,4 @@
 
 package main
 
-// raceFlags build the tested binary as the test itself was built.
-func raceFlags() []string { return nil }
+const raceDetector = false

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // gated is a hook that says that it began and then waits for the file "go".
@@ -23,7 +24,7 @@ const gated = `hooks:
 // began waits until the gated hook has begun so many times.
 func (s *sandbox) began(times int) {
 	s.t.Helper()
-	eventually(s.t, fmt.Sprintf("the hook has begun %d times", times), func() bool {
+	testutil.Eventually(s.t, fmt.Sprintf("the hook has begun %d times", times), func() bool {
 		return strings.Count(s.read("ran"), "began") == times
 	})
 }
@@ -31,7 +32,7 @@ func (s *sandbox) began(times int) {
 // waiting waits until so many processes wait for the hook's lock.
 func (s *sandbox) waiting(hook string, count int) {
 	s.t.Helper()
-	eventually(s.t, fmt.Sprintf("%d callers wait for hook %s", count, hook), func() bool {
+	testutil.Eventually(s.t, fmt.Sprintf("%d callers wait for hook %s", count, hook), func() bool {
 		var st syscall.Stat_t
 		if syscall.Stat(s.path("state/hooks/"+hook+"/lock"), &st) != nil {
 			return false
@@ -204,7 +205,7 @@ func TestJoinerTakesOverFromAKilledOwner(t *testing.T) {
 func ownWorker(t *testing.T, call *running) (kill func()) {
 	t.Helper()
 	var pids []int
-	eventually(t, "the caller has one child", func() bool {
+	testutil.Eventually(t, "the caller has one child", func() bool {
 		pids = children(call.cmd.Process.Pid) // proc_pid_children(5): a look can miss some
 		return len(pids) == 1
 	})
@@ -305,6 +306,6 @@ func TestHookWithoutStepsSucceeds(t *testing.T) {
 			contains(t, e.stdout, "succeeded", "0 steps")
 			contains(t, s.expect(0, args...).stdout, "succeeded already")
 		}
-		between(t, time.Since(began), 0, 20*time.Second)
+		testutil.Within(t, time.Since(began), 0, 20*time.Second)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // kubelet puts all that an exec prints into the pod's status (kubelet.md), so it
@@ -29,7 +31,7 @@ func TestExecPrintsABoundedSummary(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, exit %d", name, code), func(t *testing.T) {
 				s := newSandbox(t, fmt.Sprintf("hooks: {prestart: {steps: [{name: print, %s}]}}\n", script(fmt.Sprintf("%s; exit %d", text, code))))
 				e := s.expect(code, "prestart")
-				between(t, e.elapsed, 0, 20*time.Second)
+				testutil.Within(t, e.elapsed, 0, 20*time.Second)
 				all := e.stdout + e.stderr
 				if len(all) > 2048 || !utf8.ValidString(all) {
 					t.Errorf("%d bytes on stdout and stderr, valid UTF-8 %v", len(all), utf8.ValidString(all))
@@ -148,7 +150,7 @@ func TestLogsFollow(t *testing.T) {
     - exec: [sh, -c, 'echo one; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo two; exit 5']
 `)
 	hook := s.start("prestart")
-	eventually(t, "the first line is there", func() bool { return strings.Contains(s.run("logs", "prestart").stdout, "one") })
+	testutil.Eventually(t, "the first line is there", func() bool { return strings.Contains(s.run("logs", "prestart").stdout, "one") })
 	r, w := pipe(t)
 	cmd := s.command("logs", "-f", "prestart")
 	cmd.Stdout = w

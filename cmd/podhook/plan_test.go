@@ -10,6 +10,7 @@ import (
 
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func (s *sandbox) plan(args ...string) hooks.Preview {
@@ -126,7 +127,7 @@ func TestPlanRunsNothing(t *testing.T) {
 		t.Errorf("--force: %+v", p)
 	}
 	going := s.start("hook", "own")
-	eventually(t, "the run goes on", func() bool {
+	testutil.Eventually(t, "the run goes on", func() bool {
 		rec, ok := s.lastRun("own")
 		return ok && rec.Outcome == state.Running
 	})

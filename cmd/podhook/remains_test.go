@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // leaving is a hook whose second step leaves processes that nothing but their
@@ -50,9 +51,9 @@ func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
 			kill := way(s)
 			s.began(1)
 			both := func() bool { return s.count("sleep 1002") == 1 && s.count("sleep 1003") == 1 }
-			eventually(t, "both processes are there", both)
+			testutil.Eventually(t, "both processes are there", both)
 			kill()
-			eventually(t, "the run is interrupted", func() bool { return s.record("prestart").Outcome == state.Interrupted })
+			testutil.Eventually(t, "the run is interrupted", func() bool { return s.record("prestart").Outcome == state.Interrupted })
 			if !both() {
 				t.Fatalf("the dead run has left %q", commandLines(s.alive()))
 			}

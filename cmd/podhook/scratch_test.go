@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // An image of podhook alone: no shell, no /proc, no /dev, no /etc. Every kind of
@@ -51,10 +52,8 @@ hooks:
 func TestScratch(t *testing.T) {
 	needsRoot(t)
 	root := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(root, "podhook"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if _, err := testutil.Build(root); err != nil {
+		t.Fatal(err)
 	}
 	// The only interpreter that there can be is podhook: one script the kernel
 	// starts by it, and one without execute bit podhook itself.
@@ -103,7 +102,7 @@ func TestScratch(t *testing.T) {
 		t.Helper()
 		return readRecord(t, filepath.Join(root, "state"), hook)
 	}
-	eventually(t, "prestart ends", func() bool {
+	testutil.Eventually(t, "prestart ends", func() bool {
 		select {
 		case <-r.done:
 			t.Fatal(r.wait(t))
@@ -115,7 +114,7 @@ func TestScratch(t *testing.T) {
 	allSucceeded(t, record("prestart"), 17)
 	r.signal(t, syscall.SIGTERM)
 	e := r.wait(t)
-	between(t, e.elapsed, 0, 30*time.Second)
+	testutil.Within(t, e.elapsed, 0, 30*time.Second)
 	allSucceeded(t, record("shutdown"), 3)
 	if e.code != 143 {
 		t.Errorf("%v, want code 143", e)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const drains = `hooks:
@@ -25,7 +27,7 @@ func (s *sandbox) logging() (*running, string) {
 	cmd.Stdout = log
 	agent := s.begin(cmd)
 	address := ""
-	eventually(s.t, "the agent listens", func() bool {
+	testutil.Eventually(s.t, "the agent listens", func() bool {
 		if m := listens.FindStringSubmatch(s.read("log")); m != nil {
 			address = m[1]
 		}
@@ -52,11 +54,11 @@ func TestHangupOfServe(t *testing.T) {
 	agent, address := s.logging()
 	for n := 1; n <= 2; n++ { // the file has not changed
 		agent.signal(t, syscall.SIGHUP)
-		eventually(t, "the configuration is read again", func() bool { return strings.Count(s.read("log"), "configuration read again") == n })
+		testutil.Eventually(t, "the configuration is read again", func() bool { return strings.Count(s.read("log"), "configuration read again") == n })
 	}
 	s.configure("hooks: {shutdown: {stepps: []}}\n")
 	agent.signal(t, syscall.SIGHUP)
-	eventually(t, "a broken one is refused", func() bool { return strings.Contains(s.read("log"), "configuration refused") })
+	testutil.Eventually(t, "a broken one is refused", func() bool { return strings.Contains(s.read("log"), "configuration refused") })
 	if a, err := get(address, "/shutdown"); err != nil || a.Outcome != "succeeded" || !s.exists("drained") {
 		t.Errorf("%+v, %v: the last good configuration is not in force", a, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // sidecarPod is a pod with a shared PID namespace: podhook serve in a container of
@@ -69,7 +71,7 @@ func (p *sidecarPod) restart() {
 
 func (p *sidecarPod) ready() bool {
 	p.t.Helper()
-	client := http.Client{Timeout: patience}
+	client := http.Client{Timeout: testutil.Patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + p.agent.address + "/readyz")
 	if err != nil {
@@ -149,7 +151,7 @@ func TestSidecarThatHasLostItsState(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.serve()
-	eventually(t, "the pod is ready again", p.ready)
+	testutil.Eventually(t, "the pod is ready again", p.ready)
 	p.expect("without its state", true, "prestart", "prestart")
 	contains(t, p.agent.exec("status", "-o", "json").stdout, `"trigger": "start"`)
 }
@@ -180,7 +182,7 @@ func TestPostStartBeforeTheMainProcess(t *testing.T) {
 	p.call()
 	p.expect("without a main process", true, "prestart")
 	p.write("go", "", 0o644)
-	eventually(t, "the main process is there", p.mainIsThere)
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
 	p.expect("with one", true, "prestart")
 	p.restart()
 	p.expect("killed and started again", true, "prestart")
@@ -194,7 +196,7 @@ func TestPostStartBeforeTheMainProcess(t *testing.T) {
 	p.call()
 	p.expect("called for a new one", true, "prestart", "prestart")
 	p.write("go", "", 0o644)
-	eventually(t, "the main process is there", p.mainIsThere)
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
 	p.expect("with its main process", true, "prestart", "prestart")
 }
 
@@ -213,7 +215,7 @@ func TestMainContainerThatFailsBeforeItsMainProcess(t *testing.T) {
 	p.entry()
 	p.call()
 	p.write("go", "", 0o644)
-	eventually(t, "the main process is there", p.mainIsThere)
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
 	p.expect("the second start", true, "prestart", "prestart")
 }
 
@@ -235,14 +237,14 @@ func TestRunForAnEarlierMainContainerIsNotJoined(t *testing.T) {
 		answers <- a
 	}
 	go call()
-	eventually(t, "prestart runs", func() bool { return p.read("ran") == "begin\n" })
+	testutil.Eventually(t, "prestart runs", func() bool { return p.read("ran") == "begin\n" })
 	p.end(first)
 	p.web()
 	go call()
 	if a := <-answers; a.Outcome != "interrupted" || !strings.Contains(a.Reason, "container has been restarted") {
 		t.Errorf("for the first one: %+v", a)
 	}
-	eventually(t, "prestart runs again", func() bool { return p.read("ran") == "begin\nbegin\n" })
+	testutil.Eventually(t, "prestart runs again", func() bool { return p.read("ran") == "begin\nbegin\n" })
 	p.write("go", "", 0o644)
 	if a := <-answers; a.Outcome != "succeeded" || a.Joined || a.Already {
 		t.Errorf("for the second one: %+v", a)
@@ -288,7 +290,7 @@ func TestSidecarOfAJob(t *testing.T) {
 	p.env = append(p.env, "PODHOOK_GRACE_PERIOD=100s")
 	p.serve()
 	job := p.web()
-	eventually(t, "the main process is there", p.mainIsThere)
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
 	p.call()
 	p.end(job)
 	began := time.Now()
@@ -296,7 +298,7 @@ func TestSidecarOfAJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-p.agent.run.done
-	between(t, time.Since(began), 0, 30*time.Second)
+	testutil.Within(t, time.Since(began), 0, 30*time.Second)
 	if !p.exists("deregistered") {
 		t.Error("the other steps were not done")
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const drained = `hooks:
@@ -41,7 +43,7 @@ func (s *sandbox) notRecorded(run func(args ...string) ended, reasons ...string)
 	if got := s.read("ran"); got != "shutdown\n" {
 		s.t.Errorf("ran %q, want the drain", got)
 	}
-	between(s.t, e.elapsed, 0, 15*time.Second)
+	testutil.Within(s.t, e.elapsed, 0, 15*time.Second)
 }
 
 func TestStateThatCannotBeMade(t *testing.T) {

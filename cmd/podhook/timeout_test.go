@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // In each of these a step would take far longer than its time.
@@ -82,13 +83,13 @@ func TestTimeouts(t *testing.T) {
 			t.Parallel()
 			s := newSandbox(t, "hooks:\n  "+c.hook+":\n    "+c.yaml+"\n", c.env...)
 			e := s.expect(124, c.hook)
-			between(t, e.elapsed, c.least, c.least+20*time.Second)
+			testutil.Within(t, e.elapsed, c.least, c.least+20*time.Second)
 			contains(t, e.stderr, "podhook: hook "+c.hook+" timed out", c.reason)
 			rec := s.record(c.hook)
 			if rec.Outcome != state.TimedOut {
 				t.Errorf("recorded as %s", rec.Outcome)
 			}
-			between(t, rec.End.Sub(rec.Start), c.least, c.most)
+			testutil.Within(t, rec.End.Sub(rec.Start), c.least, c.most)
 			if c.kill > 0 && (rec.Totals.Kills["SIGKILL"] < c.kill || rec.Totals.Kills["SIGTERM"] != 1) {
 				t.Errorf("signals counted: %v, want SIGTERM once and SIGKILL %d times", rec.Totals.Kills, c.kill)
 			}
@@ -112,7 +113,7 @@ func TestTimedOutStepThatMayFail(t *testing.T) {
     - {name: next, exec: [sh, -c, 'echo next >>"$DIR/ran"']}
 `)
 	e := s.expect(124, "prestart")
-	between(t, e.elapsed, 300*time.Millisecond, 15*time.Second)
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 15*time.Second)
 	if got := s.read("ran"); got != "next\n" {
 		t.Errorf("ran %q, want the step after it", got)
 	}

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // rehearsedRun is one life of a container whose entrypoint is podhook run.
@@ -55,9 +55,9 @@ const gateAndDrain = `hooks:
 // The entrypoint beside kubelet's hooks, by kubelet's rules, with the real binary.
 func TestPodhookAsAnEntrypoint(t *testing.T) {
 	t.Parallel()
-	podhook := filepath.Join(t.TempDir(), "podhook")
-	if out, err := exec.Command("go", "build", "-o", podhook, "../podhook").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	podhook, err := testutil.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	all := []string{"this is prestart", "this is shutdown", "this is poststop"}
 	good := []string{"ready", "finished", "no-failed-hooks", "no-sigkill", "exit=0"}

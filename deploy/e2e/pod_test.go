@@ -18,6 +18,7 @@ import (
 
 	"github.com/podhook/podhook/cmd/rehearse/docker"
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // limit bounds one life of a pod.
@@ -185,7 +186,7 @@ func (s *starter) start(c kubelet.Container) kubelet.Process {
 // said waits until a container has printed a line with the text in it.
 func (s *starter) said(text string) {
 	s.t.Helper()
-	eventually(s.t, "a line with "+text, func() bool {
+	testutil.Eventually(s.t, "a line with "+text, func() bool {
 		return slices.ContainsFunc(s.lines(), func(l string) bool { return strings.Contains(l, text) })
 	})
 }
@@ -222,16 +223,6 @@ func get(t *testing.T, p kubelet.Process, portAndPath string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if is() {
-			return
-		}
-	}
-	t.Fatalf("30 s without %s", what)
 }
 
 // docker runs a docker command that must succeed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podhook/podhook/cmd/rehearse/docker"
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Exec, HTTP and a signal at the same moment: one run, and everybody gets its
@@ -73,7 +74,7 @@ func TestDockerStop(t *testing.T) {
 		script("trap 'echo got TERM; exit 7' TERM; echo up; while :; do sleep 0.1; done")...)
 	id := engine(t, args...)
 	defer engine(t, "rm", "--force", id)
-	eventually(t, "up", func() bool { return strings.Contains(engine(t, "logs", id), "up") })
+	testutil.Eventually(t, "up", func() bool { return strings.Contains(engine(t, "logs", id), "up") })
 	start := time.Now()
 	engine(t, "stop", "--time", "20", id)
 	wantBetween(t, "docker stop returned", time.Since(start).Seconds(), 1, 10)
@@ -160,7 +161,7 @@ func TestAgentKilledInTheMiddleOfARun(t *testing.T) {
 		status, _ := get(t, p, ":8080/shutdown")
 		answered <- status
 	}()
-	eventually(t, "the second step", func() bool { return strings.Contains(read(t, out, "steps"), "second") })
+	testutil.Eventually(t, "the second step", func() bool { return strings.Contains(read(t, out, "steps"), "second") })
 	if code, output := run(t, p, "sh", "-c", "kill -KILL $(cat /out/agent)"); code != 0 {
 		t.Fatalf("exit code %d: %s", code, output)
 	}

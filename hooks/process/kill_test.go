@@ -10,25 +10,17 @@ import (
 
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const timeout = 300 * time.Millisecond
-
-// within checks that a run took at least its timeout, and not as long as what
-// hung would have.
-func within(t testing.TB, what string, took, least time.Duration) {
-	t.Helper()
-	if took < least || took > least+5*time.Second {
-		t.Errorf("%s: it took %v, want a bit more than %v", what, took, least)
-	}
-}
 
 // A killed leader leaves its children holding the pipe: a run ends all the same.
 func TestTimeoutDoesNotWaitForThePipe(t *testing.T) {
 	r := newReaper(t)
 	began := time.Now()
 	got := runFor(t, r, timeout, shell("sleep 30 & wait", nil))
-	within(t, "run", time.Since(began), timeout)
+	testutil.Within(t, time.Since(began), timeout, timeout+5*time.Second)
 	if got.Stopped != process.TimedOut || got.Signal != syscall.SIGTERM || got.ExitCode != 143 {
 		t.Errorf("%+v, want timed out, ended by SIGTERM", got)
 	}
@@ -65,7 +57,7 @@ func TestNothingSurvivesATimeout(t *testing.T) {
 			spec.Env = append(spec.Env, "P="+file)
 			began := time.Now()
 			got := runFor(t, r, timeout, spec)
-			within(t, "run", time.Since(began), timeout)
+			testutil.Within(t, time.Since(began), timeout, timeout+5*time.Second)
 			if got.Stopped != process.TimedOut || got.Survivors != 0 || got.Background {
 				t.Errorf("%+v", got)
 			}
@@ -100,7 +92,7 @@ func TestKillAfter(t *testing.T) {
 		began := time.Now()
 		got := runFor(t, r, timeout, spec)
 		took := time.Since(began)
-		within(t, c.name, took, c.least)
+		testutil.Within(t, took, c.least, c.least+5*time.Second)
 		if c.sent.Kill == 0 && took >= timeout+killAfter {
 			t.Errorf("%s: it took %v, though nobody was to be killed", c.name, took)
 		}
@@ -202,7 +194,7 @@ func TestWithoutPidfds(t *testing.T) {
 	spec.Env = append(spec.Env, "P="+file)
 	began := time.Now()
 	got := runFor(t, r, timeout, spec)
-	within(t, "run", time.Since(began), timeout+spec.KillAfter)
+	testutil.Within(t, time.Since(began), timeout+spec.KillAfter, timeout+spec.KillAfter+5*time.Second)
 	if pid := awaitPids(t, file, 1)[0]; got.Stopped != process.TimedOut || got.Survivors != 0 || alive(pid) {
 		t.Errorf("%+v, stray alive: %v", got, alive(pid))
 	}
@@ -224,7 +216,7 @@ func TestHydra(t *testing.T) {
 			spec.Env = append(spec.Env, "G="+dir+"/generation")
 			began := time.Now()
 			got := runFor(t, r, timeout, spec)
-			within(t, "run", time.Since(began), timeout)
+			testutil.Within(t, time.Since(began), timeout, timeout+5*time.Second)
 			if got.Survivors != 0 {
 				t.Errorf("%+v", got)
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // opened is what a process in a container found.
@@ -148,7 +149,7 @@ func (p *pod) start(t *testing.T, k kind) *container {
 	if k.ownPIDs {
 		c.pid = onlyChild(t, c.pid)
 	}
-	eventually(t, "sleep runs in the container", func() bool {
+	testutil.Eventually(t, "sleep runs in the container", func() bool {
 		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c.pid))
 		return strings.TrimSpace(string(comm)) == "sleep"
 	})

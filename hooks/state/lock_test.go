@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // childHold takes the lock and keeps it until its stdin ends.
@@ -220,7 +222,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 	if err := next.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "nobody holds the lock", func() bool {
+	testutil.Eventually(t, "nobody holds the lock", func() bool {
 		busy, err := h.Busy()
 		return err == nil && !busy
 	})
@@ -295,7 +297,7 @@ func TestLockOfARemovedDirectoryDoesNotCount(t *testing.T) {
 	old := mustLock(t, h)
 	waiter := make(chan *Lock, 1)
 	go func() { waiter <- mustLock(t, h) }()
-	eventually(t, "the waiter waits", func() bool { return len(h.waiting) == 1 })
+	testutil.Eventually(t, "the waiter waits", func() bool { return len(h.waiting) == 1 })
 	if err := os.RemoveAll(filepath.Join(s.Dir(), "hooks")); err != nil {
 		t.Fatal(err)
 	}

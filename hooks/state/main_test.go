@@ -100,19 +100,6 @@ func (r *running) kill() {
 	}
 }
 
-// eventually waits for a condition that must come true.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if is() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10s: %s", what)
-		}
-	}
-}
-
 func testStore(t testing.TB, o Options) *Store {
 	t.Helper()
 	if o.Dir == "" {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 var testTime = time.Date(2030, 1, 2, 3, 4, 5, 678_900_000, time.FixedZone("", 3600))
@@ -292,7 +294,7 @@ func TestFollowUntilTheRunEnds(t *testing.T) {
 		line := "line " + strconv.Itoa(i)
 		fmt.Fprintln(run.in, line)
 		want += keptLine("step", "stdout", line)
-		eventually(t, "the line is followed", func() bool { return got.String() == want })
+		testutil.Eventually(t, "the line is followed", func() bool { return got.String() == want })
 	}
 	select {
 	case err := <-done:

@@ -3,8 +3,10 @@ package hooks
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +39,95 @@ func (b *bench) call(r *Runner, name string, req Request, outcome state.Outcome,
 		b.t.Fatalf("%s: %+v, %v; want %s, already %v", name, result, err, outcome, already)
 	}
 	return result
+}
+
+// A forced call that joins another one's look at an old success gets a run.
+func TestForcedJoinsALook(t *testing.T) {
+	b := newBench(t, hook("- {name: a, sleep: 1ms}\n"))
+	old := b.call(b.Runner, "demo", Request{}, state.Succeeded, false).Record.RunID
+	for what, after := range map[string]func(lock *state.Lock){
+		"nothing ran": func(*state.Lock) {},
+		"a run ended before it": func(lock *state.Lock) {
+			now := time.Now()
+			rec := state.Record{RunID: "r1", Start: now, Outcome: state.Succeeded, End: &now}
+			if err := lock.Write(rec); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		lock, ok, err := b.beside().Store.Hook("demo").TryLock()
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		plain, _, err := b.Start("demo", Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the plain call waits", func() bool { return waits(t, b.path("state/hooks/demo/lock")) })
+		after(lock)
+		called := time.Now()
+		forced, joined, err := b.Start("demo", Request{Force: true})
+		if err != nil || !joined {
+			t.Fatalf("joined %v, %v", joined, err)
+		}
+		_ = lock.Unlock()
+		for _, f := range []*Flight{plain, forced} {
+			result, err := f.Wait(t.Context())
+			if rec := result.Record; err != nil || result.Already || rec.RunID == old || rec.End.Before(called) {
+				t.Errorf("%s: %+v, %v, want a new run", what, result, err)
+			}
+		}
+	}
+}
+
+// waits says whether somebody waits for a flock of the file.
+func waits(t *testing.T, path string) bool {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(locks)) {
+		if strings.Contains(line, "->") && strings.Contains(line, fmt.Sprintf(":%d ", st.Ino)) {
+			return true
+		}
+	}
+	return false
+}
+
+// forceAtEnd calls the hook by force when its first run has ended, but is not
+// answered yet.
+type forceAtEnd struct {
+	nobody
+	once   sync.Once
+	force  func()
+	called time.Time
+}
+
+func (o *forceAtEnd) Ended(state.Record) {
+	o.once.Do(func() { o.called = time.Now(); o.force() })
+}
+
+func TestForcedDoesNotJoinARunThatHasEnded(t *testing.T) {
+	o := &forceAtEnd{}
+	b := newBench(t, hook("- {name: a, sleep: 1ms}\n"), func(options *Options) { options.Observer = o })
+	var forced *Flight
+	o.force = func() {
+		var joined bool
+		var err error
+		if forced, joined, err = b.Start("demo", Request{Force: true}); err != nil || joined {
+			t.Errorf("joined %v, %v", joined, err)
+		}
+	}
+	first := b.run()
+	result, err := forced.Wait(t.Context())
+	if rec := result.Record; err != nil || rec.Outcome != state.Succeeded || rec.RunID == first.RunID || rec.End.Before(o.called) {
+		t.Errorf("%+v, %v, want another run than %s", result, err, first.RunID)
+	}
 }
 
 // A forced call gets a run that has ended since: one that it has begun, or one that
@@ -188,17 +279,26 @@ func TestWithoutAStateTheDrainIsDoneOnce(t *testing.T) {
 	}
 }
 
-// A state that is full for a while costs a run nothing.
+// A state that is full for a while costs a run nothing: neither its success nor what
+// is seen of it.
 func TestSpaceThatComesBack(t *testing.T) {
-	b := newBench(t, hook(`
-- {name: fill, exec: [sh, -c, "rm DIR/state/hooks/demo/spare*; head -c 1000000 /dev/zero >DIR/state/filler; true"]}
-- {name: more, exec: [sh, -c, "test -s DIR/state/filler"]}
+	const (
+		fill = `
+- {name: fill, exec: [sh, -c, "rm DIR/state/hooks/demo/spare*; head -c 1000000 /dev/zero >DIR/state/filler; test -s DIR/state/filler"]}
+- {name: more, exec: ["true"]}
 - {name: free, exec: [rm, DIR/state/filler]}
-- {name: last, exec: ["true"]}
-`))
-	b.mountState("size=64k,mode=700")
-	b.expect(state.Succeeded, "fill succeeded", "more succeeded", "free succeeded", "last succeeded")
-	b.call(b.beside(), "demo", Request{}, state.Succeeded, true)
+`
+		last = `- {name: last, exec: [grep, '"name":"last","kind":"exec","outcome":"running"', DIR/state/hooks/demo/run.json]}
+`
+	)
+	for _, steps := range [][]string{{fill}, {fill, last}} {
+		b := newBench(t, hook(strings.Join(steps, "")))
+		b.mountState("size=64k,mode=700")
+		if rec := b.run(); rec.Outcome != state.Succeeded {
+			t.Errorf("%s: %s", rec.Outcome, rec.Reason)
+		}
+		b.call(b.beside(), "demo", Request{}, state.Succeeded, true)
+	}
 }
 
 // To be told of a success no file need be made.

@@ -223,15 +223,8 @@ func TestOnceChosenItStays(t *testing.T) {
 			if s.Dir() != dir || mustRead(t, s.Hook("prestart")).RunID != "r1" {
 				t.Errorf("%+v: %s, want %s", o, s.Dir(), dir)
 			}
-			l, ok, err := s.Hook("prestart").TryLock()
-			if err != nil || !ok {
-				t.Fatalf("a lock on it: %v, %v", ok, err)
-			}
-			if err := l.Write(Record{RunID: "r2", Outcome: Running}); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) {
-				t.Errorf("a record on it: %v", err)
-			}
-			if err := l.Unlock(); err != nil {
-				t.Errorf("unlock: %v", err)
+			if _, _, err := s.Hook("prestart").TryLock(); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("a lock on it: %v", err)
 			}
 		}
 	}

@@ -114,25 +114,12 @@ func (h *Hook) openLock() (*Lock, error) {
 		unix.Close(dirfd)
 		return nil, err
 	}
-	fd, err := h.openLockAt(dirfd)
+	fd, err := h.store.createTrusted(dirfd, h.dir, "lock")
 	if err != nil {
 		unix.Close(dirfd)
 		return nil, err
 	}
 	return &Lock{hook: h, fd: fd, dirfd: dirfd}, nil
-}
-
-// openLockAt opens the lock file and makes it where it is missing. On a file system
-// that has become read-only it is opened for reading: a success that is recorded
-// there counts on.
-func (h *Hook) openLockAt(dirfd int) (int, error) {
-	fd, err := h.store.createTrusted(dirfd, h.dir, "lock")
-	if errors.Is(err, unix.EROFS) {
-		if readable, _, err := h.store.openTrusted(h.lockPath()); err == nil {
-			return readable, nil
-		}
-	}
-	return fd, err
 }
 
 // take takes the flock, and an open-file-description lock beside it: unlike a
@@ -147,8 +134,7 @@ func (l *Lock) take(how int) (bool, error) {
 	}
 	seen := unix.Flock_t{Type: unix.F_WRLCK}
 	_, err = retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(l.fd), unix.F_OFD_SETLK, &seen) })
-	// EBADF: the file is open for reading only, where nobody can run anything.
-	if err != nil && err != unix.EINVAL && err != unix.EBADF {
+	if err != nil && err != unix.EINVAL {
 		return false, pathError("fcntl", l.hook.lockPath(), err)
 	}
 	return true, nil

@@ -35,15 +35,15 @@ func TestFullDiskWithSpares(t *testing.T) {
 				t.Fatalf("%v, reserved %v", err, h.Reserved())
 			}
 			c.fill(t, dir)
+			if err := l.Progress(Record{RunID: "r1", Outcome: Running}); !errors.Is(err, unix.ENOSPC) || !h.Reserved() {
+				t.Errorf("Progress: %v, reserved %v: it is not for records that another one follows", err, h.Reserved())
+			}
 			// A record that does not fit loses what only people need.
 			r := Record{RunID: "r1", Outcome: Running}
 			for range 100 {
 				r.Steps = append(r.Steps, StepRecord{Name: "s", Outcome: Succeeded, Tail: []string{strings.Repeat("x", 500)}})
 			}
 			r.Steps = append(r.Steps, StepRecord{Name: "once", Once: true, Outcome: Succeeded, Tail: []string{"x"}}, StepRecord{Name: "bad", Outcome: Failed, Error: "why"})
-			if err := l.Progress(r); !errors.Is(err, unix.ENOSPC) || !h.Reserved() {
-				t.Errorf("Progress: %v, reserved %v: it is not for records that another one follows", err, h.Reserved())
-			}
 			mustWrite(t, l, r)
 			got := mustRead(t, h)
 			if got.RunID != "r1" || len(got.Steps) != 2 || !got.Steps[0].Once || got.Steps[1].Error != "why" {

@@ -101,21 +101,24 @@ func TestTrustedGroups(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root has a group to lose")
 	}
-	if !trusted(&unix.Stat_t{Mode: 0o660}) || trusted(&unix.Stat_t{Mode: 0o660, Gid: 2000}) {
-		t.Error("root trusts its own group and no other")
-	}
-	child := command(t.Context(), "trusted")
-	child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000, Groups: []uint32{2000}}}
-	if out, err := child.Output(); err != nil || string(out) != "[true true true false false false]\n" {
-		t.Errorf("as an ordinary user: %s, %v", out, err)
+	for uid, want := range map[uint32]string{
+		1000: "[true true true true false false false]\n",
+		0:    "[false false true true false false false]\n",
+	} {
+		child := command(t.Context(), "trusted")
+		child.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: 1000, Groups: []uint32{2000}}}
+		if out, err := child.Output(); err != nil || string(out) != want {
+			t.Errorf("uid %d: %s, %v, want %s", uid, out, err, want)
+		}
 	}
 }
 
 func childTrusted() error {
+	own := uint32(os.Geteuid())
 	var got []bool
 	for _, st := range []unix.Stat_t{
-		{Uid: 1000, Gid: 1000, Mode: 0o660}, {Uid: 1000, Gid: 2000, Mode: 0o660}, {Uid: 0, Gid: 3000, Mode: 0o600},
-		{Uid: 1000, Gid: 3000, Mode: 0o660}, {Uid: 1001, Gid: 1000, Mode: 0o600}, {Uid: 1000, Gid: 1000, Mode: 0o602},
+		{Uid: own, Gid: 1000, Mode: 0o660}, {Uid: own, Gid: 2000, Mode: 0o660}, {Uid: own, Gid: 0, Mode: 0o660}, {Uid: 0, Gid: 3000, Mode: 0o600},
+		{Uid: own, Gid: 3000, Mode: 0o660}, {Uid: 1001, Gid: 1000, Mode: 0o600}, {Uid: own, Gid: 1000, Mode: 0o602},
 	} {
 		got = append(got, trusted(&st))
 	}

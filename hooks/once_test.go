@@ -63,7 +63,7 @@ func TestForcedJoinsALook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the plain call waits", func() bool { return waits(t, b.path("state/hooks/demo/lock")) })
+		testutil.Eventually(t, "the plain call waits", func() bool { return waits(t, b.path("state/hooks/demo/lock")) })
 		after(lock)
 		called := time.Now()
 		forced, joined, err := b.Start("demo", Request{Force: true})

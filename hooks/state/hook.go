@@ -44,9 +44,10 @@ const markerName = "marker"
 func (h *Hook) MarkerPath() string { return filepath.Join(h.dir, markerName) }
 
 // Read returns the record of the last run in this instance, and false where
-// there is none. In a sidecar it may be one that is not Current any more. A record that says "running" while nobody holds the lock is
-// of a run whose process is gone: it is returned as Interrupted, counted as
-// such in its Totals, and its running steps too. The caller owns what it gets.
+// there is none. In a sidecar it may be one that is not Current any more. A record
+// that says "running" while nobody holds the lock is of a run whose process is gone:
+// it is returned as Interrupted, counted as such in its Totals, and its running steps
+// too. The caller owns what it gets.
 //
 // A record of this instance that is broken or of another version is a
 // *RecordError. One that another user has made or can change is an *OwnerError.

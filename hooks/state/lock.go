@@ -47,7 +47,7 @@ func (h *Hook) Lock(ctx context.Context) (*Lock, error) {
 	}
 	got := make(chan result)
 	go func() {
-		l, _, err := h.acquire(unix.LOCK_EX)
+		l, _, err := h.acquire(ctx, unix.LOCK_EX)
 		<-h.waiting
 		select {
 		case got <- result{l, err}:
@@ -70,11 +70,14 @@ func (h *Hook) TryLock() (*Lock, bool, error) {
 	if h.bad != nil {
 		return nil, false, h.bad
 	}
-	return h.acquire(unix.LOCK_EX | unix.LOCK_NB)
+	return h.acquire(context.Background(), unix.LOCK_EX|unix.LOCK_NB)
 }
 
-func (h *Hook) acquire(how int) (*Lock, bool, error) {
+func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err // or a directory that was removed would be made again
+		}
 		l, err := h.openLock()
 		if err != nil {
 			return nil, false, err

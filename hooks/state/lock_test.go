@@ -314,6 +314,28 @@ func TestLockOfARemovedDirectoryDoesNotCount(t *testing.T) {
 	_ = (<-waiter).Unlock()
 }
 
+// Who waits for nobody any more does not make a directory again that was removed.
+func TestAWaiterThatHasGoneMakesNothing(t *testing.T) {
+	s := testStore(t, Options{})
+	h := s.Hook("prestart")
+	owner := mustLock(t, h)
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() { _, err := h.Lock(ctx); gone <- err }()
+	testutil.Eventually(t, "the waiter waits", func() bool { return len(h.waiting) == 1 })
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(s.Dir(), "hooks")), owner.Unlock()); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, "nobody waits", func() bool { return len(h.waiting) == 0 })
+	if _, err := os.Stat(h.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory: %v", err)
+	}
+}
+
 func TestBusyWithoutOpenFileDescriptionLocks(t *testing.T) {
 	s := testStore(t, Options{})
 	h := s.Hook("prestart")

@@ -110,33 +110,6 @@ func (e *UnknownHookError) Error() string {
 	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
 }
 
-// Flight is a call that is going on.
-type Flight struct {
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	result Result
-	err    error
-	// begun is when, by what and for which start of the container it was called.
-	begun state.Record
-
-	// The Runner's lock guards these. forced is when the newest forced call joined,
-	// zero for none; landed: what it comes to is settled, and is no answer to a forced
-	// call that comes now.
-	forced time.Time
-	landed bool
-}
-
-// Wait returns the outcome, or the error of ctx: a caller that goes away does
-// not stop the run (design: joinable).
-func (f *Flight) Wait(ctx context.Context) (Result, error) {
-	select {
-	case <-f.done:
-		return f.result, f.err
-	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
-	}
-}
-
 // Call runs a hook, joins the run that is going on or returns the outcome of
 // the one that succeeded, and waits for it as Flight.Wait does.
 func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, error) {
@@ -218,45 +191,6 @@ func find(cfg *config.Config, name string) (*config.Hook, error) {
 		return hook, nil
 	}
 	return nil, &UnknownHookError{Name: name, Known: slices.Sorted(maps.Keys(cfg.Hooks))}
-}
-
-// fly resolves the call when the one before it, which has landed, is over.
-func (r *Runner) fly(ctx context.Context, f, before *Flight, hook *config.Hook, source string, req Request) {
-	defer f.cancel(nil)
-	if before != nil {
-		<-before.done
-	}
-	f.result, f.err = r.resolve(ctx, f, hook, source, req)
-	r.mu.Lock()
-	if r.flights[hook.Name] == f {
-		delete(r.flights, hook.Name)
-	}
-	r.mu.Unlock()
-	close(f.done)
-}
-
-// settle makes an outcome that is there the flight's, that of a run which ended at
-// end. It returns false where a forced call that has joined wants a newer one.
-func (r *Runner) settle(f *Flight, end time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f.landed = !f.forced.After(end)
-	return f.landed
-}
-
-// isForced says whether a forced call has begun the flight or joined it.
-func (r *Runner) isForced(f *Flight) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !f.forced.IsZero()
-}
-
-// land settles the flight with the run of its own that ends now.
-func (r *Runner) land(f *Flight) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f.landed = true
-	return time.Now()
 }
 
 const bypassReason = "bypassed: PODHOOK_DISABLED is true"

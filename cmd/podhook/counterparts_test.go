@@ -216,7 +216,7 @@ hooks:
 		}
 	}
 	haproxy.wait(t)
-	contains(t, s.expect(0, "logs", "shutdown").stdout, `haproxy_frontend_current_sessions{proxy="web"} = 0`, "SIGUSR1 sent to the main process", "the main process has exited")
+	contains(t, s.expect(0, "logs", "shutdown").stdout, `haproxy_frontend_current_sessions{proxy="web"} = 0`, "SIGUSR1 sent to the main process", " has exited")
 
 	// HAProxy is gone; the listeners go too, so that nobody answers.
 	webFile.Close()

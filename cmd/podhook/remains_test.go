@@ -62,9 +62,7 @@ func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
 			if got := s.read("ran"); got != "began\nbegan\n" || s.count("sleep 1002")+s.count("sleep 1003") != 0 {
 				t.Errorf("ran %q beside %q", got, commandLines(s.alive()))
 			}
-			if n := s.count("sleep 1001"); n != 2 {
-				t.Errorf("%d of the 2 daemons live", n)
-			}
+			testutil.Eventually(t, "both daemons live", func() bool { return s.count("sleep 1001") == 2 })
 			contains(t, s.expect(0, "logs", "prestart").stdout, "was killed and has left ", "processes, which were ended")
 			s.open()
 		})

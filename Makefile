@@ -24,7 +24,7 @@ MODEL_TIME := 60s
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and ends with the tests that were skipped and why.
-GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname-and-test-fails --hide-summary output --
+GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname --
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(if $(shell command -v gcc cc clang 2>/dev/null),-race)

@@ -53,17 +53,17 @@ func pods(t *testing.T) []pod {
 }
 
 // manifests are the texts of all Pods and Deployments of this repository by where
-// they come from: files, what Kustomize makes of folders, and the README.
+// they come from: files, what Kustomize makes of folders, and the pages.
 func manifests(t *testing.T) map[string]string {
 	t.Helper()
-	found := map[string]string{"README.md": fromReadme(t)}
+	found := fromPages(t)
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		switch dir := filepath.Dir(path); {
 		case entry.Name() == "kustomization.yaml" && filepath.Base(dir) != "component":
-			found[dir] = kustomized(t, dir)
+			found[dir] = kustomized(t, filesys.MakeFsOnDisk(), dir)
 		case filepath.Ext(path) == ".yaml" && filepath.Base(dir) == "pods":
 			text, err := os.ReadFile(path)
 			found[path] = string(text)
@@ -77,24 +77,73 @@ func manifests(t *testing.T) map[string]string {
 	return found
 }
 
-func fromReadme(t *testing.T) string {
+// fromPages are the examples of all pages that begin with apiVersion, and, as
+// Deployments, the patches, which begin with spec.
+func fromPages(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(root + "/README.md")
+	found := map[string]string{}
+	whole, patches := 0, 0
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(text), "\n```yaml\n")[1:] {
+			block, _, _ = strings.Cut(block, "\n```")
+			source := fmt.Sprintf("%s block %d", page, i+1)
+			switch {
+			case strings.HasPrefix(block, "apiVersion:"):
+				whole++
+				found[source] = block
+			case strings.HasPrefix(block, "spec:"):
+				patches++
+				found[source] = patched(t, block)
+			}
+		}
+	}
+	if whole == 0 || patches == 0 {
+		t.Fatalf("%d manifests and %d patches are on the pages: the README has one of each", whole, patches)
+	}
+	return found
+}
+
+func pages(t *testing.T) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".md" {
+			found = append(found, path)
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for block := range strings.SplitSeq(string(text), "```yaml\n") {
-		if block, _, _ = strings.Cut(block, "```"); strings.HasPrefix(block, "apiVersion:") {
-			return block
-		}
-	}
-	t.Fatal("the README has no manifest")
-	return ""
+	return found
 }
 
-func kustomized(t *testing.T, dir string) string {
+// patched is the workload with a patch, as kubectl patch makes it.
+func patched(t *testing.T, patch string) string {
 	t.Helper()
-	out, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	workload, err := os.ReadFile("../workload/deployment.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := filesys.MakeFsInMemory()
+	for name, text := range map[string]string{
+		"deployment.yaml":    string(workload),
+		"patch.yaml":         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: any}\n" + patch,
+		"kustomization.yaml": "resources: [deployment.yaml]\npatches:\n- {path: patch.yaml, target: {kind: Deployment}}\n",
+	} {
+		if err := files.WriteFile("/"+name, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return kustomized(t, files, "/")
+}
+
+func kustomized(t *testing.T, files filesys.FileSystem, dir string) string {
+	t.Helper()
+	out, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, dir)
 	if err != nil {
 		t.Fatalf("kustomize build %s: %v", dir, err)
 	}

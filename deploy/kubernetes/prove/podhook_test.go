@@ -208,7 +208,7 @@ func (u user) agentPort(t *testing.T) int {
 	}
 	address := string(u.settings.Listen)
 	if address == "" && u.words[0] == "serve" {
-		address = ":8080" // README: serve listens on :8080 where it is unset
+		address = ":8080" // serve listens there where it is unset
 	}
 	if address == "" {
 		return 0

@@ -1,29 +1,60 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/state"
 )
 
-func readme(t *testing.T) string {
+// page is the text of a page. Examples and links of all pages are checked in
+// pages_test.go.
+func page(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
+// rows are the cells of the table of a page that begins with these columns.
+func rows(t *testing.T, path, columns string) [][]string {
+	t.Helper()
+	_, rest, found := strings.Cut(page(t, path), "\n| "+columns)
+	if !found {
+		t.Fatalf("%s has no table | %s", path, columns)
+	}
+	var cells [][]string
+	body, _, _ := strings.Cut(rest, "\n\n")
+	for _, line := range strings.Split(body, "\n")[2:] {
+		line = strings.ReplaceAll(strings.Trim(line, "| "), `\|`, "\x00")
+		row := strings.Split(line, " | ")
+		for i := range row {
+			row[i] = strings.ReplaceAll(row[i], "\x00", "|")
+		}
+		cells = append(cells, row)
+	}
+	return cells
+}
+
 var update = flag.Bool("update", false, "write the table of settings anew")
 
 // The table of settings is the struct's, row by row.
 func TestReadmeSettings(t *testing.T) {
-	text := readme(t)
+	text := page(t, "README.md")
 	var want strings.Builder
 	for _, row := range settings.Table() {
 		value := "unset"
@@ -42,16 +73,122 @@ func TestReadmeSettings(t *testing.T) {
 		return
 	}
 	if got+"\n" != want.String() {
-		t.Errorf("the README's settings are\n%s\nand those of the code (-update writes them)\n%s", got, want.String())
+		t.Errorf("the page's settings are\n%s\nand those of the code (-update writes them)\n%s", got, want.String())
 	}
 }
 
-// Every command stands in the README.
+var (
+	commandName = regexp.MustCompile("`podhook ([a-z]+)")
+	flagName    = regexp.MustCompile("(?:^|[ `\\[])(--?[A-Za-z][a-z-]*)")
+)
+
+// Every command has a row, which names the flags that its help names, and every flag
+// of a row is one that the command has.
 func TestReadmeCommands(t *testing.T) {
-	text := readme(t)
-	for _, name := range commandNames() {
-		if !strings.Contains(text, "`podhook "+name) {
-			t.Errorf("podhook %s is not in the README", name)
+	flags := map[string]map[string]bool{}
+	for _, row := range rows(t, "README.md", "command | use |") {
+		var named []string
+		for _, m := range flagName.FindAllStringSubmatch(row[0]+" "+row[1], -1) {
+			named = append(named, m[1])
+		}
+		for _, m := range commandName.FindAllStringSubmatch(row[0], -1) {
+			if flags[m[1]] == nil {
+				flags[m[1]] = map[string]bool{}
+			}
+			for _, name := range named {
+				flags[m[1]][name] = true
+			}
+		}
+	}
+	flags["run"] = map[string]bool{}
+	for _, row := range rows(t, "../../agent/README.md", "flag | does |") {
+		for _, m := range flagName.FindAllStringSubmatch(row[0], -1) {
+			flags["run"][m[1]] = true
+		}
+	}
+	for _, c := range commands() {
+		if c.summary == "" {
+			continue
+		}
+		if flags[c.name] == nil {
+			t.Errorf("podhook %s has no row", c.name)
+		}
+		for _, m := range flagName.FindAllStringSubmatch(c.args, -1) {
+			if !flags[c.name][m[1]] {
+				t.Errorf("the row of podhook %s does not name %s", c.name, m[1])
+			}
+		}
+	}
+	for command, names := range flags {
+		for name := range names {
+			if err := hasFlag(t, command, name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// hasFlag calls a command with the flag and with one that no command has, so that
+// nothing is run.
+func hasFlag(t *testing.T, command, name string) error {
+	t.Helper()
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{command, name + "=1", "--no-such-flag"}, nil, &stderr, &stderr)
+	// package flag says -x for --x too
+	if text := stderr.String(); code != exitUsage || strings.Contains(text, "not defined: -"+strings.TrimLeft(name, "-")+"\n") {
+		return fmt.Errorf("podhook %s %s: exit code %d: %s", command, name, code, text)
+	}
+	return nil
+}
+
+// The table of exit codes is that of the code, and so are the statuses.
+func TestReadmeExitCodes(t *testing.T) {
+	listed := map[int]bool{}
+	for _, row := range rows(t, "README.md", "exit code | meaning |") {
+		for text := range strings.SplitSeq(row[0], ", ") {
+			code, err := strconv.Atoi(text)
+			if err != nil {
+				t.Error(err)
+			}
+			listed[code] = true
+		}
+	}
+	known := map[int]bool{exitOK: true, exitFailed: true, exitUsage: true, exitLate: true}
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+		known[128+int(sig)] = true
+	}
+	http := page(t, "../../agent/README.md")
+	for _, outcome := range []state.Outcome{state.Succeeded, state.Failed, state.TimedOut, state.Interrupted} {
+		v := hooks.Judge(hooks.Result{Record: state.Record{Outcome: outcome}}, nil)
+		known[v.ExitCode] = true
+		if want := fmt.Sprintf("%d %s", v.HTTPStatus, strings.ReplaceAll(string(outcome), "_", " ")); !strings.Contains(http, want) {
+			t.Errorf("agent/README.md does not say %q", want)
+		}
+	}
+	if !maps.Equal(listed, known) {
+		t.Errorf("the page has the exit codes %v, the code %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(known)))
+	}
+}
+
+// The numbers of lost requests are those of the last measurement.
+func TestReadmeLostRequests(t *testing.T) {
+	var results []struct {
+		Server, Variant               string
+		Stops, Sent, Failed, CutShort int
+		SecondsToStop                 struct{ Median, Most float64 }
+	}
+	if err := json.Unmarshal([]byte(page(t, "../../deploy/e2e/results/lost-requests.json")), &results); err != nil {
+		t.Fatal(err)
+	}
+	table := rows(t, "../../README.md", "server | stopped by |")
+	if len(results) == 0 || len(table) != len(results) {
+		t.Fatalf("%d rows for %d results", len(table), len(results))
+	}
+	for i, r := range results {
+		want := fmt.Sprintf("%s | %s | %d | %d | %d | %d | %.1f | %.1f (%.1f)", r.Server, r.Variant, r.Stops, r.Sent, r.Failed,
+			r.CutShort, float64(r.Failed+r.CutShort)/float64(r.Stops), r.SecondsToStop.Median, r.SecondsToStop.Most)
+		if got := strings.Join(table[i], " | "); got != want {
+			t.Errorf("README.md has\n%s\nand the results say\n%s", got, want)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
@@ -119,15 +121,27 @@ func (p *process) killStrays() {
 	if p.marker == "" {
 		return
 	}
-	for limit := time.Now().Add(2 * time.Second); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(2 * time.Second); time.Now().Before(limit); {
 		strays := marked(p.marker)
 		if len(strays) == 0 {
 			return
 		}
 		for _, pid := range strays {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			killAndWait(pid, time.Until(limit))
 		}
 	}
+}
+
+// killAndWait returns when the process has ended: it loses its environment before
+// its sockets are closed.
+func killAndWait(pid int, limit time.Duration) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.PidfdSendSignal(fd, syscall.SIGKILL, nil, 0)
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(limit.Milliseconds()))
 }
 
 // marked finds the processes that have the marker in their environment. Those

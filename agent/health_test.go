@@ -13,7 +13,6 @@ import (
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/internal/testutil"
 )
@@ -80,7 +79,7 @@ func TestReadyByAnotherProcess(t *testing.T) {
 }
 
 // mainProcess starts a program that the pidfile names from then on.
-func (w *world) mainProcess(pidfile string) (pid int, exited <-chan process.Exit) {
+func (w *world) mainProcess(pidfile string) (pid int, exited <-chan syscall.WaitStatus) {
 	w.t.Helper()
 	pid, exited, err := w.reaper.Start(func() (int, error) {
 		return syscall.ForkExec("/bin/sleep", []string{"sleep", "60"}, &syscall.ProcAttr{})

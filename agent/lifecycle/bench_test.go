@@ -16,7 +16,6 @@ import (
 
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
-	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -37,17 +36,17 @@ type fakeMain struct {
 	bench    *bench
 	stops    time.Duration // from TERM to its end; less than 0 ignores it
 	startErr error
-	denied   bool              // it gets no signal
-	exited   chan process.Exit // nil before the start
+	denied   bool                    // it gets no signal
+	exited   chan syscall.WaitStatus // nil before the start
 	once     sync.Once
 }
 
-func (m *fakeMain) Start(supervisor.Command) (int, <-chan process.Exit, error) {
+func (m *fakeMain) Start(supervisor.Command) (int, <-chan syscall.WaitStatus, error) {
 	if m.startErr != nil {
 		return 0, nil, m.startErr
 	}
 	m.bench.note("main starts")
-	m.exited = make(chan process.Exit, 1)
+	m.exited = make(chan syscall.WaitStatus, 1)
 	return 1 << 22, m.exited, nil // a pid that nobody has
 }
 
@@ -68,7 +67,7 @@ func (m *fakeMain) Deliver(sig syscall.Signal) error {
 func (m *fakeMain) end(status syscall.WaitStatus) {
 	m.once.Do(func() {
 		m.bench.note("main ends")
-		m.exited <- process.Exit{Status: status}
+		m.exited <- status
 	})
 }
 

@@ -47,7 +47,7 @@ type Options struct {
 
 // supervised is the part of a supervisor.Supervisor that a Container needs.
 type supervised interface {
-	Start(supervisor.Command) (pid int, exited <-chan process.Exit, err error)
+	Start(supervisor.Command) (pid int, exited <-chan syscall.WaitStatus, err error)
 	// Deliver has an error where the main process did not get the signal.
 	Deliver(syscall.Signal) error
 }
@@ -124,9 +124,9 @@ func (c *Container) Run(s supervised) (code int, err error) {
 	if c.options.Prestart == Background {
 		go c.background()
 	}
-	exit := <-exited
-	c.mainEnded(exit.Status)
-	return supervisor.ExitCode(exit.Status), nil
+	status := <-exited
+	c.mainEnded(status)
+	return process.ExitCode(status), nil
 }
 
 // enter moves on to a phase. The caller holds the lock.
@@ -232,7 +232,7 @@ func (c *Container) background() {
 // start starts the main process. Signals wait meanwhile, so that a stop signal
 // comes either before it or after it. The channel is nil where the start is
 // abandoned.
-func (c *Container) start() (<-chan process.Exit, error) {
+func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == abandoned {

@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -43,7 +43,7 @@ func (c *Container) poststop(status syscall.WaitStatus) {
 	if !c.hooks.hasSteps(config.Poststop) {
 		return
 	}
-	environ := []string{"PODHOOK_MAIN_EXIT_CODE=" + strconv.Itoa(supervisor.ExitCode(status))}
+	environ := []string{"PODHOOK_MAIN_EXIT_CODE=" + strconv.Itoa(process.ExitCode(status))}
 	if status.Signaled() {
 		environ = append(environ, "PODHOOK_MAIN_EXIT_SIGNAL="+unix.SignalName(status.Signal()))
 	}

@@ -150,7 +150,7 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
 // Start starts the main process and then gives it the signals that have come for
 // it, in their order. The channel gets its end. The error is an *ExecError where
 // the program could not be executed.
-func (s *Supervisor) Start(command Command) (pid int, exited <-chan process.Exit, err error) {
+func (s *Supervisor) Start(command Command) (pid int, exited <-chan syscall.WaitStatus, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	main := &child{group: s.options.Group, tty: controllingTerminal()}
@@ -179,7 +179,7 @@ func (s *Supervisor) tellTerminal() {
 
 // watch follows the main process to its end and passes the end on, when no signal
 // can hit another process of the same pid any more and the terminal is ours again.
-func (s *Supervisor) watch(main *child, status <-chan process.Exit) <-chan process.Exit {
+func (s *Supervisor) watch(main *child, status <-chan syscall.WaitStatus) <-chan syscall.WaitStatus {
 	gone, released := make(chan struct{}), make(chan struct{})
 	go func() {
 		if main.tty != nil {
@@ -187,7 +187,7 @@ func (s *Supervisor) watch(main *child, status <-chan process.Exit) <-chan proce
 		}
 		close(released)
 	}()
-	watched := make(chan process.Exit, 1)
+	watched := make(chan syscall.WaitStatus, 1)
 	go func() {
 		exit := <-status
 		s.mu.Lock()

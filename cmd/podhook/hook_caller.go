@@ -54,13 +54,13 @@ func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 
 // workerDied cleans up after a worker that could not tell how its run ended. The
 // record says running and nobody holds the lock: so all see it as interrupted.
-func (h *hookCall) workerDied(reaper *process.Reaper, exit process.Exit) int {
+func (h *hookCall) workerDied(reaper *process.Reaper, status syscall.WaitStatus) int {
 	reaper.KillDescendants(h.remains())
-	if exit.Status.Signaled() {
-		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process was killed by %s\n", h.name, unix.SignalName(exit.Status.Signal()))
-		return 128 + int(exit.Status.Signal())
+	if status.Signaled() {
+		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process was killed by %s\n", h.name, unix.SignalName(status.Signal()))
+		return process.ExitCode(status)
 	}
-	fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process ended with code %d\n", h.name, exit.Status.ExitStatus())
+	fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process ended with code %d\n", h.name, status.ExitStatus())
 	return hooks.ExitInterrupted
 }
 
@@ -77,7 +77,7 @@ func (h *hookCall) remains() (of process.Remains) {
 // worker is the caller's side of one.
 type worker struct {
 	lifeline *os.File
-	exited   <-chan process.Exit
+	exited   <-chan syscall.WaitStatus
 	verdict  chan verdict
 	silent   chan struct{} // closed when it ended without a verdict
 }

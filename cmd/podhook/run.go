@@ -172,7 +172,7 @@ func (f *runFlags) takeOrphans(stderr io.Writer, reaper *process.Reaper) error {
 			return os.NewSyscallError("prctl(PR_SET_PDEATHSIG)", err)
 		}
 	}
-	if os.Getpid() != 1 && !supervisor.IsSubreaper() {
+	if os.Getpid() != 1 && !process.IsSubreaper() {
 		fmt.Fprintln(stderr, "podhook: run: neither PID 1 nor a subreaper: orphans of CMD are not reaped here (-s makes it one)")
 	}
 	return nil

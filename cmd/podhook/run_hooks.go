@@ -162,7 +162,7 @@ func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Comm
 	if err != nil {
 		return 0, err
 	}
-	return supervisor.ExitCode((<-exited).Status), nil
+	return process.ExitCode(<-exited), nil
 }
 
 // close answers the calls that are there; what still runs ends with podhook.

@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,8 +121,9 @@ func TestStoppedProcessHasItsTimeToEnd(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}()
+	began := time.Now()
 	got := mustRun(t, r, ctx, spec)
-	if got.ExitCode != 9 || got.Sent != (process.Sent{Term: 1}) || got.Duration >= spec.KillAfter {
+	if got.ExitCode != 9 || got.Sent != (process.Sent{Term: 1}) || time.Since(began) >= spec.KillAfter {
 		t.Errorf("%+v, want it to have ended by itself with code 9", got)
 	}
 }
@@ -156,8 +158,8 @@ func TestSignalComparesTheStart(t *testing.T) {
 		if err := r.SignalProcess(pid, stat.Start, syscall.SIGKILL); err != nil {
 			t.Errorf("pidfd %v: %v", pidfd, err)
 		}
-		if exit := <-exited; exit.Status.Signal() != syscall.SIGKILL {
-			t.Errorf("pidfd %v: %v", pidfd, exit.Status)
+		if exit := <-exited; exit.Signal() != syscall.SIGKILL {
+			t.Errorf("pidfd %v: %v", pidfd, exit)
 		}
 	}
 }
@@ -171,13 +173,50 @@ func TestInterrupted(t *testing.T) {
 		l.add(line)
 		cancel()
 	}
+	began := time.Now()
 	got := mustRun(t, r, ctx, spec)
-	if got.Stopped != process.Interrupted || got.ExitCode != 4 || got.Duration > 5*time.Second {
+	if got.Stopped != process.Interrupted || got.ExitCode != 4 || time.Since(began) > 5*time.Second {
 		t.Errorf("%+v, want interrupted with 4", got)
 	}
 	if !strings.Contains(l.text(), "stdout: ready") || !strings.Contains(l.text(), "stdout: bye") {
 		t.Errorf("lines %q: those printed on SIGTERM count", l.text())
 	}
+}
+
+// A process whose first thread has ended shows as a zombie, and is none.
+func TestKillsWhatOnlyLooksLikeAZombie(t *testing.T) {
+	r := newReaper(t)
+	file := t.TempDir() + "/pids"
+	spec := shell("setsid $B & echo $! >>$P; sleep 60", nil)
+	spec.Env = append(spec.Env, "P="+file, "B="+testBinary(t), helperVariable+"=leaderless")
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		for pid := awaitPids(t, file, 1)[0]; stateOf(pid) != "Z"; {
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	got := mustRun(t, r, ctx, spec)
+	pid := awaitPids(t, file, 1)[0]
+	if left, err := procfs.Proc.Stat(pid); err == nil && left.Threads > 1 || got.Survivors != 0 {
+		t.Errorf("%+v is left by %+v", left, got)
+		endAll(t, pid)
+	}
+}
+
+func helpLeaderless() error {
+	go leaveFirstThread()
+	time.Sleep(time.Minute)
+	return nil
+}
+
+func leaveFirstThread() {
+	runtime.LockOSThread()
+	if syscall.Gettid() != os.Getpid() {
+		go leaveFirstThread() // this thread is taken now: try the next one
+		select {}
+	}
+	syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
 }
 
 // Old kernels and some sandboxes have no pidfds: SIGCHLD and pids must do.

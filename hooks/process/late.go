@@ -40,12 +40,7 @@ func (r *Reaper) Drain(ctx context.Context) error {
 
 // start goes on reading the outputs that are still open, in a goroutine that is
 // parked while nobody writes, until the last writer has gone.
-func (l *lateOutputs) start(w *watch, onLate func(Line)) {
-	if onLate != nil {
-		for i := range w.outputs {
-			w.outputs[i].lines.onLine = onLate
-		}
-	}
+func (l *lateOutputs) start(w *watch) {
 	l.mu.Lock()
 	l.running[w] = struct{}{}
 	l.mu.Unlock()

@@ -42,6 +42,8 @@ func helpers() map[string]func() error {
 		"worker": helpWorker,
 		"marked": helpMarked,
 		"user":   helpUser,
+
+		"leaderless": helpLeaderless,
 	}
 }
 

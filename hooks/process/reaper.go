@@ -6,20 +6,13 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // ErrClosed is returned for a child that was to be started after Close.
 var ErrClosed = errors.New("process: the reaper is closed")
-
-// Exit is how a child ended.
-type Exit struct {
-	Status syscall.WaitStatus
-	// Rusage is what the child and those it has waited for have used: user
-	// and system time, and the greatest resident set in KiB (getrusage(2)).
-	Rusage syscall.Rusage
-}
 
 // Reaper is the only waiter of children in this process: it reaps every child
 // as soon as it has ended, orphans that the kernel gave us included, and hands
@@ -32,7 +25,7 @@ type Reaper struct {
 	// mu is held while a child is forked and registered, and while statuses are
 	// collected: so no child can end unseen before it is registered.
 	mu       sync.Mutex
-	children map[int]chan<- Exit
+	children map[int]chan<- syscall.WaitStatus
 	closed   bool
 	// childless is what the last wait4 said.
 	childless bool
@@ -55,7 +48,7 @@ type Reaper struct {
 // NewReaper subscribes to SIGCHLD and reaps from now on, until Close.
 func NewReaper() *Reaper {
 	r := &Reaper{
-		children: make(map[int]chan<- Exit),
+		children: make(map[int]chan<- syscall.WaitStatus),
 		left:     make(map[int]uint64),
 		signals:  make(chan os.Signal, 1),
 		stopped:  make(chan struct{}),
@@ -76,14 +69,22 @@ func (r *Reaper) Subreaper() error {
 		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 }
 
+// IsSubreaper reports whether Subreaper was called in this process, or by the
+// program that executed it.
+func IsSubreaper() bool {
+	var is int32
+	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0)
+	return err == nil && is != 0
+}
+
 // Start calls fork, which must return the pid of a new child, and returns
-// a channel that gets exactly one Exit, when the child has been reaped. Nobody
+// a channel that gets exactly one status, when the child has been reaped. Nobody
 // has to receive it. An error of fork is returned as it is.
 //
 // No child is reaped while fork runs, so fork must not wait for one that it did
 // not itself start.
-func (r *Reaper) Start(fork func() (pid int, err error)) (pid int, exited <-chan Exit, err error) {
-	ch := make(chan Exit, 1)
+func (r *Reaper) Start(fork func() (pid int, err error)) (pid int, exited <-chan syscall.WaitStatus, err error) {
+	ch := make(chan syscall.WaitStatus, 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -129,8 +130,8 @@ func (r *Reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		var exit Exit
-		pid, err := syscall.Wait4(-1, &exit.Status, syscall.WNOHANG, &exit.Rusage)
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -140,7 +141,7 @@ func (r *Reaper) reap() {
 		}
 		if exited, ok := r.children[pid]; ok {
 			delete(r.children, pid)
-			exited <- exit
+			exited <- status
 		} else {
 			r.orphans++
 		}

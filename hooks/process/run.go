@@ -27,9 +27,6 @@ type Spec struct {
 	// OnLine gets every line of output, from one goroutine at a time. While it
 	// does not return, the program is not read from and its end is not acted on.
 	OnLine func(Line)
-	// OnLate gets the lines that background processes print after Run has
-	// returned, also from one goroutine at a time; nil: OnLine gets them too.
-	OnLate func(Line)
 }
 
 // User is a user and a group by their numbers.
@@ -62,8 +59,6 @@ type Result struct {
 	// Unkillable is why one could not be signalled, a *DeniedError where podhook
 	// may not; nil where all could.
 	Unkillable error
-	// Duration is from the start to the end of the last process waited for.
-	Duration time.Duration
 	// Background: when Run returned, a process still held an output open.
 	Background bool
 }
@@ -96,7 +91,6 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 	if result.Stopped = causeOf(ctx); result.Stopped != "" {
 		return result, nil
 	}
-	began := time.Now()
 	r.enter()
 	defer r.leave()
 	t := newTree(spec.Marks)
@@ -123,10 +117,9 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 	unhook()
 	w.readRest()
 	p.setExit(&result)
-	result.Duration = time.Since(began)
 	result.Background = w.open()
 	if result.Background {
-		r.late.start(w, spec.OnLate)
+		r.late.start(w)
 	} else {
 		w.close()
 	}
@@ -150,7 +143,7 @@ type run struct {
 	watch  *watch
 	child  child
 	tree   *tree
-	exit   *Exit // nil until the leader has been reaped
+	exit   *syscall.WaitStatus // nil until the leader has been reaped
 	// groupGone: the process group was seen empty, so its number is free.
 	groupGone bool
 }
@@ -161,8 +154,8 @@ func (p *run) watchExit() {
 		return
 	}
 	// Without a pidfd the reaper tells, by SIGCHLD.
-	told := make(chan Exit, 1)
-	go func(exited <-chan Exit) {
+	told := make(chan syscall.WaitStatus, 1)
+	go func(exited <-chan syscall.WaitStatus) {
 		told <- <-exited
 		p.watch.wake()
 	}(p.child.exited)
@@ -197,10 +190,17 @@ func (p *run) setExit(result *Result) {
 	if p.exit == nil {
 		return // it hangs in the kernel; see Survivors
 	}
-	status := p.exit.Status
-	result.ExitCode = status.ExitStatus()
-	if status.Signaled() {
-		result.Signal = status.Signal()
-		result.ExitCode = 128 + int(result.Signal)
+	result.ExitCode = ExitCode(*p.exit)
+	if p.exit.Signaled() {
+		result.Signal = p.exit.Signal()
 	}
+}
+
+// ExitCode returns the exit code of a process, or 128+n where signal n ended it, as
+// shells report it.
+func ExitCode(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
 }

@@ -18,7 +18,7 @@ const busyWait = 100 * time.Millisecond
 type child struct {
 	pid    int
 	pidfd  int // -1 where the kernel gives none
-	exited <-chan Exit
+	exited <-chan syscall.WaitStatus
 }
 
 // spawn starts the program of spec with the given outputs, which it closes.

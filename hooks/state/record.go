@@ -66,7 +66,6 @@ type Record struct {
 	// Reason says in a sentence why the run did not succeed.
 	Reason       string        `json:"reason,omitempty"`
 	ConfigSource string        `json:"configSource,omitempty"`
-	Bypassed     bool          `json:"bypassed,omitempty"`
 	Main         *MainIdentity `json:"main,omitempty"`
 	// For is the start of the main process's container, where that is another one
 	// than podhook's.

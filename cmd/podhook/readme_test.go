@@ -154,8 +154,8 @@ func TestReadmeExitCodes(t *testing.T) {
 		}
 	}
 	known := map[int]bool{exitOK: true, exitFailed: true, exitUsage: true, exitLate: true}
-	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
-		known[128+int(sig)] = true
+	for _, sig := range stopSignals() {
+		known[128+int(sig.(syscall.Signal))] = true
 	}
 	http := page(t, "../../agent/README.md")
 	for _, outcome := range []state.Outcome{state.Succeeded, state.Failed, state.TimedOut, state.Interrupted} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -200,6 +201,27 @@ func TestPostStartBeforeTheMainProcess(t *testing.T) {
 	p.expect("with its main process", true, "prestart", "prestart")
 }
 
+// The record is of a main container that has ended, also before the next one has
+// come to its main process, by which it could be told.
+func TestEntryScriptOfAMainContainerThatWasRestarted(t *testing.T) {
+	p := newSidecarPod(t, countedHooks)
+	p.serve()
+	first := p.web()
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
+	p.call()
+	p.expect("the first one", true, "prestart")
+	p.end(first)
+	p.expect("it has ended", false, "prestart")
+	p.entry()
+	p.expect("the next one", false, "prestart")
+	if a := p.call(); a.Already {
+		t.Errorf("called for it: %+v", a)
+	}
+	p.write("go", "", 0o644)
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
+	p.expect("with its main process", true, "prestart", "prestart")
+}
+
 func (p *sidecarPod) mainIsThere() bool {
 	return p.agent.exec("wait", "--exit", "main", "--timeout", "0s").code == 124
 }
@@ -219,13 +241,64 @@ func TestMainContainerThatFailsBeforeItsMainProcess(t *testing.T) {
 	p.expect("the second start", true, "prestart", "prestart")
 }
 
-// What is still done for a main container that has gone is no answer for the next.
-func TestRunForAnEarlierMainContainerIsNotJoined(t *testing.T) {
-	p := newSidecarPod(t, `hooks:
+const longPrestart = `hooks:
   prestart:
     steps:
     - exec: [sh, -c, 'echo begin >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo end >>"$DIR/ran"']
-`)
+`
+
+// Nor is what an exec'd hook has done for it.
+func TestExecForAnEarlierMainContainerIsNotJoined(t *testing.T) {
+	p := newSidecarPod(t, longPrestart)
+	p.serve()
+	first := p.web()
+	testutil.Eventually(t, "the main process is there", p.mainIsThere)
+	byExec := p.begin(p.agent.enter(p.binary, "prestart"))
+	testutil.Eventually(t, "prestart runs", func() bool { return p.read("ran") == "begin\n" })
+	p.end(first)
+	p.web()
+	answer := make(chan answered, 1)
+	go func() {
+		a, err := get(p.agent.address, "/prestart")
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- a
+	}()
+	testutil.Eventually(t, "the call waits", func() bool { return p.locks("state/hooks/prestart/lock") == 2 })
+	p.write("go", "", 0o644)
+	if e := byExec.wait(t); e.code != 0 {
+		t.Errorf("for the first one: %v", e)
+	}
+	if a := <-answer; a.Outcome != "succeeded" || a.Joined || a.Already {
+		t.Errorf("for the second one: %+v", a)
+	}
+	p.expect("for the second one", true, "begin", "end", "begin", "end")
+}
+
+// locks is how many processes have or want the lock of a file (proc_locks(5)).
+func (s *sandbox) locks(name string) int {
+	s.t.Helper()
+	var st syscall.Stat_t
+	if err := syscall.Stat(s.path(name), &st); err != nil {
+		s.t.Fatal(err)
+	}
+	all, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(all)) {
+		if strings.Contains(line, " FLOCK ") && strings.Contains(line, fmt.Sprintf(":%d ", st.Ino)) {
+			n++
+		}
+	}
+	return n
+}
+
+// What is still done for a main container that has gone is no answer for the next.
+func TestRunForAnEarlierMainContainerIsNotJoined(t *testing.T) {
+	p := newSidecarPod(t, longPrestart)
 	p.serve()
 	first := p.web()
 	answers := make(chan answered, 2)

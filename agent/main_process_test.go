@@ -24,7 +24,6 @@ func TestWatchMain(t *testing.T) {
 		t.Fatal(err)
 	}
 	finder := mainprocess.NewFinder(target, nil)
-	defer finder.Close()
 	var log logs
 	a := &Agent{Finder: finder, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	synctest.Test(t, func(t *testing.T) {

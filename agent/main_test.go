@@ -46,7 +46,6 @@ func withMain(target string) choice {
 			w.t.Fatal(err)
 		}
 		w.agent.Finder = mainprocess.NewFinder(t, nil)
-		w.t.Cleanup(func() { w.agent.Finder.Close() })
 	}
 }
 
@@ -101,7 +100,7 @@ func (w *world) openStore() *state.Store {
 		w.t.Fatal(err)
 	}
 	if w.agent.Finder != nil {
-		store.LookAfter(Main{Finder: w.agent.Finder}.Identity)
+		store.LookAfter(w.agent.Finder.Identity)
 	}
 	return store
 }
@@ -117,7 +116,7 @@ func (w *world) newRunner(life context.Context) *hooks.Runner {
 		Observer: show.Log{Logger: w.agent.Logger},
 	}
 	if w.agent.Finder != nil {
-		o.Main = Main{Finder: w.agent.Finder}
+		o.Main = w.agent.Finder
 	}
 	return hooks.New(life, o)
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -34,7 +35,7 @@ type Options struct {
 	Command  supervisor.Command
 	Prestart Mode
 	Runner   *hooks.Runner
-	Main     *Main
+	Main     *mainprocess.Child
 	Store    *state.Store
 	Grace    hooks.Grace
 	// StopSignals ask the container to stop. Each maps to what the main process is
@@ -242,7 +243,7 @@ func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.hooks.saveMain(c.options.Main.started(pid, c.super))
+	c.hooks.saveMain(c.options.Main.Started(pid, c.super.Deliver))
 	c.enter(running)
 	return exited, nil
 }

@@ -16,7 +16,7 @@ import (
 // mainEnded does what follows the end of the main process, in what is left of the
 // grace period where there is one.
 func (c *Container) mainEnded(status syscall.WaitStatus) {
-	c.options.Main.exited()
+	c.options.Main.Exited()
 	at := time.Now()
 	c.mu.Lock()
 	stopped := c.stopSignal != 0

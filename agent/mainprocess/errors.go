@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/podhook/podhook/hooks"
 )
 
 // NoneError: there is no such process now. Whether there was one is another
@@ -36,6 +38,9 @@ func (e *GoneError) Error() string {
 	}
 	return s
 }
+
+// Unwrap makes it a *hooks.GoneError for hooks.
+func (e *GoneError) Unwrap() error { return &hooks.GoneError{Why: e.Error()} }
 
 // AmbiguousError: several processes match, and none of them is the ancestor of
 // all the others.

@@ -9,18 +9,10 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Find finds the main process as it is now. It never takes podhook itself, a
-// zombie or a kernel thread for it. Close the process when it is of no more use.
-//
-// Errors: *NoneError, *GoneError (of a process that podhook run has started),
-// *AmbiguousError, *PermissionError, *PidfileError, *RefusedError.
-func (t Target) Find() (*Process, error) {
-	p, _, err := t.find(nil)
-	return p, err
-}
-
-// find returns the pidfile as well, where the target is one. seen is the process
-// that was found before, or nil: it needs no further proof.
+// find finds the process as it is now. It never returns podhook itself, a zombie or a
+// kernel thread. The caller closes the process. For a pidfile target it returns the
+// pidfile too. seen is the process that was found before, or nil: it needs no further
+// proof. The errors are those of Finder.Current.
 func (t Target) find(seen *state.MainIdentity) (*Process, pidfile, error) {
 	switch t.kind {
 	case kindPID:

@@ -57,7 +57,7 @@ func TestFindByNameLongerThanComm(t *testing.T) {
 	if p := find(t, target(t, "name:a-long-program-name-two")); p.PID() != two.Process.Pid {
 		t.Errorf("found %d, want %d (the first is %d)", p.PID(), two.Process.Pid, one.Process.Pid)
 	}
-	_, err := target(t, "name:a-long-program-name").Find()
+	_, err := lookFor(target(t, "name:a-long-program-name"))
 	wantError[*NoneError](t, err)
 
 	// Its argv[0] says nothing: comm is all there is.
@@ -94,7 +94,7 @@ func TestFindNone(t *testing.T) {
 		target(t, "name:no-such-main"),
 		target(t, "exe:/no/such/main"),
 	} {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		if e := wantError[*NoneError](t, err, tg.String()+" not found", "processes that can be seen"); e.Target != tg {
 			t.Errorf("%s: %+v", tg, e)
 		}
@@ -111,7 +111,7 @@ func TestFindGone(t *testing.T) {
 		target(t, "pid:%d", pid),
 		target(t, "pidfile:%s", writePidfile(t, strconv.Itoa(pid))),
 	} {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		wantError[*NoneError](t, err, tg.String()+" not found: there is no process "+strconv.Itoa(pid))
 	}
 }
@@ -127,7 +127,7 @@ func TestFindNoZombie(t *testing.T) {
 		t.Fatalf("it is no zombie: %+v, %v", s, err)
 	}
 	for _, tg := range []Target{target(t, "name:zombie-main"), target(t, "exe:%s", path), target(t, "pid:%d", cmd.Process.Pid)} {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		wantError[*NoneError](t, err)
 	}
 }
@@ -169,7 +169,7 @@ func TestFindRefusesPodhookItself(t *testing.T) {
 		target(t, "pid:%d", os.Getpid()),
 		target(t, "pidfile:%s", writePidfile(t, strconv.Itoa(os.Getpid()))),
 	} {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		if e := wantError[*RefusedError](t, err, tg.String(), "podhook itself"); e.PID != os.Getpid() {
 			t.Errorf("refused %d", e.PID)
 		}
@@ -178,7 +178,7 @@ func TestFindRefusesPodhookItself(t *testing.T) {
 		target(t, "exe:%s", self),
 		target(t, "name:%s", filepath.Base(self)),
 	} {
-		if p, err := tg.Find(); err == nil && p.PID() == os.Getpid() {
+		if p, err := lookFor(tg); err == nil && p.PID() == os.Getpid() {
 			t.Errorf("%s found podhook itself", tg)
 		}
 	}
@@ -191,7 +191,7 @@ func TestFindTakesNoThread(t *testing.T) {
 	}
 	for _, e := range entries {
 		if e.Name() != strconv.Itoa(os.Getpid()) {
-			_, err := target(t, "pid:%s", e.Name()).Find()
+			_, err := lookFor(target(t, "pid:%s", e.Name()))
 			wantError[*NoneError](t, err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestFindSeveral(t *testing.T) {
 	path := program(t, "/bin/sleep", "one-of-several")
 	one, two := start(t, path, "60"), start(t, path, "60")
 	for _, tg := range []Target{target(t, "name:one-of-several"), target(t, "exe:%s", path)} {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		e := wantError[*AmbiguousError](t, err, tg.String(),
 			fmt.Sprintf("%d (one-of-several)", one.Process.Pid), fmt.Sprintf("%d (one-of-several)", two.Process.Pid))
 		pids := []int{one.Process.Pid, two.Process.Pid}

@@ -3,39 +3,40 @@ package mainprocess
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
+	"syscall"
 
+	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Memory keeps which process a target has led to, for all processes of an
-// instance: what an exec'd hook finds gone, another one may have seen.
+// Memory keeps which process a target has led to. All processes of an instance share
+// it, so an exec'd hook can tell a process that has exited from one that nobody saw.
 type Memory interface {
 	Seen(target string) (state.MainIdentity, bool)
 	SaveSeen(target string, found state.MainIdentity) error
 }
 
-// Finder keeps the main process between calls, and finds it anew when it is
-// gone: the agent of a sidecar outlives the container it serves. Its methods may
-// be called from any goroutine.
+// Finder finds the main process and keeps it between calls. It implements
+// hooks.MainProcess. When the process exits, the Finder searches again: the agent of a
+// sidecar outlives the container it serves. Its methods may be called from any
+// goroutine.
 //
-// A pid target is pinned by the first success: when that process is gone, the
-// Finder answers *GoneError for ever, whoever has its number then. So it does
-// for a pidfile as long as nobody writes it again.
+// The first success with a pid target is final: after the exit of that process, the
+// Finder always returns *GoneError, whichever process has the number then. The same
+// is true of a pidfile until it is written again.
 type Finder struct {
 	target Target
 	memory Memory // nil for none
 
-	mu     sync.Mutex
-	last   *Process            // the newest found, also when it has gone since
-	file   pidfile             // that led to last
-	seen   *state.MainIdentity // the newest found, by whomever; nil for none
-	closed bool
+	mu   sync.Mutex
+	last *Process            // the last one found; kept after its exit
+	file pidfile             // that led to last
+	seen *state.MainIdentity // the last one that any process of the instance found
 }
 
-// NewFinder makes a Finder that has not looked yet. memory is nil where nothing
+// NewFinder returns a Finder that has not searched yet. memory is nil where nothing
 // can be kept.
 func NewFinder(t Target, memory Memory) *Finder {
 	f := &Finder{target: t, memory: memory}
@@ -49,34 +50,43 @@ func NewFinder(t Target, memory Memory) *Finder {
 	return f
 }
 
-// Target is what the Finder looks for.
+// Targets returns a function that parses a target, as PODHOOK_MAIN has it, and
+// returns a Finder for it.
+func Targets(memory Memory) func(target string) (hooks.MainProcess, error) {
+	return func(target string) (hooks.MainProcess, error) {
+		t, err := Parse(target)
+		if err != nil {
+			return nil, err
+		}
+		return NewFinder(t, memory), nil
+	}
+}
+
+// Target returns what the Finder searches for.
 func (f *Finder) Target() Target { return f.target }
 
-// Seen tells whether the process was found, once in this instance.
+// Seen reports whether the process was ever found in this instance.
 func (f *Finder) Seen() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen != nil
 }
 
-// Current is the main process as it is now: the one of the last call while it is
-// alive, which costs one system call, else another one that has come. It belongs
-// to the Finder: do not close it. When it exits while in use, its methods say so.
+// Current returns the main process as it is now. While the process of the last call
+// is alive, that is the one, at the cost of one system call. The process belongs to
+// the Finder: do not close it. Its methods work after its exit.
 //
-// The error is a *GoneError where it was seen and has exited. One that was never
-// seen is a *NoneError: it may live. Further errors are those of Target.Find, and
-// os.ErrClosed after Close.
+// The error is a *GoneError where the process was seen and has exited, and a
+// *NoneError where it was never seen, so that it may exist. Other errors are
+// *AmbiguousError, *PermissionError, *PidfileError and *RefusedError.
 func (f *Finder) Current() (*Process, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.closed:
-		return nil, os.ErrClosed
-	case f.last == nil:
-	case f.last.Alive():
-		return f.last, nil
-	default:
-		f.last.Close() // its identity is still of use
+	if f.last != nil {
+		if f.last.Alive() {
+			return f.last, nil
+		}
+		f.last.Close() // its identity is still needed
 	}
 	p, file, err := f.look()
 	if err != nil {
@@ -87,8 +97,62 @@ func (f *Finder) Current() (*Process, error) {
 	return p, nil
 }
 
-// look finds the process anew, and takes none that only has the number of the
-// one that has gone.
+// Signal sends a signal to the current process. It has the errors of Current, and
+// those of Process.Signal.
+func (f *Finder) Signal(sig syscall.Signal) error {
+	p, err := f.Current()
+	if err != nil {
+		return err
+	}
+	gone, err := p.Signal(sig)
+	if gone {
+		return &GoneError{Target: f.target, PID: p.pid}
+	}
+	return err
+}
+
+// Identity identifies the current process. It is nil where there is none.
+func (f *Finder) Identity() *state.MainIdentity {
+	p, err := f.Current()
+	if err != nil {
+		return nil
+	}
+	id := p.Identity()
+	return &id
+}
+
+// WaitExit returns nil when the process that began identifies has exited, even if the
+// target leads to another one by now. Where began is nil it waits for the current
+// process. The error is a *GoneError where the process had exited before, an error of
+// Current, or that of ctx.
+func (f *Finder) WaitExit(ctx context.Context, began *state.MainIdentity) error {
+	if began == nil {
+		p, err := f.Current()
+		if err != nil {
+			return err
+		}
+		return p.WaitExit(ctx)
+	}
+	f.mu.Lock()
+	p := f.last
+	f.mu.Unlock()
+	if p == nil || p.Identity() != *began {
+		var err error
+		if p, err = openAgain(*began); errors.Is(err, errGone) {
+			return &GoneError{Target: f.target, PID: began.PID}
+		} else if err != nil {
+			return err
+		}
+		defer p.Close()
+	}
+	if !p.Alive() {
+		return &GoneError{Target: f.target, PID: began.PID}
+	}
+	return p.WaitExit(ctx)
+}
+
+// look searches again. It refuses another process that has the number of the one that
+// has exited.
 func (f *Finder) look() (*Process, pidfile, error) {
 	switch {
 	case f.last == nil:
@@ -112,7 +176,7 @@ func (f *Finder) look() (*Process, pidfile, error) {
 	return p, file, err
 }
 
-// again is the process that was seen, if it is alive.
+// again opens the process that was seen, if it is alive.
 func (f *Finder) again() (*Process, error) {
 	p, err := openAgain(*f.seen)
 	if errors.Is(err, errGone) {
@@ -126,8 +190,8 @@ func (f *Finder) gone() error {
 	return &GoneError{Target: f.target, PID: f.seen.PID, Recycled: err == nil && s.Start != f.seen.StartTime}
 }
 
-// saw remembers a process. Where it cannot be written down, a later process of
-// this instance does not know, and says so instead of guessing.
+// saw remembers a process. If it cannot be saved, a later process of this instance
+// reports that it was never seen.
 func (f *Finder) saw(found state.MainIdentity) {
 	if f.seen != nil && *f.seen == found {
 		return
@@ -136,37 +200,4 @@ func (f *Finder) saw(found state.MainIdentity) {
 	if f.memory != nil {
 		_ = f.memory.SaveSeen(f.target.String(), found)
 	}
-}
-
-// WaitExit waits for the exit of a process that was seen before, whatever the
-// target leads to by now. It returns nil when it has exited, a *GoneError where it
-// had before, and the context's error when that comes first.
-func (f *Finder) WaitExit(ctx context.Context, seen state.MainIdentity) error {
-	f.mu.Lock()
-	p := f.last
-	f.mu.Unlock()
-	if p == nil || p.Identity() != seen {
-		var err error
-		if p, err = openAgain(seen); errors.Is(err, errGone) {
-			return &GoneError{Target: f.target, PID: seen.PID}
-		} else if err != nil {
-			return err
-		}
-		defer p.Close()
-	}
-	if !p.Alive() {
-		return &GoneError{Target: f.target, PID: seen.PID}
-	}
-	return p.WaitExit(ctx)
-}
-
-// Close lets the current process go. Whoever waits for it gets os.ErrClosed.
-func (f *Finder) Close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closed = true
-	if f.last != nil {
-		f.last.Close()
-	}
-	return nil
 }

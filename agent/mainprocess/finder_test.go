@@ -17,7 +17,11 @@ import (
 // newFinder makes a Finder that has the memory, or none.
 func newFinder(t *testing.T, tg Target, memory ...Memory) *Finder {
 	f := NewFinder(tg, append(memory, nil)[0])
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() {
+		if f.last != nil {
+			f.last.Close()
+		}
+	})
 	return f
 }
 
@@ -156,20 +160,6 @@ func TestFinderForManyAtOnce(t *testing.T) {
 	users.Wait()
 }
 
-func TestFinderClosed(t *testing.T) {
-	checkLeaks(t)
-	_, cmd := sleeper(t, "finder-closed")
-	f := NewFinder(target(t, "pid:%d", cmd.Process.Pid), nil)
-	p := current(t, f)
-	f.Close()
-	if _, err := f.Current(); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-	if err := p.WaitExit(t.Context()); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
-}
-
 // notes are a Memory.
 type notes struct {
 	found map[string]state.MainIdentity
@@ -239,12 +229,12 @@ func TestFinderWaitsForTheOneSeen(t *testing.T) {
 	cancel()
 	two, three := start(t, path, "60"), start(t, path, "60")
 	for _, f := range []*Finder{f, newFinder(t, f.Target())} {
-		if err := f.WaitExit(cancelled, began); !errors.Is(err, context.Canceled) {
+		if err := f.WaitExit(cancelled, &began); !errors.Is(err, context.Canceled) {
 			t.Errorf("while it lives: %v", err)
 		}
 	}
 	result := make(chan error, 1)
-	go func() { result <- f.WaitExit(t.Context(), began) }()
+	go func() { result <- f.WaitExit(t.Context(), &began) }()
 	end(one)
 	if err := <-result; err != nil {
 		var gone *GoneError // it was quicker
@@ -255,7 +245,7 @@ func TestFinderWaitsForTheOneSeen(t *testing.T) {
 	for _, f := range []*Finder{f, newFinder(t, f.Target())} {
 		_, err := f.Current()
 		wantError[*AmbiguousError](t, err)
-		err = f.WaitExit(t.Context(), began)
+		err = f.WaitExit(t.Context(), &began)
 		if e := wantError[*GoneError](t, err); e.PID != began.PID {
 			t.Errorf("%+v", e)
 		}

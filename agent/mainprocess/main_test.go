@@ -145,9 +145,14 @@ func target(t *testing.T, format string, args ...any) Target {
 	return tg
 }
 
+func lookFor(tg Target) (*Process, error) {
+	p, _, err := tg.find(nil)
+	return p, err
+}
+
 func find(t *testing.T, tg Target) *Process {
 	t.Helper()
-	p, err := tg.Find()
+	p, err := lookFor(tg)
 	if err != nil {
 		t.Fatalf("%s: %v", tg, err)
 	}

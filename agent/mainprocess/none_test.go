@@ -21,7 +21,7 @@ func TestNotFoundAmongOwnProcesses(t *testing.T) {
 	cmd := start(t, "/bin/sleep", "60")
 	targets := []Target{target(t, "name:no-such-main"), target(t, "exe:/no/such/main"), target(t, "pid:4194304")}
 	for _, tg := range targets {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		wantError[*NoneError](t, err, tg.String()+" not found", hint)
 	}
 	if !anotherCgroup(t, cmd) {
@@ -29,7 +29,7 @@ func TestNotFoundAmongOwnProcesses(t *testing.T) {
 		return
 	}
 	for _, tg := range targets {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		if wantError[*NoneError](t, err); strings.Contains(err.Error(), hint) {
 			t.Errorf("with another container's process: %v", err)
 		}
@@ -66,10 +66,10 @@ func TestNotFoundOffersTheNearest(t *testing.T) {
 		"exe:/usr/sbin/web-server-main": "there is exe:" + path,
 		"exe:/usr/sbin/web-server-mian": "there is exe:" + path,
 	} {
-		_, err := target(t, "%s", given).Find()
+		_, err := lookFor(target(t, "%s", given))
 		wantError[*NoneError](t, err, given+" not found: of the ", near)
 	}
-	_, err := target(t, "name:quite-different").Find()
+	_, err := lookFor(target(t, "name:quite-different"))
 	if wantError[*NoneError](t, err); strings.Contains(err.Error(), "there is") {
 		t.Error(err)
 	}
@@ -84,12 +84,12 @@ func TestNotFoundExeOfScript(t *testing.T) {
 	}
 	cmd := start(t, script)
 	testutil.Eventually(t, "the script runs", func() bool {
-		p, err := target(t, "name:main.sh").Find()
+		p, err := lookFor(target(t, "name:main.sh"))
 		if err == nil {
 			p.Close()
 		}
 		return err == nil && p.PID() == cmd.Process.Pid
 	})
-	_, err := target(t, "exe:%s", script).Find()
+	_, err := lookFor(target(t, "exe:%s", script))
 	wantError[*NoneError](t, err, "a script has no exe of its own: its process runs /bin/sh; use name:main.sh or pidfile:PATH")
 }

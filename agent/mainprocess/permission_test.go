@@ -88,13 +88,13 @@ func TestNoPermission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = target(t, "exe:%s", exe).Find()
+	_, err = lookFor(target(t, "exe:%s", exe))
 	if e := wantError[*PermissionError](t, err, "may not see the program of process", "(dash)"); e.PID != master {
 		t.Errorf("%+v, want %d", e, master)
 	}
 
 	// What nothing suggests is said to be none, with a hint.
-	_, err = target(t, "exe:/opt/other").Find()
+	_, err = lookFor(target(t, "exe:/opt/other"))
 	wantError[*NoneError](t, err, "do not let user 65534 see their program")
 
 	// The same user's process is found by its program, and signalled.
@@ -116,9 +116,9 @@ func TestKernelThreadsAreRefused(t *testing.T) {
 	if err != nil || !s.KernelThread() {
 		t.Skip("process 2 is no kernel thread here: this is a PID namespace of its own")
 	}
-	_, err = target(t, "pid:2").Find()
+	_, err = lookFor(target(t, "pid:2"))
 	wantError[*RefusedError](t, err, "a kernel thread")
-	_, err = target(t, "name:%s", s.Comm).Find()
+	_, err = lookFor(target(t, "name:%s", s.Comm))
 	wantError[*NoneError](t, err)
 }
 

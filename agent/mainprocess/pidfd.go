@@ -6,11 +6,13 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/process"
 )
 
-// openPidfd gives a pidfd that the runtime's poller can wait for. It is nil,
-// without an error, where there are no pidfds; errGone where there is no such
-// process.
+// openPidfd returns a pidfd that the runtime's poller can wait for. It is nil,
+// without an error, where the kernel has no pidfds. The error is errGone where there is
+// no such process.
 func openPidfd(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
@@ -24,8 +26,8 @@ func openPidfd(pid int) (*os.File, error) {
 	default:
 		return nil, fmt.Errorf("pidfd_open of process %d: %w", pid, err)
 	}
-	// Set before NewFile, so that it joins the poller. PIDFD_NONBLOCK came
-	// only with 5.10.
+	// Before NewFile, so that the file joins the poller. PIDFD_NONBLOCK needs
+	// Linux 5.10.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("pidfd of process %d: %w", pid, err)
@@ -33,29 +35,21 @@ func openPidfd(pid int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
-// awaitPidfd waits in the runtime's poller, so it holds no thread, until the
-// process has exited (nil) or the file is closed.
+// awaitPidfd waits until the process has exited (nil) or the file is closed. It waits
+// in the runtime's poller and so blocks no thread.
 func awaitPidfd(f *os.File) error {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	return c.Read(readable)
+	return c.Read(func(fd uintptr) bool { return process.PidfdExited(int(fd)) })
 }
 
 func pidfdExited(f *os.File) bool {
 	exited := false
 	if c, err := f.SyscallConn(); err == nil {
-		// Control keeps the number from being closed and used anew meanwhile.
-		c.Control(func(fd uintptr) { exited = readable(fd) })
+		// Control keeps the descriptor open during the call.
+		c.Control(func(fd uintptr) { exited = process.PidfdExited(int(fd)) })
 	}
 	return exited
-}
-
-// readable: a pidfd is when all threads of its process have exited,
-// pidfd_open(2).
-func readable(fd uintptr) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1
 }

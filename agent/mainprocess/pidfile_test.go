@@ -84,7 +84,7 @@ func checkBadPidfile(t *testing.T, path, want string) error {
 	result := make(chan error, 1)
 	tg := target(t, "pidfile:%s", path)
 	go func() {
-		_, err := tg.Find()
+		_, err := lookFor(tg)
 		result <- err
 	}()
 	select {

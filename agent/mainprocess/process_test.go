@@ -240,7 +240,7 @@ func TestNoLeakOverManyProcesses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 500 {
-		p, err := tg.Find()
+		p, err := lookFor(tg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +269,7 @@ func TestCloseWhileInUse(t *testing.T) {
 	}
 	tg := target(t, "pid:%d", cmd.Process.Pid)
 	for range 200 {
-		p, err := tg.Find()
+		p, err := lookFor(tg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ func TestCloseWhileInUse(t *testing.T) {
 		wg.Go(func() { p.WaitExit(t.Context()) })
 		wg.Go(func() {
 			p.Close()
-			if q, err := other.Find(); err == nil { // takes the descriptor's number
+			if q, err := lookFor(other); err == nil { // takes the descriptor's number
 				q.Close()
 			}
 		})

@@ -65,7 +65,7 @@ func TestParseErrorsSayValueAndWhatIsAllowed(t *testing.T) {
 }
 
 func TestZeroTargetFindsNothing(t *testing.T) {
-	if p, err := (Target{}).Find(); err == nil {
+	if p, err := lookFor(Target{}); err == nil {
 		t.Errorf("the zero target found process %d", p.PID())
 	}
 	if s := (Target{}).String(); s != "" {

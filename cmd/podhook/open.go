@@ -106,7 +106,7 @@ func (p *parts) options(c *call) hooks.Options {
 		Store:    p.store,
 		StoreErr: p.storeErr,
 		Environ:  stepEnviron(c.env),
-		Target:   agent.Targets(p.memory()),
+		Target:   mainprocess.Targets(p.memory()),
 		Main:     p.finderMain(),
 		OneMain:  p.settings.Main == "",
 		Grace:    hooks.Grace{Period: p.settings.GracePeriod, Margin: p.settings.GraceMargin},
@@ -128,7 +128,7 @@ func (p *parts) finderMain() hooks.MainProcess {
 	if p.finder == nil {
 		return nil
 	}
-	return agent.Main{Finder: p.finder}
+	return p.finder
 }
 
 // configurationOf is the configuration in force for a call of one hook: what is

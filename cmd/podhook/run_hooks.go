@@ -9,6 +9,7 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/lifecycle"
+	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
@@ -120,7 +121,7 @@ func hasSteps(cfg *config.Config) bool {
 // is made here.
 func (p *parts) startHookRuntime(ctx context.Context, c *call, r *hookRuntime, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
 	ctx, r.cancel = context.WithCancelCause(ctx)
-	o.Main = lifecycle.NewMain()
+	o.Main = mainprocess.NewChild()
 	var main hooks.MainProcess = o.Main
 	if p.finder != nil {
 		main = p.finderMain()

@@ -27,7 +27,7 @@ func Signal(pidfd, pid int, start uint64, sig syscall.Signal) error {
 		if err == nil || err == unix.ESRCH || err == unix.EINVAL {
 			return err
 		}
-		if pidfdExited(pidfd) {
+		if PidfdExited(pidfd) {
 			return unix.ESRCH
 		}
 	}
@@ -53,9 +53,9 @@ func SignalGroup(leader int, sig syscall.Signal) error {
 	return denied(unix.Kill(leader, 0), leader, sig) // kill(2): one that it may signal is enough for a success
 }
 
-// pidfdExited: a pidfd can be read when all threads of its process have exited,
-// pidfd_open(2).
-func pidfdExited(pidfd int) bool {
+// PidfdExited reports whether all threads of a process have exited. Then its pidfd is
+// readable: pidfd_open(2).
+func PidfdExited(pidfd int) bool {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n == 1

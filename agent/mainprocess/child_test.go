@@ -1,4 +1,4 @@
-package lifecycle
+package mainprocess
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 )
 
 // The main process before its start, while it runs and after its end, as hooks see it.
-func TestMainAsHooksSeeIt(t *testing.T) {
-	absent := func(t *testing.T, m *Main, why string) {
+func TestChildAsHooksSeeIt(t *testing.T) {
+	absent := func(t *testing.T, m *Child, why string) {
 		t.Helper()
 		for what, err := range map[string]error{"Signal": m.Signal(syscall.SIGHUP), "WaitExit": m.WaitExit(t.Context(), nil)} {
 			var gone *hooks.GoneError
@@ -27,14 +27,14 @@ func TestMainAsHooksSeeIt(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m, b := NewMain(), &bench{}
+		m, sent := NewChild(), syscall.Signal(0)
 		absent(t, m, "the main process has not been started")
 
-		id := m.started(os.Getpid(), &fakeMain{bench: b, stops: -1})
+		id := m.Started(os.Getpid(), func(sig syscall.Signal) error { sent = sig; return nil })
 		if now := m.Identity(); now == nil || *now != id || id.PID != os.Getpid() || id.StartTime == 0 {
 			t.Errorf("started %+v, it is %+v", id, now)
 		}
-		if err := m.Signal(syscall.SIGHUP); err != nil || b.take()[0] != "main gets SIGHUP" {
+		if err := m.Signal(syscall.SIGHUP); err != nil || sent != syscall.SIGHUP {
 			t.Errorf("signal: %v", err)
 		}
 		cancelled, cancel := context.WithCancel(t.Context())
@@ -45,7 +45,7 @@ func TestMainAsHooksSeeIt(t *testing.T) {
 		waited := make(chan error)
 		go func() { waited <- m.WaitExit(t.Context(), &state.MainIdentity{}) }()
 		synctest.Wait()
-		m.exited()
+		m.Exited()
 		if err := <-waited; err != nil {
 			t.Errorf("wait: %v", err)
 		}

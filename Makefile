@@ -1,29 +1,29 @@
-# All of podhook's work by one word each; `make` alone lists them.
+# `make` alone lists the targets.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 
-# Where binaries are built to.
+# The directory of the binaries.
 BIN := bin
 
 # The name of the image that `make image` builds.
 IMAGE := podhook
 
-# Bytes that bin/podhook may have (linux/amd64).
+# The most bytes that bin/podhook may have (linux/amd64).
 SIZE_BUDGET := 10400000
 
-# How often lost-requests stops each server in each way; e2e does it in a minute.
+# How often lost-requests stops each server in each way. e2e needs a minute with 3.
 CYCLES := 30
 CYCLES_IN_E2E := 3
 RESULTS := deploy/e2e/results
 
 FUZZ_TIME := 60s
 
-# How long the model is tried; MODEL_SEED=N begins with that round.
+# How long `make model` runs. MODEL_SEED=N begins with that round.
 MODEL_TIME := 60s
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Runs `go test` and ends with the tests that were skipped and why.
+# Runs `go test` and lists the skipped tests and their reasons at the end.
 GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname --
 
 # The race detector needs a C compiler; without one the tests run without it.
@@ -32,17 +32,17 @@ ifeq ($(RACE),)
 export CGO_ENABLED := 0
 endif
 
-# Leaving HTTP/2 out saves 0.36 MB; kubelet and Prometheus speak 1.1 to us.
-# The version is stamped by hand, so that a build needs no repository.
+# HTTP/2 is left out: it takes 0.36 MB, and kubelet and Prometheus speak HTTP/1.1 here.
+# The version is a linker flag, so that a build needs no repository.
 BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# Its own entry point, written for some processors, records what Go's runtime
-# forgets and hides what it would obey: hooks/process/inherited.
+# podhook's own entry point (hooks/process/inherited), for some processors, records what
+# Go's runtime forgets and hides the variables that it would obey.
 export GOARCH ?= $(shell go env GOARCH)
 ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
-# Modules of tests alone: what they need podhook itself does not.
+# Modules of tests: they have dependencies that podhook does not have.
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
@@ -53,29 +53,29 @@ help: ## list the targets
 
 build: $(BIN)/podhook $(BIN)/rehearse ## build bin/podhook and bin/rehearse, static for linux
 
-# Go knows better than make what has changed.
+# Always built: Go finds out what has changed.
 $(BIN)/podhook:
 	$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
 
 $(BIN)/rehearse:
 	$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
 
-image: ## build the image $(IMAGE) by the Dockerfile
+image: ## build the image $(IMAGE) with the Dockerfile
 	docker build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
 
-demo: build ## rehearse the whole life of a container: no root, no Docker
+demo: build ## rehearse the life of a container: no root, no Docker
 	deploy/demo/run
 
 release: ## archives for every platform, SBOMs and SHA256SUMS, into dist/
 	deploy/release/build $(VERSION)
 
-e2e: ## prove the image on the container engine
+e2e: ## test the image on the container engine
 	deploy/docker/base-image
 	deploy/docker/prove-image
 	go test -tags e2e -timeout 20m -parallel 6 -count=1 ./deploy/e2e
 	go run ./deploy/e2e/lostrequests -cycles $(CYCLES_IN_E2E)
 
-lost-requests: ## count requests lost on stop, CYCLES=30 stops of each way
+lost-requests: ## count the requests lost in CYCLES=30 stops of each way
 	deploy/docker/base-image
 	$(MAKE) image IMAGE=podhook-e2e
 	mkdir -p $(RESULTS)
@@ -99,7 +99,7 @@ fuzz: ## run every fuzz target for FUZZ_TIME=60s
 		echo "$${target#func } in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" || exit; done
 
-model: ## call and kill podhook at random for MODEL_TIME=60s, against its contract
+model: ## call and kill podhook at random for MODEL_TIME=60s, and check its contract
 	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
@@ -122,11 +122,11 @@ size: build ## print the bytes of bin/podhook, fail over the budget
 bench: build ## measure the agent, and the init beside tini, dumb-init, catatonit
 	go run ./cmd/bench
 
-notices: $(BIN)/NOTICES ## write the licences of all that is in the binary to bin/NOTICES
+notices: $(BIN)/NOTICES ## write the licences of everything in the binary to bin/NOTICES
 
 $(BIN)/NOTICES:
 	@mkdir -p $(BIN)
 	deploy/release/notices >$@.tmp && mv $@.tmp $@
 
-clean: ## remove what was built
+clean: ## remove what the other targets build
 	rm -rf bin dist coverage.out

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The container of the demo: podhook's agent beside the workload. The script
-# waits for the agent, not for the workload: if the container ended as soon as
-# `signal: QUIT` has drained the workload, preStop would be cut off.
+# The entrypoint of the demo: podhook's agent beside the workload. It waits for the agent
+# and not for the workload: otherwise the container would end as soon as `signal: QUIT`
+# has drained the workload, and cut preStop off.
 podhook serve &
 agent=$!
 if [ "$DEMO_SERVER" = nginx ]; then

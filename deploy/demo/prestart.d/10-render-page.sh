@@ -1,4 +1,4 @@
 #!/bin/sh
-# Renders what the workload serves. Runs once in an instance, whoever calls.
+# Renders the page that the workload serves, once for each start of the container.
 echo "rendering the page for run $PODHOOK_RUN_ID"
 echo "<h1>podhook demo</h1>" >"$DEMO_WORK/www/index.html"

@@ -39,7 +39,7 @@ func (a *action) try(ctx context.Context, budget *attempts) {
 	for {
 		a.perform(budget.ctx)
 		retry := budget.step.Retry
-		if a.rec.Outcome == state.Succeeded || a.rec.Outcome == state.Skipped || budget.left == 0 || ctx.Err() != nil ||
+		if a.rec.Outcome == state.Succeeded || a.rec.Outcome == state.Skipped || a.err != nil || budget.left == 0 || ctx.Err() != nil ||
 			!retry.Worth(a.rec.Outcome == state.TimedOut, a.exitCode()) {
 			return
 		}

@@ -56,7 +56,8 @@ func newBench(t *testing.T, yaml string, change ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir()}
 	var err error
-	b.cfg, err = config.Parse("test.yaml", []byte(strings.ReplaceAll(yaml, "DIR", b.dir)), nil)
+	text := strings.ReplaceAll(yaml, "DIR", b.dir)
+	b.cfg, err = config.Parse("test.yaml", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,8 @@ func newBench(t *testing.T, yaml string, change ...func(*Options)) *bench {
 	}
 	life, cancel := context.WithCancel(context.Background())
 	o := Options{
-		Config:   func() (*config.Config, error) { return b.cfg, nil },
+		// What is wrong with a script or a user is for the run to find.
+		Config:   func() (*config.Config, error) { return config.Load(config.Source{Text: text, Hook: "another"}) },
 		Store:    store,
 		Reaper:   reaper,
 		Environ:  os.Environ(),

@@ -1,11 +1,10 @@
 package hooks
 
 import (
-	"path/filepath"
+	"path"
 	"slices"
 
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -37,26 +36,26 @@ func (w *work) all() []unit {
 // planner numbers the units in the order of their records.
 type planner struct{ next int }
 
-// plan lists the work of a hook in its order. Scripts are listed when the run
-// begins, so that a directory that changes meanwhile changes the next run.
+// plan lists the work of a hook in its order. A directory of scripts that changes
+// meanwhile changes the next run.
 func plan(hook *config.Hook) []work {
 	var p planner
 	list := make([]work, len(hook.Steps))
 	for i, step := range hook.Steps {
-		list[i] = p.work(step, "")
+		list[i] = p.work(hook, step, "")
 	}
 	return list
 }
 
-func (p *planner) work(step *config.Step, prefix string) work {
+func (p *planner) work(hook *config.Hook, step *config.Step, prefix string) work {
 	w := work{step: step}
 	if group, ok := step.Action.(config.Parallel); ok {
 		for _, member := range group.Steps {
-			w.members = append(w.members, p.work(member, prefix+step.Name+"/"))
+			w.members = append(w.members, p.work(hook, member, prefix+step.Name+"/"))
 		}
 		return w
 	}
-	w.units = unitsOf(step)
+	w.units = unitsOf(hook, step)
 	for i := range w.units {
 		u := &w.units[i]
 		u.step, u.name, u.at = step, prefix+u.name, p.next
@@ -65,24 +64,20 @@ func (p *planner) work(step *config.Step, prefix string) work {
 	return w
 }
 
-func unitsOf(step *config.Step) []unit {
+func unitsOf(hook *config.Hook, step *config.Step) []unit {
 	switch action := step.Action.(type) {
 	case config.Scripts:
-		return scripts(step, action)
+		return scripts(step, hook.Scripts(action))
 	case config.Exec:
 		return []unit{{name: step.Name, argv: action.Argv}}
 	}
 	return []unit{{name: step.Name}}
 }
 
-func scripts(step *config.Step, action config.Scripts) []unit {
-	list, _, err := config.ListScripts(action.Dir, action.Match, executable.Search{})
-	if err != nil {
-		return []unit{{name: step.Name, err: err}}
-	}
+func scripts(step *config.Step, list []config.Script) []unit {
 	units := make([]unit, len(list))
 	for i, s := range list {
-		units[i] = unit{name: step.Name + "/" + filepath.Base(s.Path), argv: s.Argv}
+		units[i] = unit{name: path.Join(step.Name, s.Name), argv: s.Argv, err: s.Err}
 	}
 	return units
 }

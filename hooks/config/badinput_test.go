@@ -28,6 +28,16 @@ func TestParseRefuses(t *testing.T) {
 		want []string
 	}{
 		// The document.
+		{"nothing", "", []string{": empty; " + noHooks}},
+		{"blank", " \n\n", []string{": empty; " + noHooks}},
+		{"comments", "# hooks:\n#   shutdown: {}\n", []string{": empty; " + noHooks}},
+		{"the begin of a document", "---\n", []string{"2: no value; " + noHooks}},
+		{"null", "~\n", []string{"1: no value; " + noHooks}},
+		{"no key", "{}\n", []string{"1: has no hooks; " + noHooks}},
+		{"cut behind hooks", "hooks:\n", []string{"1: hooks: no value; " + noHooks}},
+		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths and marker; write {} for a hook that does nothing"}},
+		{"cut behind steps", "hooks:\n  shutdown:\n    steps:\n", []string{"3: hooks.shutdown.steps: no value; a list of steps, such as [{sleep: 5s}]"}},
+		{"too many steps", "hooks:\n  a:\n    steps:\n" + strings.Repeat("    - sleep: 1s\n", maxSteps+1), []string{"2: hooks.a: has 1001 steps; 1000 are allowed"}},
 		{"a list", "- a\n", []string{"1: is a list; a mapping with the key hooks"}},
 		{"a text", "hooks\n", []string{"1: a mapping with the key hooks"}},
 		{"unknown top key", "hook: {}\n", []string{`1: "hook": no such field, did you mean "hooks"; allowed: hooks`}},
@@ -47,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 		// Keys.
 		{"key twice", "hooks:\n  demo:\n    timeout: 5s\n    marker: /a\n    timeout: 6s\n",
 			[]string{"5: hooks.demo.timeout: given twice, first on line 3"}},
-		{"hook twice", "hooks:\n  demo:\n  other:\n  demo:\n", []string{"4: hooks.demo: given twice, first on line 2"}},
+		{"hook twice", "hooks:\n  demo: {}\n  other: {}\n  demo: {}\n", []string{"4: hooks.demo: given twice, first on line 2"}},
 		{"key that is a list", "hooks:\n  demo:\n    ? [a]\n    : 1\n", []string{"3: hooks.demo: is a list; a key must be a plain text"}},
 		{"merge key", "hooks:\n  a: &a {timeout: 5s}\n  b:\n    <<: *a\n",
 			[]string{`4: hooks.b: "<<": merge keys are not supported; write the fields out, or repeat a whole value with an alias`}},

@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s:\ngot  %q\nwant %q", tt.name, got, tt.want)
 		}
 	}
-	empty, err := Parse("f.yaml", nil, nil)
+	empty, err := Parse("f.yaml", []byte("hooks: {}"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,14 +35,18 @@ type Config struct {
 	// Warnings are what a person should know and what does not stop a start.
 	Warnings []Problem
 
-	text    []byte
-	environ []string // the container's, see Source
+	source Source
+	text   []byte   // the YAML, nil where the hooks come from directories
+	dirs   []string // the names of those
+	// hints are the warnings without those about scripts.
+	hints []Problem
+	// good are the names of the scripts that were last good, of each directory that
+	// has been good.
+	good map[Scripts][]string
+	// stamp is that of the source before it was read, looked those of the scripts.
+	stamp  Stamp
+	looked stamps
 }
-
-// Text is the YAML text the hooks were read from, for a copy of the last good
-// configuration; it is nil where they come from directories. It is not to be
-// changed.
-func (c *Config) Text() []byte { return c.text }
 
 // Hook is one named phase of a container's life.
 type Hook struct {
@@ -56,6 +60,8 @@ type Hook struct {
 	Marker string
 	Steps  []*Step
 	Pos    Position
+
+	scripts map[Scripts][]Script
 }
 
 // Step is one piece of work of a hook.

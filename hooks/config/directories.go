@@ -11,17 +11,23 @@ import (
 
 // fromDirectories makes a hook NAME with one step of each directory NAME.d.
 func (s Source) fromDirectories() (*Config, error) {
-	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir(), environ: s.Environ}
 	names, err := s.hookDirs()
 	if err != nil {
 		return nil, &Errors{Problems: []Problem{{Pos: Position{File: s.dir()}, Msg: executable.Explain(s.dir(), err).Error()}}}
 	}
-	var found problems
+	return s.ofDirectories(names)
+}
+
+// ofDirectories is the configuration of directories that are known by name. A name
+// that is no hook's is an error, but where one hook is to be run, which it is not.
+func (s Source) ofDirectories(names []string) (*Config, error) {
+	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir(), source: s, dirs: names}
+	var found []Problem
 	for _, name := range names {
 		path := filepath.Join(s.dir(), name)
 		hook := strings.TrimSuffix(name, ".d")
 		if !isLabel(hook) {
-			found.add(Problem{Pos: Position{File: path}, Value: hook, Msg: hookNameRule + kubernetesHint(hook)})
+			found = append(found, Problem{Pos: Position{File: path}, Value: hook, Msg: hookNameRule + kubernetesHint(hook)})
 			continue
 		}
 		h := newHook(hook)
@@ -31,7 +37,9 @@ func (s Source) fromDirectories() (*Config, error) {
 			KillAfter: defaultKillAfter, OnFailure: Fail, Pos: h.Pos}}
 		c.Hooks[hook] = h
 	}
-	if err := found.err(); err != nil {
+	if s.Hook != "" {
+		c.Warnings = found
+	} else if err := asErrors(found); err != nil {
 		return nil, err
 	}
 	addBuiltin(c.Hooks)

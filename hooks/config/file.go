@@ -1,10 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/executable"
 )
@@ -13,9 +17,47 @@ import (
 // than 1 MiB.
 const maxSize = 1 << 20
 
-// readFile reads a configuration file. It never blocks: a FIFO that nobody
-// writes would hold a start up for ever.
+// A file that is written in place is seen empty, and half written, which may still be
+// YAML. So it is read when it has not changed for settle, at most looks times; that
+// takes 0.3 s at most. Whether it has changed in the reading is looked at afterwards.
+const (
+	settle = 50 * time.Millisecond
+	looks  = 6
+)
+
+var errUnsettled = errors.New("is being written all the time; write another file beside it, and rename it")
+
+// readFile reads a configuration file that nobody is writing.
 func readFile(path string) ([]byte, error) {
+	for range looks {
+		before := stampOf(path)
+		time.Sleep(unsettled(path))
+		text, err := readOnce(path)
+		if stampOf(path) == before {
+			return text, err
+		}
+	}
+	return nil, errUnsettled
+}
+
+// unsettled is how long is still to be waited until a file has not changed for settle.
+// A change in the future is one of a clock that was set back. An empty file is waited
+// for in any case: ext4 cuts a file first, and writes the time of that later.
+func unsettled(path string) time.Duration {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	if st.Size == 0 {
+		return settle
+	}
+	age := time.Since(time.Unix(st.Ctim.Unix()))
+	return min(max(settle-age, 0), settle)
+}
+
+// readOnce reads a file as it is. It never blocks: a FIFO that nobody writes would hold
+// a start up for ever.
+func readOnce(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, executable.Explain(path, err)

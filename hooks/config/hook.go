@@ -35,9 +35,18 @@ func addBuiltin(hooks map[string]*Hook) {
 // config reads the whole document.
 func (d *decoder) config(v value, c *Config) {
 	const allowed = "a mapping with the key hooks"
+	before := d.found()
 	v.secret = v.node.Kind == scalarNode // the file may be another one by mistake
+	if v.isNull() {
+		d.refuse(v, noHooks)
+		return
+	}
 	d.fields(v, allowed, []field{
 		{"hooks", func(v value) {
+			if v.isNull() {
+				d.refuse(v, noHooks)
+				return
+			}
 			list, _ := d.entries(v, "a mapping of hook names, such as prestart and shutdown")
 			for _, e := range list {
 				h := newHook(e.key)
@@ -50,10 +59,22 @@ func (d *decoder) config(v value, c *Config) {
 			}
 		}},
 	})
+	if len(c.Hooks) == 0 && lacks(v, "hooks") && d.found() == before {
+		d.wrong(v, "has no hooks; "+noHooks)
+	}
 }
+
+// noHooks is asked for, because a file that is just being written has none either.
+const noHooks = "write hooks: {} to have none"
 
 func (d *decoder) hook(v value, h *Hook) {
 	const allowed = "a mapping with steps, timeout, paths and marker"
+	if v.resolved().isNull() {
+		if isLabel(h.Name) { // else there is one mistake already
+			d.refuse(v, "%s; write {} for a hook that does nothing", allowed)
+		}
+		return
+	}
 	d.fields(v, allowed, []field{
 		{"timeout", func(v value) {
 			if t := d.duration(v); t != 0 {
@@ -68,10 +89,17 @@ func (d *decoder) hook(v value, h *Hook) {
 		}},
 		{"steps", func(v value) { h.Steps = d.steps(v) }},
 	})
+	if n := h.builtinSteps(); n > maxSteps {
+		d.add(Problem{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf("has %d steps; %d are allowed", n, maxSteps)})
+	}
 }
 
 func (d *decoder) steps(v value) []*Step {
 	const allowed = "a list of steps, such as [{sleep: 5s}]"
+	if v.isNull() {
+		d.refuse(v, allowed)
+		return nil
+	}
 	var drafts []*stepDraft
 	for _, item := range d.items(v, allowed) {
 		drafts = append(drafts, d.step(item))

@@ -15,9 +15,11 @@ import (
 // Load. The error is an *Errors.
 func Parse(name string, text []byte, environ []string) (*Config, error) {
 	d := &decoder{file: name, environ: environ, first: map[string]claim{}}
-	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text, environ: environ}
+	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text, source: Source{Environ: environ}}
 	if root := d.document(text); root != nil {
 		d.config(value{node: root}, c)
+	} else if d.found() == 0 {
+		d.add(Problem{Pos: Position{File: name}, Msg: "empty; " + noHooks})
 	}
 	if err := d.err(); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (p *Preflight) Look(c *Config) {
 		for name, s := range h.Each {
 			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
 			p.sense(h, s)
-			list := c.startedBy(s)
+			list := c.startedBy(h, s)
 			if s.User == nil {
 				p.step(s, list)
 			} else if p.AsUsers && os.Geteuid() == 0 {
@@ -152,7 +152,7 @@ type started struct {
 }
 
 // startedBy is made with the eyes of podhook's own user, as the engine does it.
-func (c *Config) startedBy(s *Step) (list []started) {
+func (c *Config) startedBy(h *Hook, s *Step) (list []started) {
 	search := c.search(s)
 	switch a := s.Action.(type) {
 	case Exec:
@@ -169,8 +169,10 @@ func (c *Config) startedBy(s *Step) (list []started) {
 		}
 		list = append(list, f)
 	case Scripts:
-		scripts, _, _ := ListScripts(a.Dir, a.Match, search) // its errors are Load's
-		for _, script := range scripts {
+		for _, script := range h.Scripts(a) {
+			if script.Err != nil {
+				continue
+			}
 			f := started{program: script.Argv[0], file: script.Argv[0], search: search}
 			if len(script.Argv) > 1 || executable.IsScript(script.Path) {
 				f.script = script.Path
@@ -183,7 +185,7 @@ func (c *Config) startedBy(s *Step) (list []started) {
 
 // search is where the engine looks for the program of a step.
 func (c *Config) search(s *Step) executable.Search {
-	return executable.Search{Path: executable.PathOf(slices.Concat(s.Env, c.environ)), Dir: s.WorkingDir}
+	return executable.Search{Path: executable.PathOf(slices.Concat(s.Env, c.source.Environ)), Dir: s.WorkingDir}
 }
 
 // program looks at one of them with the eyes of the step's user.
@@ -281,18 +283,25 @@ func (p *Preflight) exposedAt(field, file, at string) {
 	}
 }
 
-// checkUsers refuses steps that this process cannot run as their user.
-func (c *Config) checkUsers() (failed []Problem) {
+// checkUsers refuses steps that this process cannot run as their user. Those of
+// another hook than the one that is to be run give warnings only.
+func (c *Config) checkUsers(only string) (failed, warnings []Problem) {
 	for _, h := range c.inOrder() {
 		for name, s := range h.Each {
 			if s.User == nil {
 				continue
 			}
-			if msg := s.User.problem(); msg != "" {
-				failed = append(failed, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s, user", h.Name, name),
-					Value: s.User.String(), Msg: msg})
+			msg := s.User.problem()
+			if msg == "" {
+				continue
+			}
+			p := Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s, user", h.Name, name), Value: s.User.String(), Msg: msg}
+			if only == "" || only == h.Name {
+				failed = append(failed, p)
+			} else {
+				warnings = append(warnings, p)
 			}
 		}
 	}
-	return failed
+	return failed, warnings
 }

@@ -21,6 +21,7 @@ func preflight(t *testing.T, dir, yaml string, p Preflight, as ...func(*testing.
 	if err != nil {
 		t.Fatal(err)
 	}
+	c, _, _ = c.withScripts(nil)
 	if len(as) == 0 {
 		p.Look(c)
 	} else {

@@ -61,6 +61,8 @@ type Errors struct {
 	Problems []Problem
 	// More counts the problems that were left out because there are too many.
 	More int
+	// Unsettled: the file was being written, so that nothing is known of what it says.
+	Unsettled bool
 }
 
 // Error lists every problem, one a line.
@@ -106,6 +108,13 @@ func (ps *problems) err() error {
 	}
 	sort.SliceStable(ps.list, func(i, j int) bool { return ps.list[i].Pos.Line < ps.list[j].Pos.Line })
 	return &Errors{Problems: ps.list, More: ps.more}
+}
+
+// asErrors is nil where there are no problems.
+func asErrors(list []Problem) error {
+	var all problems
+	all.add(list...)
+	return all.err()
 }
 
 // maxShown is how many bytes of a value an error shows.

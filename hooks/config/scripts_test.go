@@ -78,19 +78,19 @@ func TestListScripts(t *testing.T) {
 	link(t, "dir", in("dir-link"))
 	link(t, ".", in("here"))
 
-	scripts, warnings, err := ListScripts(dir, "", anywhere)
+	scripts, warnings, err := listScripts(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Script{
-		{"10-plain", in("10-plain"), []string{"/bin/sh", "-e", in("10-plain")}},
-		{"100", in("100"), []string{"/bin/sh", in("100")}},
-		{"20-sh", in("20-sh"), []string{in("20-sh")}},
-		{"B", in("B"), []string{in("B")}},
-		{"a", in("a"), []string{"/usr/bin/env", "-S sh -e", in("a")}},
-		{"elf", in("elf"), []string{in("elf")}},
-		{"linked", in("linked"), []string{"/bin/sh", in("linked")}},
-		{"no-such", in("no-such"), []string{in("no-such")}},
+		{"10-plain", in("10-plain"), []string{"/bin/sh", "-e", in("10-plain")}, nil},
+		{"100", in("100"), []string{"/bin/sh", in("100")}, nil},
+		{"20-sh", in("20-sh"), []string{in("20-sh")}, nil},
+		{"B", in("B"), []string{in("B")}, nil},
+		{"a", in("a"), []string{"/usr/bin/env", "-S sh -e", in("a")}, nil},
+		{"elf", in("elf"), []string{in("elf")}, nil},
+		{"linked", in("linked"), []string{"/bin/sh", in("linked")}, nil},
+		{"no-such", in("no-such"), []string{in("no-such")}, nil},
 	}
 	if !slices.EqualFunc(scripts, want, sameScript) {
 		t.Errorf("got  %q\nwant %q", scripts, want)
@@ -109,6 +109,15 @@ func TestListScripts(t *testing.T) {
 			t.Errorf("%s: %v %s", s.Name, err, out)
 		}
 	}
+}
+
+// listScripts is what a step with this directory has.
+func listScripts(dir string) ([]Script, []Problem, error) {
+	l := Scripts{Dir: dir}.list(anywhere)
+	if len(l.bad) > 0 {
+		return nil, l.warnings, asErrors(l.bad)
+	}
+	return l.good, l.warnings, nil
 }
 
 func sameScript(a, b Script) bool {
@@ -175,7 +184,7 @@ func TestListScriptsRefuses(t *testing.T) {
 	want = append(want, in("z-socket")+": a socket; only regular files and links to them can be run")
 	write(t, in("zz-good"), strings.Replace(long, "xx", "x", 1)+"\n", 0o644) // 255 bytes
 
-	scripts, _, err := ListScripts(dir, "", anywhere)
+	scripts, _, err := listScripts(dir)
 	var errs *Errors
 	if !errors.As(err, &errs) || scripts != nil {
 		t.Fatalf("got %v, %v", scripts, err)
@@ -197,7 +206,7 @@ func TestListScriptsRefusesDirectory(t *testing.T) {
 		loop:                          "a link that leads in circles; a directory of scripts is needed",
 		filepath.Join(dir, "missing"): "does not exist; a directory of scripts is needed",
 	} {
-		if _, _, err := ListScripts(path, "", anywhere); err == nil || err.Error() != path+": "+want {
+		if _, _, err := listScripts(path); err == nil || err.Error() != path+": "+want {
 			t.Errorf("got  %v\nwant %s: %s", err, path, want)
 		}
 	}
@@ -210,7 +219,7 @@ func TestListScriptsUnreadable(t *testing.T) {
 	os.Chmod(secret, 0o100)
 	os.Chmod(mine, 0o100|0o644)
 	asNobody(t, dir, func() {
-		_, _, err := ListScripts(dir, "", anywhere)
+		_, _, err := listScripts(dir)
 		if err == nil || !strings.HasPrefix(err.Error(), secret+": not readable for user ") {
 			t.Errorf("got %v", err)
 		}
@@ -221,12 +230,12 @@ func TestListScriptsUnreadable(t *testing.T) {
 	}
 	// Its owner may execute it, another user may not.
 	asNobody(t, dir, func() {
-		scripts, _, err := ListScripts(dir, "", anywhere)
+		scripts, _, err := listScripts(dir)
 		if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{"/bin/sh", mine}) {
 			t.Errorf("got %v, %v", scripts, err)
 		}
 	})
-	scripts, _, err := ListScripts(dir, "", anywhere)
+	scripts, _, err := listScripts(dir)
 	if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{mine}) {
 		t.Errorf("got %v, %v", scripts, err)
 	}
@@ -244,7 +253,7 @@ func TestListScriptsNoExec(t *testing.T) {
 	if err := exec.Command(script).Run(); !errors.Is(err, os.ErrPermission) {
 		t.Fatalf("the mount lets it run: %v", err)
 	}
-	scripts, _, err := ListScripts(dir, "", anywhere)
+	scripts, _, err := listScripts(dir)
 	if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{"/bin/sh", script}) {
 		t.Fatalf("got %q, %v", scripts, err)
 	}
@@ -258,7 +267,7 @@ func TestListScriptsNoExec(t *testing.T) {
 	}
 	binary := write(t, filepath.Join(dir, "binary"), string(sh), 0o755)
 	other := write(t, filepath.Join(dir, "other"), "#!"+binary+"\n", 0o755)
-	_, _, err = ListScripts(dir, "", anywhere)
+	_, _, err = listScripts(dir)
 	want := binary + ": on a mount with noexec, and without a #! line that names an interpreter to run it\n" +
 		other + `: its interpreter "` + binary + `": on a mount with noexec`
 	if err == nil || err.Error() != want {

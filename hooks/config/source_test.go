@@ -58,7 +58,7 @@ func TestLoadWithoutAnything(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.Hooks) != 3 || len(c.Warnings) != 0 || c.Text() != nil || c.Source != "directories in "+dir {
+		if len(c.Hooks) != 3 || len(c.Warnings) != 0 || c.text != nil || c.Source != "directories in "+dir {
 			t.Errorf("got %+v", c)
 		}
 	}
@@ -76,7 +76,7 @@ func TestLoadDirectories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Hooks) != 4 || c.Text() != nil {
+	if len(c.Hooks) != 4 || c.text != nil {
 		t.Errorf("hooks %v", c.Hooks)
 	}
 	for name, timeout := range map[string]time.Duration{"prestart": 60 * time.Second, "shutdown": 25 * time.Second, "my-hook": 30 * time.Second} {

@@ -1,9 +1,9 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,29 +24,56 @@ func (s Source) Stamp() Stamp {
 		return Stamp{"text"}
 	}
 	path, given := s.file()
-	var text strings.Builder
-	stampFile(&text, path)
+	var all stamps
+	all.look(path)
 	var st unix.Stat_t
 	if !given && unix.Lstat(path, &st) != nil {
 		names, err := s.hookDirs()
 		if err != nil {
-			text.WriteString(err.Error())
+			all.text = append(all.text, err.Error()...)
 		}
 		for _, name := range names {
-			stampFile(&text, filepath.Join(s.dir(), name))
+			all.look(filepath.Join(s.dir(), name))
 		}
 	}
-	return Stamp{text.String()}
+	return Stamp{string(all.text)}
 }
 
-// stampFile writes what tells two states of a file apart. The time of the last
-// status change is among it: it cannot be set back, as touch(1) does with the
-// other one.
-func stampFile(text *strings.Builder, path string) {
+// Fresh is true as long as neither the source of a configuration nor the scripts of
+// its steps have changed since it was read. It costs a stat of each.
+func (c *Config) Fresh() bool {
+	if c.source.Stamp() != c.stamp {
+		return false
+	}
+	var now stamps
+	for _, path := range c.looked.paths {
+		now.look(path)
+	}
+	return bytes.Equal(now.text, c.looked.text)
+}
+
+// stamps are the files that were looked at, and how they were.
+type stamps struct {
+	paths []string
+	text  []byte
+}
+
+// look writes what tells two states of a file apart. The time of the last status
+// change is among it: it cannot be set back, as touch(1) does with the other one.
+func (s *stamps) look(path string) {
+	s.paths = append(s.paths, path)
+	s.text = append(s.text, stampOf(path)...)
+}
+
+func (s *stamps) add(other stamps) {
+	s.paths = append(s.paths, other.paths...)
+	s.text = append(s.text, other.text...)
+}
+
+func stampOf(path string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		fmt.Fprintln(text, path, err)
-		return
+		return fmt.Sprintln(path, err)
 	}
-	fmt.Fprintln(text, path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
+	return fmt.Sprintln(path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
 }

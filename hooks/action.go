@@ -94,12 +94,12 @@ func (a *action) waiting(text string) {
 // end settles a unit: its record, its totals, and what it means for the rest.
 func (a *action) end(ctx context.Context, sc *scope) {
 	now := time.Now()
-	a.rec.End, a.rec.Waiting, a.rec.Tail = &now, "", a.tail.lines()
+	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(a.rec.Error)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.run.rec.Steps[a.at] = a.rec
 	boundTails(a.run.rec.Steps)
-	a.run.rec.Totals.AddStep(a.rec.Name, a.rec.Outcome, now.Sub(*a.rec.Start).Seconds())
+	a.run.rec.Totals.AddStep(a.rec.Outcome, now.Sub(*a.rec.Start).Seconds())
 	sc.judge(ctx, a.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
 }
 

@@ -29,7 +29,7 @@ func TestRetries(t *testing.T) {
 		t.Errorf("record %+v", s)
 	}
 	contains(t, b.out.text(), "flaky: try 1", "attempt 1 failed: exited with code 1; the next one in ", "attempt 2 failed", "flaky: try 3")
-	if kept := rec.Totals.StepsByName["flaky"]; kept[state.Succeeded] != 1 || kept[state.Failed] != 0 {
+	if kept := rec.Totals.Steps; kept[state.Succeeded] != 2 || kept[state.Failed] != 0 {
 		t.Errorf("attempts are counted as steps: %v", kept)
 	}
 }

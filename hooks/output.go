@@ -3,6 +3,7 @@ package hooks
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/podhook/podhook/hooks/process"
@@ -28,6 +29,16 @@ func (t *tail) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.rec.Tail)
+}
+
+// errorLimit bounds what a step failed by, in bytes: a record has a thousand steps.
+const errorLimit = 1 << 10
+
+func cutError(text string) string {
+	if len(text) <= errorLimit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:errorLimit], "") + "..."
 }
 
 // tailsLimit bounds the last lines of all steps together, in bytes: a hook may

@@ -68,7 +68,7 @@ func (x *run) skipAll(units []unit, reason string) {
 			why = onceReason(rec)
 		}
 		*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: why, Owed: why == podEndsUnknown}
-		x.rec.Totals.AddStep(rec.Name, rec.Outcome, 0)
+		x.rec.Totals.AddStep(rec.Outcome, 0)
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 // recordVersion is the format of run.json that this program writes and reads.
 const recordVersion = 1
 
-// maxRecord bounds run.json, in bytes; more is not podhook's.
-const maxRecord = 1 << 20
+// maxRecord bounds run.json, in bytes; more is not podhook's. A run of as many steps as
+// a configuration may have fits, whatever they are called and say.
+const maxRecord = 4 << 20
 
 // Outcome is how a run or a step ended, or that it is still running.
 type Outcome string
@@ -224,7 +225,6 @@ func clonePointer[T any](p *T) *T {
 // for, and the steps that nobody asks for again.
 func (r Record) brief() Record {
 	r = r.Clone()
-	r.Totals.StepsByName = nil
 	kept := r.Steps[:0]
 	for _, s := range r.Steps {
 		s.Tail, s.Waiting = nil, ""
@@ -250,7 +250,7 @@ func (r *Record) interrupt() {
 		if s.Outcome == Running {
 			s.Outcome = Interrupted
 			s.Waiting = ""
-			r.Totals.countStep(s.Name, Interrupted)
+			count(&r.Totals.Steps, Interrupted)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func fullRecord() Record {
 		},
 	}
 	r.Totals.AddRun(Succeeded, 0.2, end)
-	r.Totals.AddStep("a", Succeeded, 0.1)
+	r.Totals.AddStep(Succeeded, 0.1)
 	r.Totals.AddKills("SIGTERM", 1)
 	r.Totals.AddSignal("SIGQUIT")
 	return r
@@ -84,7 +84,7 @@ func TestRecordKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{`"version":1`, `"runID":"r1"`, `"hook":"prestart"`, `"configSource"`, `"exitCode":3`, `"startTime":12345`, `"stepsByName"`, `"lastSuccess"`, `"outcome":"failed"`, `"trigger":"exec"`} {
+	for _, key := range []string{`"version":1`, `"runID":"r1"`, `"hook":"prestart"`, `"configSource"`, `"exitCode":3`, `"startTime":12345`, `"runSeconds"`, `"lastSuccess"`, `"outcome":"failed"`, `"trigger":"exec"`} {
 		if !strings.Contains(string(data), key) {
 			t.Errorf("%s lacks %s", data, key)
 		}
@@ -113,7 +113,7 @@ func TestRunningWithoutAnOwnerIsInterrupted(t *testing.T) {
 			t.Errorf("steps %+v", s)
 		}
 		tot := got.Totals
-		if tot.Runs[Interrupted] != 1 || tot.Runs[Succeeded] != 1 || tot.StepsByName["b"][Interrupted] != 1 || tot.RunSeconds.Count != 1 {
+		if tot.Runs[Interrupted] != 1 || tot.Runs[Succeeded] != 1 || tot.Steps[Interrupted] != 1 || tot.RunSeconds.Count != 1 {
 			t.Errorf("totals %+v", tot)
 		}
 	}
@@ -400,7 +400,7 @@ func TestUnchangedRecordIsNotParsedAgain(t *testing.T) {
 	*r.Steps[1].ExitCode = 99
 	r.Main.PID = 99
 	r.Totals.AddRun(Failed, 1, testTime)
-	r.Totals.AddStep("a", Failed, 1)
+	r.Totals.AddStep(Failed, 1)
 	r.Totals.AddKills("SIGTERM", 1)
 	r.Totals.AddSignal("SIGQUIT")
 	if got := normal(t, mustRead(t, h)); got != want {
@@ -436,7 +436,7 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(strings.Replace(string(good), `"version":0`, `"version":1`, 1)))
-	f.Add([]byte(`{"version":1,"runID":"r","instance":"i","outcome":"running","steps":[{"name":"a","outcome":"running"}],"totals":{"stepsByName":{"a":null}}}`))
+	f.Add([]byte(`{"version":1,"runID":"r","instance":"i","outcome":"running","steps":[{"name":"a","outcome":"running"}],"totals":{"steps":null}}`))
 	f.Add([]byte(`{"version":2}`))
 	f.Add([]byte(``))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -451,7 +451,7 @@ func FuzzRecord(f *testing.F) {
 		c := r.Clone()
 		c.interrupt()
 		c.Totals.AddRun(Succeeded, 1, time.Now())
-		c.Totals.AddStep("a", Failed, 1)
+		c.Totals.AddStep(Failed, 1)
 		out, err := encodeRecord(r)
 		if err != nil {
 			return // a number or time that JSON cannot hold, or too long

@@ -14,11 +14,9 @@ type Totals struct {
 	// Runs by outcome.
 	Runs map[Outcome]uint64 `json:"runs,omitempty"`
 	// Steps by outcome, of all steps together.
-	Steps map[Outcome]uint64 `json:"steps,omitempty"`
-	// StepsByName are the same by the step's name.
-	StepsByName map[string]map[Outcome]uint64 `json:"stepsByName,omitempty"`
-	RunSeconds  Histogram                     `json:"runSeconds,omitzero"`
-	StepSeconds Histogram                     `json:"stepSeconds,omitzero"`
+	Steps       map[Outcome]uint64 `json:"steps,omitempty"`
+	RunSeconds  Histogram          `json:"runSeconds,omitzero"`
+	StepSeconds Histogram          `json:"stepSeconds,omitzero"`
 	// Kills are signals sent to end steps, by name ("SIGTERM").
 	Kills map[string]uint64 `json:"kills,omitempty"`
 	// SignalsSent are signals sent to the main process, by name.
@@ -86,21 +84,11 @@ func (t *Totals) AddRun(o Outcome, seconds float64, end time.Time) {
 
 // AddStep counts a step that ended after so many seconds. A skipped one took
 // no time and is not in StepSeconds.
-func (t *Totals) AddStep(name string, o Outcome, seconds float64) {
-	t.countStep(name, o)
+func (t *Totals) AddStep(o Outcome, seconds float64) {
+	count(&t.Steps, o)
 	if o != Skipped {
 		t.StepSeconds.Observe(seconds)
 	}
-}
-
-func (t *Totals) countStep(name string, o Outcome) {
-	count(&t.Steps, o)
-	if t.StepsByName == nil {
-		t.StepsByName = map[string]map[Outcome]uint64{}
-	}
-	m := t.StepsByName[name]
-	count(&m, o)
-	t.StepsByName[name] = m
 }
 
 // AddKills counts n signals sent to end a step, by their name ("SIGKILL").
@@ -128,10 +116,6 @@ func count[K comparable](m *map[K]uint64, k K) {
 func (t Totals) Clone() Totals {
 	t.Runs = maps.Clone(t.Runs)
 	t.Steps = maps.Clone(t.Steps)
-	t.StepsByName = maps.Clone(t.StepsByName)
-	for name, m := range t.StepsByName {
-		t.StepsByName[name] = maps.Clone(m)
-	}
 	t.RunSeconds.Buckets = slices.Clone(t.RunSeconds.Buckets)
 	t.StepSeconds.Buckets = slices.Clone(t.StepSeconds.Buckets)
 	t.Kills = maps.Clone(t.Kills)

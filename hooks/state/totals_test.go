@@ -15,9 +15,9 @@ func TestTotalsCount(t *testing.T) {
 	}
 	tot.AddRun(Succeeded, 0.005, end)
 	tot.AddRun(TimedOut, 1000, end.Add(time.Hour))
-	tot.AddStep("a", Succeeded, 0.01)
-	tot.AddStep("a", Failed, 0.02)
-	tot.AddStep("b", Skipped, 0)
+	tot.AddStep(Succeeded, 0.01)
+	tot.AddStep(Failed, 0.02)
+	tot.AddStep(Skipped, 0)
 	tot.AddKills("SIGTERM", 1)
 	tot.AddKills("SIGKILL", 1)
 	tot.AddKills("SIGKILL", 1)
@@ -25,9 +25,8 @@ func TestTotalsCount(t *testing.T) {
 	if tot.Runs[Failed] != 1 || tot.Runs[Succeeded] != 1 || tot.Runs[TimedOut] != 1 || !tot.LastSuccess.Equal(end) {
 		t.Errorf("runs %v, last success %v", tot.Runs, tot.LastSuccess)
 	}
-	if tot.Steps[Succeeded] != 1 || tot.Steps[Failed] != 1 || tot.Steps[Skipped] != 1 ||
-		tot.StepsByName["a"][Failed] != 1 || tot.StepsByName["b"][Skipped] != 1 {
-		t.Errorf("steps %v, by name %v", tot.Steps, tot.StepsByName)
+	if tot.Steps[Succeeded] != 1 || tot.Steps[Failed] != 1 || tot.Steps[Skipped] != 1 {
+		t.Errorf("steps %v", tot.Steps)
 	}
 	if tot.Kills["SIGKILL"] != 2 || tot.Kills["SIGTERM"] != 1 || tot.SignalsSent["SIGQUIT"] != 1 {
 		t.Errorf("kills %v, signals %v", tot.Kills, tot.SignalsSent)

@@ -5,7 +5,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
@@ -36,22 +35,7 @@ func (a *action) perform(ctx context.Context) {
 		a.fail(a.err.Error())
 		return
 	}
-	switch do := a.step.Action.(type) {
-	case config.Exec, config.Scripts:
-		a.program(ctx)
-	case config.HTTP:
-		a.http(ctx, do)
-	case config.Wait:
-		a.wait(ctx, do)
-	case config.Signal:
-		a.sendSignal(do)
-	case config.Sleep:
-		a.sleep(ctx, do)
-	case config.Write:
-		a.writeFile(do)
-	case config.Remove:
-		a.removeFile(do)
-	}
+	a.unit.perform(ctx, a)
 }
 
 func (a *action) succeed()        { a.rec.Outcome = state.Succeeded }
@@ -69,17 +53,6 @@ func (a *action) show() {
 	a.run.rec.Steps[a.at] = a.rec
 	a.journal.progress(&a.run.rec)
 	a.shown, a.stale = time.Now(), false
-}
-
-// waitsFor is what a step waits for from its begin, or nothing.
-func waitsFor(step *config.Step) string {
-	switch do := step.Action.(type) {
-	case config.Wait:
-		return do.For.String()
-	case config.HTTP:
-		return "the answer to " + do.String()
-	}
-	return ""
 }
 
 // waiting shows what a step waits for, but not too often.

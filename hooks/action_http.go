@@ -20,9 +20,9 @@ const (
 	shownAnswer = 2 << 10
 )
 
-// http sends a request. The answer is read to its end, or to 1 MiB: a server may
+// sendRequest sends a request. The answer is read to its end, or to 1 MiB: a server may
 // do its work while it answers.
-func (a *action) http(ctx context.Context, do config.HTTP) {
+func sendRequest(ctx context.Context, a *action, do config.HTTP) {
 	res, err := httpcall.Send(ctx, do, maxAnswer)
 	if err != nil {
 		a.failed(ctx, err)

@@ -10,11 +10,11 @@ import (
 	"github.com/podhook/podhook/hooks/wait"
 )
 
-// wait waits for a condition. What was seen last is in the status while it
+// waitFor waits for a condition. What was seen last is in the status while it
 // waits, and at its end in the output. A shutdown does not wait on when the main
 // process has gone, whose work mostly is what is waited for; where it has waited for
 // just that before, this is about something else.
-func (a *action) wait(ctx context.Context, do config.Wait) {
+func waitFor(ctx context.Context, a *action, do config.Wait) {
 	what := do.For.String()
 	if _, ok := do.For.(config.MainExit); ok {
 		a.waitMain(ctx)

@@ -89,7 +89,7 @@ func (a *action) pause(ctx context.Context, retry config.Retry) bool {
 		a.stopped(ctx)
 		return false
 	}
-	a.rec.Attempt, a.rec.Waiting, a.signal = next, waitsFor(a.step), 0
+	a.rec.Attempt, a.rec.Waiting, a.signal = next, a.step.Action.WaitsFor(), 0
 	a.show()
 	return true
 }

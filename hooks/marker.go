@@ -9,6 +9,7 @@ import (
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/hooks/userfile"
 )
 
 // markerPath is where the hook's marker is: the file that says that the hook has
@@ -106,4 +107,17 @@ func (r *Runner) reserve(name string) {
 		_ = lock.Reserve()
 		_ = lock.Unlock()
 	}
+}
+
+// removeMarker removes the file that the marker's path leads to, where writeFile
+// will write it.
+func removeMarker(path string) error {
+	at, err := userfile.Target(path)
+	if err == nil {
+		err = explainBusy(os.Remove(at))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

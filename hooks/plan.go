@@ -1,7 +1,7 @@
 package hooks
 
 import (
-	"path"
+	"context"
 	"slices"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -15,6 +15,8 @@ type unit struct {
 	at   int // its place among the records
 	argv []string
 	err  error // why it cannot be run
+
+	perform performer
 }
 
 // work is one step with its units, or a group with its steps.
@@ -49,11 +51,8 @@ func plan(hook *config.Hook) []work {
 
 func (p *planner) work(hook *config.Hook, step *config.Step, prefix string) work {
 	w := work{step: step}
-	if group, ok := step.Action.(config.Parallel); ok {
-		for _, member := range group.Steps {
-			w.members = append(w.members, p.work(hook, member, prefix+step.Name+"/"))
-		}
-		return w
+	for _, member := range step.Members() {
+		w.members = append(w.members, p.work(hook, member, prefix+step.Name+"/"))
 	}
 	w.units = unitsOf(hook, step)
 	for i := range w.units {
@@ -64,22 +63,36 @@ func (p *planner) work(hook *config.Hook, step *config.Step, prefix string) work
 	return w
 }
 
+// performer does the work of a unit and fills in its outcome.
+type performer func(ctx context.Context, a *action)
+
+// unitsOf is the table of all kinds: what a step runs and records one by one, and
+// what performs it. A group has no units of its own, see action_parallel.go.
 func unitsOf(hook *config.Hook, step *config.Step) []unit {
-	switch action := step.Action.(type) {
-	case config.Scripts:
-		return scripts(step, hook.Scripts(action))
+	switch do := step.Action.(type) {
 	case config.Exec:
-		return []unit{{name: step.Name, argv: action.Argv}}
+		return execUnits(step, do)
+	case config.Scripts:
+		return scriptUnits(step, hook.Scripts(do))
+	case config.HTTP:
+		return single(step, do, sendRequest)
+	case config.Wait:
+		return single(step, do, waitFor)
+	case config.Signal:
+		return single(step, do, sendSignal)
+	case config.Sleep:
+		return single(step, do, sleep)
+	case config.Write:
+		return single(step, do, write)
+	case config.Remove:
+		return single(step, do, remove)
 	}
-	return []unit{{name: step.Name}}
+	return nil
 }
 
-func scripts(step *config.Step, list []config.Script) []unit {
-	units := make([]unit, len(list))
-	for i, s := range list {
-		units[i] = unit{name: path.Join(step.Name, s.Name), argv: s.Argv, err: s.Err}
-	}
-	return units
+// single is the unit of a step that is performed as one.
+func single[D config.Action](step *config.Step, do D, perform func(context.Context, *action, D)) []unit {
+	return []unit{{name: step.Name, perform: func(ctx context.Context, a *action) { perform(ctx, a, do) }}}
 }
 
 // records makes the units' records. A step marked once that has succeeded in an

@@ -134,7 +134,7 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 		}
 		s := PreviewedStep{
 			Name: u.name, Kind: u.step.Action.Kind(), Skipped: reason,
-			Argv: hideURLs(u.argv), Does: does(u.step), WorkingDir: u.step.WorkingDir,
+			Argv: hideURLs(u.argv), Does: u.step.Action.Does(), WorkingDir: u.step.WorkingDir,
 			TimeoutSeconds: Seconds(timeout), EndSeconds: Seconds(end.Sub(x.rec.Start)),
 			Retries: u.step.Retry.Times, BackoffSeconds: Seconds(u.step.Retry.Backoff),
 			OnFailure: u.step.OnFailure, Always: w.step.Always,
@@ -168,26 +168,4 @@ func hideURLs(argv []string) []string {
 // numbers, and so makes 1.1179999999999999 of 1.118.
 func Seconds(d time.Duration) float64 {
 	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
-}
-
-// does says what a built-in step does, as far as its kind does not.
-func does(step *config.Step) string {
-	switch do := step.Action.(type) {
-	case config.HTTP:
-		return do.String()
-	case config.Wait:
-		return do.For.String()
-	case config.Sleep:
-		return do.Duration.String()
-	case config.Signal:
-		if do.To == "" {
-			return signalName(do.Signal) + " to the main process"
-		}
-		return signalName(do.Signal) + " to " + do.To
-	case config.Write:
-		return do.File
-	case config.Remove:
-		return do.Path
-	}
-	return ""
 }

@@ -85,7 +85,7 @@ func withTimeout(ctx context.Context, step *config.Step) (context.Context, conte
 		return ctx, func() {}
 	}
 	msg := fmt.Sprintf(" after its timeout of %v", step.Timeout)
-	if _, ok := step.Action.(config.Parallel); ok {
+	if step.Members() != nil {
 		msg = fmt.Sprintf(" after the timeout of %v of the group %s", step.Timeout, step.Name)
 	}
 	return context.WithTimeoutCause(ctx, step.Timeout, &timeUp{msg})

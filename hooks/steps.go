@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -89,32 +88,9 @@ func (x *run) mark(w *work) {
 func (x *run) markFirst(units []unit, now time.Time) {
 	for _, u := range units {
 		if rec := &x.rec.Steps[u.at]; rec.DoneIn == "" {
-			rec.Outcome, rec.Start, rec.Attempt, rec.Waiting = state.Running, &now, 1, waitsFor(u.step)
+			rec.Outcome, rec.Start, rec.Attempt, rec.Waiting = state.Running, &now, 1, u.step.Action.WaitsFor()
 			return
 		}
-	}
-}
-
-// group runs the steps of a group at the same time and judges them as one.
-func (x *run) group(ctx context.Context, w *work) {
-	members, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	members, cancel := withTimeout(members, w.step)
-	defer cancel()
-	sc := &scope{halt: stop}
-	var all sync.WaitGroup
-	for i := range w.members {
-		member := &w.members[i]
-		all.Go(func() {
-			x.work(members, member, sc)
-			x.write()
-		})
-	}
-	all.Wait()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if sc.failed != "" {
-		x.judge(ctx, w.step.OnFailure, sc.failed, sc.reason)
 	}
 }
 

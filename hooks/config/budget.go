@@ -103,26 +103,20 @@ func add(sum, d time.Duration) time.Duration {
 	return min(sum, most-d) + d
 }
 
-// worst is the longest that a step can take. bounded is false where only the
-// hook's own time ends it.
-func (s *Step) worst() (w WorstStep, bounded bool) {
-	w.Name = s.Name
-	attempt := s.Timeout
-	switch a := s.Action.(type) {
-	case Sleep:
-		w.Longest = a.Duration // it cannot fail, so it is not tried again
-		return w, true
-	case Signal, Write, Remove:
-		// They do not wait for anything but the disk.
-	case Parallel:
-		return s.worstOfGroup(a)
-	default:
-		if attempt == 0 {
-			return w, false
-		}
+func (s *Step) worst() (w WorstStep, bounded bool) { return s.Action.worst(s) }
+
+// worstOpen is the worst case of an action that goes on until its timeout.
+func (s *Step) worstOpen() (w WorstStep, bounded bool) {
+	if s.Timeout == 0 {
+		return WorstStep{Name: s.Name}, false
 	}
-	var pauses time.Duration
-	w.Longest, pauses = s.Retry.longest(attempt)
+	return s.worstOf(s.Timeout)
+}
+
+// worstOf is the worst case of a step each attempt of which takes this long.
+func (s *Step) worstOf(attempt time.Duration) (w WorstStep, bounded bool) {
+	longest, pauses := s.Retry.longest(attempt)
+	w = WorstStep{Name: s.Name, Longest: longest}
 	if s.Retry.Times > 0 {
 		w.Detail = short(pauses) + " pauses"
 		if attempt > 0 {
@@ -130,21 +124,6 @@ func (s *Step) worst() (w WorstStep, bounded bool) {
 		}
 	}
 	return w, true
-}
-
-func (s *Step) worstOfGroup(group Parallel) (w WorstStep, bounded bool) {
-	w.Name, bounded = s.Name, true
-	for _, member := range group.Steps {
-		part, ok := member.worst()
-		bounded = bounded && ok
-		if part.Longest > w.Longest {
-			w.Longest, w.Detail = part.Longest, "the longest is "+part.String()
-		}
-	}
-	if s.Timeout > 0 && (!bounded || s.Timeout < w.Longest) {
-		return WorstStep{Name: s.Name, Longest: s.Timeout}, true
-	}
-	return w, bounded
 }
 
 // String is such as "16.5s render (3 x 5s + 1.5s pauses)".

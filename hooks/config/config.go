@@ -3,11 +3,7 @@
 // before a hook is needed; it runs nothing.
 package config
 
-import (
-	"io/fs"
-	"syscall"
-	"time"
-)
+import "time"
 
 // The hooks that always exist (design: a hook without steps succeeds at once).
 const (
@@ -102,67 +98,3 @@ const (
 	// Ignore runs the rest; the failure does not count for the hook.
 	Ignore Policy = "ignore"
 )
-
-// Action is what a step does: one of the types below that have a Kind.
-type Action interface{ Kind() string }
-
-// Exec runs a program directly, never through a shell.
-type Exec struct{ Argv []string }
-
-// Scripts runs the scripts of a directory in byte order of their names.
-type Scripts struct {
-	Dir string
-	// Match is a pattern of path.Match for their names; "" takes all of them.
-	Match string
-}
-
-// Sleep waits.
-type Sleep struct{ Duration time.Duration }
-
-// Signal sends a signal.
-type Signal struct {
-	Signal syscall.Signal
-	// To is "" for the main process, or pidfile:PATH, exe:PATH or name:NAME, as
-	// for PODHOOK_MAIN.
-	To string
-}
-
-// HTTP sends a request and looks at the answer's status.
-type HTTP struct {
-	Endpoint
-	Method string
-	Body   string
-	// Status are the statuses that mean success.
-	Status []StatusRange
-}
-
-// Wait waits until a condition holds.
-type Wait struct {
-	For Condition
-	// Interval is the longest pause between two looks; 0 is the default.
-	Interval time.Duration
-}
-
-// Write writes a file, so that whoever reads it sees the old content or the new.
-type Write struct {
-	File    string
-	Content string
-	Mode    fs.FileMode
-}
-
-// Remove removes a file or an empty directory; that it is gone already is fine.
-type Remove struct{ Path string }
-
-// Parallel runs its steps at the same time. The failure of one stops the others
-// where its OnFailure is Fail.
-type Parallel struct{ Steps []*Step }
-
-func (Exec) Kind() string     { return "exec" }
-func (Scripts) Kind() string  { return "scripts" }
-func (Sleep) Kind() string    { return "sleep" }
-func (Signal) Kind() string   { return "signal" }
-func (HTTP) Kind() string     { return "http" }
-func (Wait) Kind() string     { return "wait" }
-func (Write) Kind() string    { return "write" }
-func (Remove) Kind() string   { return "remove" }
-func (Parallel) Kind() string { return "parallel" }

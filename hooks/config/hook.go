@@ -170,7 +170,7 @@ func (c *Config) NeedMain() (list []Problem) {
 // NeedMain is Config.NeedMain for one hook.
 func (h *Hook) NeedMain() (list []Problem) {
 	for name, s := range h.Each {
-		if s.needsMain() {
+		if s.Action.NeedsMain() {
 			list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name),
 				Msg: "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
 		}
@@ -183,28 +183,9 @@ func (h *Hook) NeedMain() (list []Problem) {
 func (h *Hook) LongestKill() time.Duration {
 	var longest time.Duration
 	for _, s := range h.Each {
-		if s.startsPrograms() {
+		if startsPrograms(s.Action) {
 			longest = max(longest, s.KillAfter)
 		}
 	}
 	return longest
-}
-
-func (s *Step) startsPrograms() bool {
-	switch s.Action.(type) {
-	case Exec, Scripts:
-		return true
-	}
-	return false
-}
-
-func (s *Step) needsMain() bool {
-	switch a := s.Action.(type) {
-	case Signal:
-		return a.To == ""
-	case Wait:
-		_, ok := a.For.(MainExit)
-		return ok
-	}
-	return false
 }

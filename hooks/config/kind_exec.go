@@ -1,11 +1,44 @@
 package config
 
 import (
+	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/podhook/podhook/hooks/executable"
 )
+
+// Exec runs a program directly, never through a shell.
+type Exec struct{ Argv []string }
+
+func (Exec) Kind() string                    { return "exec" }
+func (Exec) Does() string                    { return "" }
+func (Exec) WaitsFor() string                { return "" }
+func (Exec) NeedsMain() bool                 { return false }
+func (e Exec) detail() string                { return path.Base(e.Argv[0]) }
+func (Exec) worst(s *Step) (WorstStep, bool) { return s.worstOpen() }
+func (Exec) alwaysTimeout() time.Duration    { return alwaysDefault }
+func (Exec) preflight(*Preflight)            {}
+
+func (e Exec) programs(_ *Hook, search executable.Search) []program {
+	p := program{name: e.Argv[0], search: search, warn: true}
+	if strings.Contains(p.name, "/") {
+		p.name = search.At(p.name)
+	}
+	file, err := search.Find(e.Argv[0])
+	if err != nil {
+		p.err = err
+		return []program{p}
+	}
+	p.file = search.At(file)
+	if executable.IsScript(p.file) {
+		p.script = p.file
+	}
+	return []program{p}
+}
 
 // readExec reads the program and its arguments.
 func readExec(d *decoder, v value) Action {

@@ -3,7 +3,26 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 )
+
+// HTTP sends a request and checks the status of the answer.
+type HTTP struct {
+	Endpoint
+	Method string
+	Body   string
+	// Status lists the statuses that mean success.
+	Status []StatusRange
+}
+
+func (HTTP) Kind() string                    { return "http" }
+func (h HTTP) Does() string                  { return h.String() }
+func (h HTTP) WaitsFor() string              { return "the answer to " + h.String() }
+func (HTTP) NeedsMain() bool                 { return false }
+func (h HTTP) detail() string                { return h.Method }
+func (HTTP) worst(s *Step) (WorstStep, bool) { return s.worstOpen() }
+func (HTTP) alwaysTimeout() time.Duration    { return alwaysDefault }
+func (h HTTP) preflight(p *Preflight)        { p.endpoint(h.Endpoint) }
 
 // readHTTP reads a request: a mapping, or the url alone.
 func readHTTP(d *decoder, v value) Action {

@@ -1,6 +1,46 @@
 package config
 
-import "fmt"
+import "time"
+
+// Parallel runs its steps at the same time. If a step fails whose OnFailure is
+// Fail, the others are stopped.
+type Parallel struct{ Steps []*Step }
+
+func (Parallel) Kind() string                 { return "parallel" }
+func (Parallel) Does() string                 { return "" }
+func (Parallel) WaitsFor() string             { return "" }
+func (Parallel) NeedsMain() bool              { return false }
+func (Parallel) detail() string               { return "" }
+func (Parallel) alwaysTimeout() time.Duration { return alwaysDefault }
+func (Parallel) preflight(*Preflight)         {}
+
+func (a Parallel) worst(s *Step) (w WorstStep, bounded bool) {
+	w.Name, bounded = s.Name, true
+	for _, member := range a.Steps {
+		part, ok := member.worst()
+		bounded = bounded && ok
+		if part.Longest > w.Longest {
+			w.Longest, w.Detail = part.Longest, "the longest is "+part.String()
+		}
+	}
+	if s.Timeout > 0 && (!bounded || s.Timeout < w.Longest) {
+		return WorstStep{Name: s.Name, Longest: s.Timeout}, true
+	}
+	return w, bounded
+}
+
+// check refuses the fields that only a single step can have.
+func (Parallel) check(d *decoder, s *stepDraft, _ string) {
+	for _, own := range s.own {
+		d.wrong(own, "means nothing for a group; give it to its steps")
+	}
+}
+
+// Members returns the steps of a group, or nil for another step.
+func (s *Step) Members() []*Step {
+	group, _ := s.Action.(Parallel)
+	return group.Steps
+}
 
 // readParallel reads the steps of a group.
 func readParallel(d *decoder, v value) Action {
@@ -8,7 +48,7 @@ func readParallel(d *decoder, v value) Action {
 	var drafts []*stepDraft
 	for _, item := range d.items(v, "a list of steps, such as [{wait: {tcp: \"db:5432\"}}, {wait: {tcp: \"mq:5672\"}}]") {
 		draft := d.step(item)
-		if _, nested := draft.Action.(Parallel); nested {
+		if draft.Members() != nil {
 			d.add(Problem{Pos: draft.Pos, Field: item.path, Msg: "a group in a group; its steps can be steps of the outer one"})
 		}
 		for _, given := range draft.outerOnly {
@@ -30,19 +70,16 @@ func readParallel(d *decoder, v value) Action {
 	return p
 }
 
-// Each yields the steps of a hook with those of its groups, and the name by
-// which each is recorded: a group's step is called GROUP/STEP.
+// Each yields the steps of a hook, a group's steps in the place of the group. name
+// is that of the step's record; for a group's step it is GROUP/STEP.
 func (h *Hook) Each(yield func(name string, s *Step) bool) {
 	for _, s := range h.Steps {
-		group, ok := s.Action.(Parallel)
-		if !ok {
-			if !yield(s.Name, s) {
-				return
-			}
-			continue
+		members := s.Members()
+		if members == nil && !yield(s.Name, s) {
+			return
 		}
-		for _, member := range group.Steps {
-			if !yield(fmt.Sprintf("%s/%s", s.Name, member.Name), member) {
+		for _, member := range members {
+			if !yield(s.Name+"/"+member.Name, member) {
 				return
 			}
 		}

@@ -1,6 +1,49 @@
 package config
 
-import "path"
+import (
+	"os"
+	"path"
+	"time"
+
+	"github.com/podhook/podhook/hooks/executable"
+)
+
+// Scripts runs the scripts of a directory in byte order of their names.
+type Scripts struct {
+	Dir string
+	// Match is a pattern of path.Match for their names; "" matches all.
+	Match string
+}
+
+func (Scripts) Kind() string                    { return "scripts" }
+func (Scripts) Does() string                    { return "" }
+func (Scripts) WaitsFor() string                { return "" }
+func (Scripts) NeedsMain() bool                 { return false }
+func (a Scripts) detail() string                { return path.Base(a.Dir) }
+func (Scripts) worst(s *Step) (WorstStep, bool) { return s.worstOpen() }
+func (Scripts) alwaysTimeout() time.Duration    { return alwaysDefault }
+
+// preflight looks at the directory. A user who can write to it can add a script,
+// even if it has the sticky bit.
+func (a Scripts) preflight(p *Preflight) {
+	if info, err := os.Stat(a.Dir); err == nil && anybodys(a.Dir, info) {
+		p.exposedAt(", scripts", a.Dir, a.Dir)
+	}
+}
+
+func (a Scripts) programs(h *Hook, search executable.Search) (list []program) {
+	for _, script := range h.Scripts(a) {
+		if script.Err != nil {
+			continue
+		}
+		p := program{name: script.Argv[0], file: script.Argv[0], search: search}
+		if len(script.Argv) > 1 || executable.IsScript(script.Path) {
+			p.script = script.Path
+		}
+		list = append(list, p)
+	}
+	return list
+}
 
 // readScripts reads the directory of a scripts step, alone or with a pattern for
 // the scripts' names.

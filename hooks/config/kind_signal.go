@@ -1,12 +1,40 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
+	"syscall"
+	"time"
 )
 
 const targetRule = "main, pidfile:PATH, exe:PATH or name:NAME"
+
+// Signal sends a signal.
+type Signal struct {
+	Signal syscall.Signal
+	// To is "" for the main process, or pidfile:PATH, exe:PATH or name:NAME as in
+	// PODHOOK_MAIN.
+	To string
+}
+
+func (Signal) Kind() string                    { return "signal" }
+func (a Signal) Does() string                  { return SignalName(a.Signal) + " to " + a.Target() }
+func (Signal) WaitsFor() string                { return "" }
+func (a Signal) NeedsMain() bool               { return a.To == "" }
+func (Signal) worst(s *Step) (WorstStep, bool) { return s.worstOf(s.Timeout) }
+func (Signal) alwaysTimeout() time.Duration    { return alwaysQuick }
+func (Signal) preflight(*Preflight)            {}
+
+// detail is such as QUIT, or the number of a real-time signal.
+func (a Signal) detail() string {
+	name := SignalName(a.Signal)
+	return strings.TrimPrefix(strings.TrimPrefix(name, "SIG"), "signal ")
+}
+
+// Target names the process that gets the signal.
+func (a Signal) Target() string { return cmp.Or(a.To, "the main process") }
 
 // readSignal reads the signal, alone for the main process, or with a target.
 func readSignal(d *decoder, v value) Action {

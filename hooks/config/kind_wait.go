@@ -4,11 +4,16 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 )
 
-// Condition is what can be waited for: TCP, HTTPAnswer, File, MainExit or
-// Metric. String names it for people.
-type Condition interface{ String() string }
+// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit or Metric.
+type Condition interface {
+	// String names the condition for people.
+	String() string
+	// endpoint is where the condition sends requests, or nil.
+	endpoint() *Endpoint
+}
 
 // TCP holds when a connection to the address can be made.
 type TCP struct{ Address string }
@@ -34,6 +39,37 @@ func (c File) String() string {
 	}
 	return "file " + c.Path
 }
+
+// Wait waits until a condition holds.
+type Wait struct {
+	For Condition
+	// Interval is the longest pause between two looks; 0 is the default.
+	Interval time.Duration
+}
+
+func (Wait) Kind() string                    { return "wait" }
+func (a Wait) Does() string                  { return a.For.String() }
+func (a Wait) WaitsFor() string              { return a.For.String() }
+func (a Wait) detail() string                { name, _, _ := strings.Cut(a.For.String(), " "); return name }
+func (Wait) worst(s *Step) (WorstStep, bool) { return s.worstOpen() }
+func (Wait) alwaysTimeout() time.Duration    { return alwaysDefault }
+
+func (a Wait) NeedsMain() bool {
+	_, ok := a.For.(MainExit)
+	return ok
+}
+
+func (a Wait) preflight(p *Preflight) {
+	if e := a.For.endpoint(); e != nil {
+		p.endpoint(*e)
+	}
+}
+
+func (TCP) endpoint() *Endpoint          { return nil }
+func (c HTTPAnswer) endpoint() *Endpoint { return &c.Endpoint }
+func (File) endpoint() *Endpoint         { return nil }
+func (MainExit) endpoint() *Endpoint     { return nil }
+func (m Metric) endpoint() *Endpoint     { return &m.Endpoint }
 
 // readWait reads what to wait for: exactly one condition.
 func readWait(d *decoder, v value) Action {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -54,7 +53,7 @@ func (p *Preflight) Look(c *Config) {
 		for name, s := range h.Each {
 			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
 			p.sense(h, s)
-			list := c.startedBy(h, s)
+			list := c.programs(h, s)
 			if s.User == nil {
 				p.step(s, list)
 			} else if p.AsUsers && os.Geteuid() == 0 {
@@ -88,7 +87,7 @@ func (p *Preflight) warn(field, value, msg string) {
 
 // sense warns of steps that are allowed but do nothing in their hook.
 func (p *Preflight) sense(h *Hook, s *Step) {
-	if h.Name == Poststop && s.needsMain() {
+	if h.Name == Poststop && s.Action.NeedsMain() {
 		p.warn("", "", "does nothing here: the main process has exited before poststop begins")
 	}
 	never := len(s.When.Triggers) > 0
@@ -100,87 +99,36 @@ func (p *Preflight) sense(h *Hook, s *Step) {
 	}
 }
 
-func (p *Preflight) step(s *Step, list []started) {
+func (p *Preflight) step(s *Step, list []program) {
 	if s.WorkingDir != "" {
 		p.failedBy(", workingDir", s.WorkingDir, executable.CheckDir(s.WorkingDir))
 	}
-	for _, f := range list {
-		p.program(s, f)
+	for _, started := range list {
+		p.program(s, started)
 	}
-	switch a := s.Action.(type) {
-	case Scripts:
-		// Whatever its sticky bit says, a script can be added.
-		if info, err := os.Stat(a.Dir); err == nil && anybodys(a.Dir, info) {
-			p.exposedAt(", scripts", a.Dir, a.Dir)
-		}
-	case Write:
-		p.target(", write", a.File)
-	case Remove:
-		if info, err := os.Lstat(a.Path); !executable.Missing(err) { // a path that is gone is fine
-			msg, _ := badParent(a.Path)
-			switch {
-			case err != nil:
-			case info.Mode()&fs.ModeDevice != 0:
-				msg = "a device; podhook removes none"
-			case userfile.IsMount(a.Path):
-				msg = "a mount, which cannot be removed"
-			}
-			p.failed(", remove", a.Path, msg)
-		}
-	case HTTP:
-		p.endpoint(a.Endpoint)
-	case Wait:
-		switch c := a.For.(type) {
-		case HTTPAnswer:
-			p.endpoint(c.Endpoint)
-		case Metric:
-			p.endpoint(c.Endpoint)
-		}
-	}
+	s.Action.preflight(p)
 }
 
-// started is a file that a step starts.
-type started struct {
-	// program is what is shown, file what the kernel is asked for.
-	program, file string
+// program is a file that a step starts.
+type program struct {
+	// name is shown to people; file is what execve(2) gets.
+	name, file string
 	// err says why there is no such file.
 	err error
 	// search is where an interpreter may look for others.
 	search executable.Search
-	// script is what its interpreter has to read, or "".
+	// script is the file that the interpreter reads, or "".
 	script string
+	// warn is true if nothing else reports the warning about the file.
+	warn bool
 }
 
-// startedBy is made with the eyes of podhook's own user, as the engine does it.
-func (c *Config) startedBy(h *Hook, s *Step) (list []started) {
-	search := c.search(s)
-	switch a := s.Action.(type) {
-	case Exec:
-		f := started{program: a.Argv[0], search: search}
-		if strings.Contains(f.program, "/") {
-			f.program = search.At(f.program)
-		}
-		file, err := search.Find(a.Argv[0])
-		if f.err = err; err == nil {
-			f.file = search.At(file)
-			if executable.IsScript(f.file) {
-				f.script = f.file
-			}
-		}
-		list = append(list, f)
-	case Scripts:
-		for _, script := range h.Scripts(a) {
-			if script.Err != nil {
-				continue
-			}
-			f := started{program: script.Argv[0], file: script.Argv[0], search: search}
-			if len(script.Argv) > 1 || executable.IsScript(script.Path) {
-				f.script = script.Path
-			}
-			list = append(list, f)
-		}
+// programs lists what a step starts, as podhook's own user finds it.
+func (c *Config) programs(h *Hook, s *Step) []program {
+	if a, ok := s.Action.(starter); ok {
+		return a.programs(h, c.search(s))
 	}
-	return list
+	return nil
 }
 
 // search is where the engine looks for the program of a step.
@@ -189,24 +137,24 @@ func (c *Config) search(s *Step) executable.Search {
 }
 
 // program looks at one of them with the eyes of the step's user.
-func (p *Preflight) program(s *Step, f started) {
+func (p *Preflight) program(s *Step, x program) {
 	field := ", " + s.Action.Kind()
-	if f.err != nil {
-		p.failed(field, f.program, f.err.Error())
+	if x.err != nil {
+		p.failed(field, x.name, x.err.Error())
 		return
 	}
-	warning, err := f.search.Check(f.file)
-	p.failedBy(field, f.program, err)
-	if _, ok := s.Action.(Exec); ok { // those of scripts are Load's
-		p.warn(field, f.program, warning)
+	warning, err := x.search.Check(x.file)
+	p.failedBy(field, x.name, err)
+	if x.warn {
+		p.warn(field, x.name, warning)
 	}
 	if s.User != nil && err == nil {
-		msg, _ := badSource(f.script)
-		p.failed(field, f.script, msg)
+		msg, _ := badSource(x.script)
+		p.failed(field, x.script, msg)
 	}
-	p.exposed(field, f.file)
-	if f.script != "" && f.script != f.file {
-		p.exposed(field, f.script)
+	p.exposed(field, x.file)
+	if x.script != "" && x.script != x.file {
+		p.exposed(field, x.script)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestSchemaLists(t *testing.T) {
 	root := readSchema(t)
 	var names []string
 	for _, k := range kinds() {
-		names = append(names, k.name)
+		names = append(names, k.name())
 	}
 	for def, want := range map[string][]string{"step": names, "wait": strings.Split(conditions, ", ")} {
 		var got []string

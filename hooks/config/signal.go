@@ -62,10 +62,10 @@ func ParseSignal(text string) (syscall.Signal, error) {
 	return 0, fmt.Errorf("%q: %s", text, signalRule)
 }
 
-// signalName is the name without SIG, or the number of a real-time signal.
-func signalName(sig syscall.Signal) string {
+// SignalName returns a name such as SIGTERM, or "signal N" for a real-time signal.
+func SignalName(sig syscall.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
-		return strings.TrimPrefix(name, "SIG")
+		return name
 	}
-	return strconv.Itoa(int(sig))
+	return fmt.Sprintf("signal %d", int(sig))
 }

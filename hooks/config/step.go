@@ -4,42 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 )
-
-// kind is one kind of step: its key in a step, and what reads its value. A
-// reader returns nil where it has reported a problem.
-type kind struct {
-	name string
-	read func(*decoder, value) Action
-	// starts is true where programs are started; env, workingDir, user,
-	// killAfter and exit codes mean nothing elsewhere.
-	starts bool
-}
-
-// kinds is the table of all that a step can do; each is in a file of its own.
-func kinds() []kind {
-	return []kind{
-		{name: "exec", read: readExec, starts: true},
-		{name: "scripts", read: readScripts, starts: true},
-		{name: "http", read: readHTTP},
-		{name: "wait", read: readWait},
-		{name: "signal", read: readSignal},
-		{name: "sleep", read: readSleep},
-		{name: "write", read: readWrite},
-		{name: "remove", read: readRemove},
-		{name: "parallel", read: readParallel},
-	}
-}
-
-func kindNames() string {
-	var names []string
-	for _, k := range kinds() {
-		names = append(names, k.name)
-	}
-	return strings.Join(names, ", ")
-}
 
 // stepDraft is a step while it is read.
 type stepDraft struct {
@@ -72,7 +38,7 @@ func (d *decoder) step(v value) *stepDraft {
 	}}
 	table := d.commonFields(draft)
 	for _, k := range kinds() {
-		table = append(table, field{k.name, func(v value) {
+		table = append(table, field{k.name(), func(v value) {
 			draft.chosen = append(draft.chosen, k)
 			draft.Action = k.read(d, v)
 		}})
@@ -131,44 +97,30 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 	default:
 		var names []string
 		for _, k := range s.chosen {
-			names = append(names, k.name)
+			names = append(names, k.name())
 		}
 		p.Msg = fmt.Sprintf("has the actions %s; a step has exactly one of %s",
 			strings.Join(names, " and "), kindNames())
 		d.add(p)
 		return
 	}
-	if !s.chosen[0].starts {
+	only := s.chosen[0]
+	if !startsPrograms(only.action) {
 		for _, idle := range s.idle {
-			d.wrong(idle, fmt.Sprintf("means nothing here; the action %s starts no program", s.chosen[0].name))
-		}
-	}
-	if s.chosen[0].name == "parallel" {
-		for _, own := range s.own {
-			d.wrong(own, "means nothing for a group; give it to its steps")
+			d.wrong(idle, fmt.Sprintf("means nothing here; the action %s starts no program", only.name()))
 		}
 	}
 	d.checkRetry(s)
-	if sleep, ok := s.Action.(Sleep); ok && s.Timeout != 0 && s.Timeout <= sleep.Duration {
-		p.Field, p.Value = p.Field+".timeout", s.Timeout.String()
-		p.Msg = fmt.Sprintf("not longer than the sleep of %s; the step would always time out", sleep.Duration)
-		d.add(p)
+	action := only.action
+	if s.Action != nil {
+		action = s.Action
+	}
+	if a, ok := action.(checker); ok {
+		a.check(d, s, v.path)
 	}
 	if s.Always && s.Timeout == 0 {
-		s.Timeout = alwaysTimeout(s.Action)
+		s.Timeout = action.alwaysTimeout()
 	}
-}
-
-// alwaysTimeout is that of a step that is always run and says none: the hook's
-// time is kept for it.
-func alwaysTimeout(a Action) time.Duration {
-	switch a.(type) {
-	case Sleep:
-		return 0 // it has its duration
-	case Signal, Write, Remove:
-		return 500 * time.Millisecond // they wait for nothing but the disk
-	}
-	return 5 * time.Second
 }
 
 func (d *decoder) policy(v value) Policy {

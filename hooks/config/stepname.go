@@ -1,7 +1,6 @@
 package config
 
 import (
-	"path"
 	"strconv"
 	"strings"
 )
@@ -68,25 +67,8 @@ func (d *decoder) nameSteps(steps []*stepDraft) {
 // defaultName is made from the action: "exec-render.sh", "scripts-shutdown.d",
 // "signal-QUIT", "http-POST", "wait-tcp", "sleep".
 func defaultName(a Action) string {
-	var detail string
-	switch a := a.(type) {
-	case Exec:
-		detail = path.Base(a.Argv[0])
-	case Scripts:
-		detail = path.Base(a.Dir)
-	case Signal:
-		detail = signalName(a.Signal)
-	case HTTP:
-		detail = a.Method
-	case Wait:
-		detail, _, _ = strings.Cut(a.For.String(), " ")
-	case Write:
-		detail = path.Base(a.File)
-	case Remove:
-		detail = path.Base(a.Path)
-	}
 	name := a.Kind()
-	if detail = cleanName(detail); detail != "" {
+	if detail := cleanName(a.detail()); detail != "" {
 		name += "-" + detail
 	}
 	return name[:min(len(name), maxStepName)]

@@ -1,10 +1,10 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
-func (a *action) writeFile(do config.Write) {
+func write(_ context.Context, a *action, do config.Write) {
 	note, err := writeFile(do.File, []byte(do.Content), do.Mode)
 	if err != nil {
 		a.fail(err.Error())
@@ -50,44 +50,4 @@ func writeFile(path string, data []byte, mode fs.FileMode) (note string, err err
 		return "", inPlace
 	}
 	return fmt.Sprintf("%s cannot be replaced (%v), so it was written in place", at, why), nil
-}
-
-func (a *action) removeFile(do config.Remove) {
-	info, err := os.Lstat(do.Path)
-	if err == nil && info.Mode()&fs.ModeDevice != 0 {
-		a.fail(fmt.Sprintf("remove %s: a device (%v); podhook removes none", do.Path, info.Mode()))
-		return
-	}
-	if err == nil {
-		err = explainBusy(os.Remove(do.Path))
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.fail(err.Error())
-		return
-	}
-	a.succeed()
-	if err != nil {
-		a.say(do.Path + " was not there")
-	}
-}
-
-// removeMarker removes the file that the marker's path leads to, where writeFile
-// will write it.
-func removeMarker(path string) error {
-	at, err := userfile.Target(path)
-	if err == nil {
-		err = explainBusy(os.Remove(at))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// explainBusy says what the kernel's EBUSY means for a path (unlink(2)).
-func explainBusy(err error) error {
-	if errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("%w: it is a mount, which cannot be removed", err)
-	}
-	return err
 }

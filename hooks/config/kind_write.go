@@ -2,11 +2,29 @@ package config
 
 import (
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const defaultMode = fs.FileMode(0o644)
+
+// Write writes a file. A reader sees the old content or the new.
+type Write struct {
+	File    string
+	Content string
+	Mode    fs.FileMode
+}
+
+func (Write) Kind() string                    { return "write" }
+func (a Write) Does() string                  { return a.File }
+func (Write) WaitsFor() string                { return "" }
+func (Write) NeedsMain() bool                 { return false }
+func (a Write) detail() string                { return path.Base(a.File) }
+func (Write) worst(s *Step) (WorstStep, bool) { return s.worstOf(s.Timeout) }
+func (Write) alwaysTimeout() time.Duration    { return alwaysQuick }
+func (a Write) preflight(p *Preflight)        { p.target(", write", a.File) }
 
 // readWrite reads the file to write.
 func readWrite(d *decoder, v value) Action {
@@ -24,19 +42,6 @@ func readWrite(d *decoder, v value) Action {
 		return nil
 	}
 	return w
-}
-
-// readRemove reads the path to remove.
-func readRemove(d *decoder, v value) Action {
-	path := d.absPath(v)
-	if path == "" {
-		return nil
-	}
-	if strings.Trim(path, "/.") == "" {
-		d.refuse(v, "the path of a file or an empty directory")
-		return nil
-	}
-	return Remove{Path: path}
 }
 
 // filePath is the path of a file, not of a directory.

@@ -1,0 +1,82 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// execUnits is the one program of a step.
+func execUnits(step *config.Step, do config.Exec) []unit {
+	return []unit{{name: step.Name, argv: do.Argv, perform: runProgram}}
+}
+
+// runProgram runs a unit's argv.
+func runProgram(ctx context.Context, a *action) {
+	deadline, _ := ctx.Deadline()
+	base, user, err := a.actAs(a.step.User)
+	if err != nil {
+		a.fail(err.Error())
+		return
+	}
+	env, marks := a.environment(base, a.unit, &a.rec, deadline)
+	name, tail := a.name, a.tail
+	result, err := a.Reaper.Run(ctx, process.Spec{
+		Argv:      a.argv,
+		Env:       env,
+		Dir:       a.step.WorkingDir,
+		User:      user,
+		Marks:     marks,
+		KillAfter: min(a.step.KillAfter, a.killAfter),
+		OnLine:    func(l process.Line) { a.line(name, tail, l) },
+	})
+	a.count(func(t *state.Totals) {
+		t.AddKills("SIGTERM", result.Sent.Term)
+		t.AddKills("SIGKILL", result.Sent.Kill)
+	})
+	a.ended(ctx, result, err)
+}
+
+// actAs returns what a program gets of the container's environment, and whom it runs
+// as; nil is podhook's own user.
+func (x *run) actAs(whom *config.User) (env []string, user *process.User, err error) {
+	if whom == nil {
+		return x.Environ, nil, nil
+	}
+	account, err := whom.Account()
+	own := map[string]bool{"HOME": true, "USER": true, "LOGNAME": true}
+	env = append(without(x.Environ, own), account.Environ()...)
+	return env, &process.User{UID: account.UID, GID: account.GID}, err
+}
+
+// ended records how a program ended.
+func (a *action) ended(ctx context.Context, result process.Result, err error) {
+	var start *process.StartError
+	switch {
+	case errors.As(err, &start):
+		a.fail(err.Error())
+	case result.Stopped != "":
+		a.stopped(ctx)
+		if result.Survivors > 0 {
+			a.rec.Error += fmt.Sprintf("; %d processes of it cannot be killed", result.Survivors)
+			if result.Unkillable != nil {
+				a.rec.Error += ": " + result.Unkillable.Error()
+			}
+		}
+	case result.Signal != 0:
+		a.signal, a.rec.Signal = result.Signal, unix.SignalName(result.Signal)
+		a.fail("was killed by " + a.rec.Signal)
+	case result.ExitCode != 0:
+		a.rec.ExitCode = &result.ExitCode
+		a.fail(fmt.Sprintf("exited with code %d", result.ExitCode))
+	default:
+		a.rec.ExitCode = &result.ExitCode
+		a.succeed()
+	}
+}

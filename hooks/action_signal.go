@@ -1,0 +1,41 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// sendSignal succeeds where the process is known to be gone: to be gone is what a
+// stop signal is for, and nothing to retry until the grace period ends.
+func sendSignal(_ context.Context, a *action, do config.Signal) {
+	name, target := config.SignalName(do.Signal), a.Main
+	if do.To != "" {
+		var err error
+		if target, err = a.Target(do.To); err != nil {
+			a.fail(err.Error())
+			return
+		}
+	} else if target == nil {
+		a.fail("no main process is configured: set PODHOOK_MAIN")
+		return
+	}
+	err := target.Signal(do.Signal)
+	var gone *GoneError
+	switch {
+	case errors.As(err, &gone):
+		a.succeed()
+		a.say(name + " not sent: " + gone.Why)
+	case err != nil:
+		a.fail(fmt.Sprintf("cannot send %s to %s: %v", name, do.Target(), err))
+	default:
+		a.succeed()
+		if do.To == "" {
+			a.count(func(t *state.Totals) { t.AddSignal(name) })
+		}
+		a.say(name + " sent to " + do.Target())
+	}
+}

@@ -1,0 +1,52 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+)
+
+// sleep waits. It ends early where a shutdown sleeps for a main process that exits or is not
+// there: then there is nothing left to wait for.
+func sleep(ctx context.Context, a *action, do config.Sleep) {
+	timer := time.NewTimer(do.Duration)
+	defer timer.Stop()
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	select {
+	case <-timer.C:
+		a.succeed()
+	case why := <-a.mainExit(waiting):
+		a.succeed()
+		a.say("not slept to the end: " + why)
+	case <-ctx.Done():
+		a.stopped(ctx)
+	}
+}
+
+const mainHasExited = "the main process has exited"
+
+// mainExit tells when the main process of a shutdown has exited, or why there is none.
+func (a *action) mainExit(ctx context.Context) <-chan string {
+	exited := make(chan string, 1)
+	if a.hook.Name != config.Shutdown || a.Main == nil {
+		return exited
+	}
+	go func() {
+		switch err := a.Main.WaitExit(ctx, a.run.rec.Main); {
+		case err == nil:
+			exited <- mainHasExited
+		case hasExited(err):
+			exited <- err.Error()
+		}
+	}()
+	return exited
+}
+
+// hasExited says whether a wait for the exit of a process came to that.
+func hasExited(err error) bool {
+	var gone *GoneError
+	return err == nil || errors.As(err, &gone)
+}

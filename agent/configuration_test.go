@@ -64,7 +64,7 @@ func mounted(t *testing.T) (*world, *configMap) {
 		t.Fatal(err)
 	}
 	w.agent.Configuration = c
-	w.agent.Runner.Config = c.Get
+	w.agent.Runner.Options.Config = c.Get
 	w.listen(w.agent.server())
 	return w, m
 }

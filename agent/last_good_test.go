@@ -24,7 +24,7 @@ func TestConfigurationThatIsRewrittenInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.agent.Configuration = c
-	w.agent.Runner.Config = c.Get
+	w.agent.Runner.Options.Config = c.Get
 	w.listen(w.agent.server())
 
 	stop := make(chan struct{})
@@ -108,7 +108,7 @@ func directories(t *testing.T) (w *world, add func(name, text string)) {
 		t.Fatal(err)
 	}
 	w.agent.Configuration = c
-	w.agent.Runner.Config = c.Get
+	w.agent.Runner.Options.Config = c.Get
 	w.listen(w.agent.server())
 	return w, add
 }

@@ -183,7 +183,7 @@ func TestStopSignalJoinsTheRunOfACaller(t *testing.T) {
 // What the run of a caller has skipped before the stop signal is run after it.
 func TestStopSignalRunsWhatAJoinedRunOwes(t *testing.T) {
 	s := serve(t, `{hooks: {shutdown: {steps: [{exec: [sh, -c, 'touch $DIR/owed'], when: {podEnds: true}}, {exec: [sh, -c, 'echo run >>$DIR/runs; until [ -e $DIR/go ]; do sleep 0.02; done']}]}}}`)
-	s.agent.Runner.OwnContainer = true
+	s.agent.Runner.Options.OwnContainer = true
 	answered := make(chan reply, 1)
 	go func() {
 		r, err := s.do("GET", "/shutdown", "")

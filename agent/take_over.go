@@ -31,7 +31,7 @@ func (a *Agent) takeOver(ctx context.Context) {
 	if err == nil && found && a.Runner.Current(rec) && rec.Outcome != state.Interrupted {
 		return
 	}
-	if now := a.Store.OtherContainer(a.Runner.Main.Identity()); now == nil || *now != *other {
+	if now := a.Store.OtherContainer(a.Runner.Options.Main.Identity()); now == nil || *now != *other {
 		return // it has ended meanwhile, and the record with it
 	}
 	a.Logger.Info("prestart is run, the main container was started before the agent and nobody will call it", "pid", main.PID)

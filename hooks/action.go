@@ -16,8 +16,8 @@ const showInterval = 500 * time.Millisecond
 // action is a unit while it is done. It works on a copy of its record: other
 // steps of its group write theirs at the same time.
 type action struct {
-	*run
-	unit
+	run    *run
+	unit   unit
 	rec    state.StepRecord
 	tail   *tail
 	signal syscall.Signal // what ended the program
@@ -31,8 +31,8 @@ func (a *action) perform(ctx context.Context) {
 		a.stopped(ctx)
 		return
 	}
-	if a.err != nil {
-		a.fail(a.err.Error())
+	if a.unit.err != nil {
+		a.fail(a.unit.err.Error())
 		return
 	}
 	a.unit.perform(ctx, a)
@@ -43,15 +43,15 @@ func (a *action) fail(why string) { a.rec.Outcome, a.rec.Error = state.Failed, w
 
 // stopped records a step that the end of ctx has stopped.
 func (a *action) stopped(ctx context.Context) {
-	a.rec.Outcome, a.rec.Error = ended(ctx), whyEnded(ctx)
+	a.rec.Outcome, a.rec.Error = stopOutcome(ctx), stopReason(ctx)
 }
 
 // show puts the record where status finds it.
 func (a *action) show() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.run.rec.Steps[a.at] = a.rec
-	a.journal.progress(&a.run.rec)
+	a.run.mu.Lock()
+	defer a.run.mu.Unlock()
+	a.run.rec.Steps[a.unit.at] = a.rec
+	a.run.journal.progress(&a.run.rec)
 	a.shown, a.stale = time.Now(), false
 }
 
@@ -68,17 +68,17 @@ func (a *action) waiting(text string) {
 func (a *action) end(ctx context.Context, sc *scope) {
 	now := time.Now()
 	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(a.rec.Error)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.run.rec.Steps[a.at] = a.rec
+	a.run.mu.Lock()
+	defer a.run.mu.Unlock()
+	a.run.rec.Steps[a.unit.at] = a.rec
 	boundTails(a.run.rec.Steps)
 	a.run.rec.Totals.AddStep(a.rec.Outcome, now.Sub(*a.rec.Start).Seconds())
-	sc.judge(ctx, a.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
+	sc.judge(ctx, a.unit.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
 }
 
 // say puts a line of podhook's own into a step's output.
 func (a *action) say(text string) { a.print([]byte(text)) }
 
 func (a *action) print(text []byte) {
-	a.line(a.name, a.tail, process.Line{Stream: process.Stdout, Text: text})
+	a.run.line(a.unit.name, a.tail, process.Line{Stream: process.Stdout, Text: text})
 }

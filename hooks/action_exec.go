@@ -20,43 +20,43 @@ func execUnits(step *config.Step, do config.Exec) []unit {
 // runProgram runs a unit's argv.
 func runProgram(ctx context.Context, a *action) {
 	deadline, _ := ctx.Deadline()
-	base, user, err := a.actAs(a.step.User)
+	base, user, err := a.run.actAs(a.unit.step.User)
 	if err != nil {
 		a.fail(err.Error())
 		return
 	}
-	env, marks := a.environment(base, a.unit, &a.rec, deadline)
-	name, tail := a.name, a.tail
-	result, err := a.Reaper.Run(ctx, process.Spec{
-		Argv:      a.argv,
+	env, marks := a.run.environment(base, a.unit, &a.rec, deadline)
+	name, tail := a.unit.name, a.tail
+	result, err := a.run.runner.Options.Reaper.Run(ctx, process.Spec{
+		Argv:      a.unit.argv,
 		Env:       env,
-		Dir:       a.step.WorkingDir,
+		Dir:       a.unit.step.WorkingDir,
 		User:      user,
 		Marks:     marks,
-		KillAfter: min(a.step.KillAfter, a.killAfter),
-		OnLine:    func(l process.Line) { a.line(name, tail, l) },
+		KillAfter: min(a.unit.step.KillAfter, a.run.budget.killAfter),
+		OnLine:    func(l process.Line) { a.run.line(name, tail, l) },
 	})
-	a.count(func(t *state.Totals) {
+	a.run.count(func(t *state.Totals) {
 		t.AddKills("SIGTERM", result.Sent.Term)
 		t.AddKills("SIGKILL", result.Sent.Kill)
 	})
-	a.ended(ctx, result, err)
+	a.settle(ctx, result, err)
 }
 
 // actAs returns what a program gets of the container's environment, and whom it runs
 // as; nil is podhook's own user.
 func (x *run) actAs(whom *config.User) (env []string, user *process.User, err error) {
 	if whom == nil {
-		return x.Environ, nil, nil
+		return x.runner.Options.Environ, nil, nil
 	}
 	account, err := whom.Account()
 	own := map[string]bool{"HOME": true, "USER": true, "LOGNAME": true}
-	env = append(without(x.Environ, own), account.Environ()...)
+	env = append(without(x.runner.Options.Environ, own), account.Environ()...)
 	return env, &process.User{UID: account.UID, GID: account.GID}, err
 }
 
-// ended records how a program ended.
-func (a *action) ended(ctx context.Context, result process.Result, err error) {
+// settle records how a program ended.
+func (a *action) settle(ctx context.Context, result process.Result, err error) {
 	var start *process.StartError
 	switch {
 	case errors.As(err, &start):

@@ -24,6 +24,6 @@ func (x *run) group(ctx context.Context, w *work) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if sc.failed != "" {
-		x.judge(ctx, w.step.OnFailure, sc.failed, sc.reason)
+		x.scope.judge(ctx, w.step.OnFailure, sc.failed, sc.reason)
 	}
 }

@@ -12,15 +12,15 @@ import (
 // sendSignal succeeds where the process is known to be gone: to be gone is what a
 // stop signal is for, and nothing to retry until the grace period ends.
 func sendSignal(_ context.Context, a *action, do config.Signal) {
-	name, target := config.SignalName(do.Signal), a.Main
+	name, target := config.SignalName(do.Signal), a.run.runner.Options.Main
 	if do.To != "" {
 		var err error
-		if target, err = a.Target(do.To); err != nil {
+		if target, err = a.run.runner.Options.Target(do.To); err != nil {
 			a.fail(err.Error())
 			return
 		}
 	} else if target == nil {
-		a.fail("no main process is configured: set PODHOOK_MAIN")
+		a.fail(config.NoMain)
 		return
 	}
 	err := target.Signal(do.Signal)
@@ -34,7 +34,7 @@ func sendSignal(_ context.Context, a *action, do config.Signal) {
 	default:
 		a.succeed()
 		if do.To == "" {
-			a.count(func(t *state.Totals) { t.AddSignal(name) })
+			a.run.count(func(t *state.Totals) { t.AddSignal(name) })
 		}
 		a.say(name + " sent to " + do.Target())
 	}

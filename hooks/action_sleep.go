@@ -31,11 +31,11 @@ const mainHasExited = "the main process has exited"
 // mainExit tells when the main process of a shutdown has exited, or why there is none.
 func (a *action) mainExit(ctx context.Context) <-chan string {
 	exited := make(chan string, 1)
-	if a.hook.Name != config.Shutdown || a.Main == nil {
+	if a.run.hook.Name != config.Shutdown || a.run.runner.Options.Main == nil {
 		return exited
 	}
 	go func() {
-		switch err := a.Main.WaitExit(ctx, a.run.rec.Main); {
+		switch err := a.run.runner.Options.Main.WaitExit(ctx, a.run.rec.Main); {
 		case err == nil:
 			exited <- mainHasExited
 		case hasExited(err):

@@ -21,7 +21,7 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 		return
 	}
 	look, waiting, first := wait.For(do.For), ctx, true
-	watched := a.hook.Name == config.Shutdown && a.Main != nil && !a.outlived.Load()
+	watched := a.run.hook.Name == config.Shutdown && a.run.runner.Options.Main != nil && !a.run.outlived.Load()
 	if watched {
 		var cancel context.CancelFunc
 		waiting, cancel = a.whileMain(ctx)
@@ -88,7 +88,7 @@ func (a *action) mainGone(waiting context.Context) string {
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := a.Main.WaitExit(now, a.run.rec.Main)
+	err := a.run.runner.Options.Main.WaitExit(now, a.run.rec.Main)
 	switch {
 	case err == nil:
 		return mainHasExited
@@ -102,17 +102,17 @@ func (a *action) mainGone(waiting context.Context) string {
 // there when the run began. One that is gone has exited; another one that has
 // come since is not waited for.
 func (a *action) waitMain(ctx context.Context) {
-	if a.Main == nil {
-		a.fail("no main process is configured: set PODHOOK_MAIN")
+	if a.run.runner.Options.Main == nil {
+		a.fail(config.NoMain)
 		return
 	}
-	err := a.Main.WaitExit(ctx, a.run.rec.Main)
+	err := a.run.runner.Options.Main.WaitExit(ctx, a.run.rec.Main)
 	if !hasExited(err) {
 		a.failed(ctx, err)
 		return
 	}
 	a.succeed()
-	a.outlived.Store(true)
+	a.run.outlived.Store(true)
 	if err != nil {
 		a.say(err.Error())
 		return

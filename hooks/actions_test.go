@@ -115,7 +115,7 @@ func TestWaitShows(t *testing.T) {
 	shows := func(want string) {
 		t.Helper()
 		testutil.Eventually(t, "the record says "+want, func() bool {
-			rec, found, err := b.Store.Hook("demo").Read()
+			rec, found, err := b.Options.Store.Hook("demo").Read()
 			return err == nil && found && rec.Steps[1].Outcome == state.Running && rec.Steps[1].Attempt == 1 && rec.Steps[1].Waiting == want
 		})
 	}
@@ -231,7 +231,7 @@ func TestWaitExit(t *testing.T) {
 		t.Fatal(err)
 	}
 	testutil.Eventually(t, "the record says what it waits for", func() bool {
-		rec, found, err := b.Store.Hook("demo").Read()
+		rec, found, err := b.Options.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Waiting == "exit of the main process"
 	})
 	close(main.exit)
@@ -247,7 +247,7 @@ func TestWaitExit(t *testing.T) {
 		t.Fatal(err)
 	}
 	testutil.Eventually(t, "the run has begun", func() bool {
-		rec, found, err := b.Store.Hook("demo").Read()
+		rec, found, err := b.Options.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Outcome == state.Running
 	})
 	main.identity.Store(&state.MainIdentity{PID: 7, StartTime: 2})

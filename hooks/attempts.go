@@ -39,7 +39,7 @@ func (a *action) try(ctx context.Context, budget *attempts) {
 	for {
 		a.perform(budget.ctx)
 		retry := budget.step.Retry
-		if a.rec.Outcome == state.Succeeded || a.rec.Outcome == state.Skipped || a.err != nil || budget.left == 0 || ctx.Err() != nil ||
+		if a.rec.Outcome == state.Succeeded || a.rec.Outcome == state.Skipped || a.unit.err != nil || budget.left == 0 || ctx.Err() != nil ||
 			!retry.Worth(a.rec.Outcome == state.TimedOut, a.exitCode()) {
 			return
 		}
@@ -89,7 +89,7 @@ func (a *action) pause(ctx context.Context, retry config.Retry) bool {
 		a.stopped(ctx)
 		return false
 	}
-	a.rec.Attempt, a.rec.Waiting, a.signal = next, a.step.Action.WaitsFor(), 0
+	a.rec.Attempt, a.rec.Waiting, a.signal = next, a.unit.step.Action.WaitsFor(), 0
 	a.show()
 	return true
 }

@@ -28,7 +28,7 @@ func (r *Runner) BeginGrace(at time.Time) {
 func (r *Runner) podEnds() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.OwnContainer && !r.grace.IsZero()
+	return r.Options.OwnContainer && !r.grace.IsZero()
 }
 
 const (
@@ -54,11 +54,11 @@ type budget struct {
 // no record. The 2 s that kubelet adds are not planned with (kubelet.md, budgets).
 func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	r.mu.Lock()
-	begin, reserve := r.grace, r.Grace.Margin
+	begin, reserve := r.grace, r.Options.Grace.Margin
 	r.mu.Unlock()
 	b := budget{deadline: start.Add(hook.Timeout), killAfter: hook.LongestKill()}
 	switch {
-	case r.Grace.Period == 0:
+	case r.Options.Grace.Period == 0:
 		return b
 	case hook.Name == config.Shutdown && begin.IsZero():
 		begin = start
@@ -68,7 +68,7 @@ func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	default:
 		return b
 	}
-	end := begin.Add(r.Grace.Period - reserve)
+	end := begin.Add(r.Options.Grace.Period - reserve)
 	if end.Add(-b.killAfter).Before(b.deadline) {
 		// Where little is left the killing gets half of it at most, so that some
 		// work is done.

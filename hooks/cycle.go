@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -24,10 +25,6 @@ func (e *CycleError) Error() string {
 	return fmt.Sprintf("%s calls hook %s, which would wait for itself: move what both need to a hook of its own", text, last)
 }
 
-// callersVariable names the runs whose steps have called the hook of a step,
-// outermost first, as HOOK/RUN with spaces between.
-const callersVariable = "PODHOOK_CALLERS"
-
 // callersOf are the runs that whoever has this environment is in, as HOOK/RUN,
 // outermost first. A run that has ended is none of them: a background process that
 // it has left may call its hook. store is nil where that cannot be known.
@@ -35,11 +32,11 @@ func callersOf(environ []string, store *state.Store) []string {
 	var callers, hook, run string
 	for _, entry := range environ {
 		switch name, value, _ := strings.Cut(entry, "="); name {
-		case callersVariable:
+		case config.EnvCallers:
 			callers = value
-		case "PODHOOK_HOOK":
+		case config.EnvHook:
 			hook = value
-		case "PODHOOK_RUN_ID":
+		case config.EnvRunID:
 			run = value
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -16,22 +17,22 @@ func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline
 	marks = []string{
 		runMark(x.rec.RunID),
 		stepMark(u.name),
-		"PODHOOK_ATTEMPT=" + strconv.Itoa(rec.Attempt),
+		config.EnvAttempt + "=" + strconv.Itoa(rec.Attempt),
 	}
 	own := append([]string{
-		"PODHOOK_HOOK=" + x.hook.Name,
-		"PODHOOK_TRIGGER=" + string(x.rec.Trigger),
-		"PODHOOK_DEADLINE=" + deadline.UTC().Format(time.RFC3339),
+		config.EnvHook + "=" + x.hook.Name,
+		config.EnvTrigger + "=" + string(x.rec.Trigger),
+		config.EnvDeadline + "=" + deadline.UTC().Format(time.RFC3339),
 	}, marks...)
-	if callers := callersOf(x.Environ, x.Store); len(callers) > 0 {
-		own = append(own, callersVariable+"="+strings.Join(callers, " "))
+	if callers := callersOf(x.runner.Options.Environ, x.runner.Options.Store); len(callers) > 0 {
+		own = append(own, config.EnvCallers+"="+strings.Join(callers, " "))
 	}
 	own = append(own, x.environ...)
 	return override(override(base, u.step.Env), own), marks
 }
 
-func runMark(id string) string    { return "PODHOOK_RUN_ID=" + id }
-func stepMark(name string) string { return "PODHOOK_STEP=" + name }
+func runMark(id string) string    { return config.EnvRunID + "=" + id }
+func stepMark(name string) string { return config.EnvStep + "=" + name }
 
 // override returns base with the entries of with in the place of those of the
 // same name. Programs differ in which of two entries they take, so there may

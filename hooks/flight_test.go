@@ -28,7 +28,7 @@ func TestForcedJoinsALook(t *testing.T) {
 			}
 		},
 	} {
-		lock, ok, err := b.beside().Store.Hook("demo").TryLock()
+		lock, ok, err := b.beside().Options.Store.Hook("demo").TryLock()
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}

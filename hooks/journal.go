@@ -34,7 +34,7 @@ func (j *journal) begin(rec *state.Record) {
 
 func (j *journal) line(l Line) {
 	if j.output != nil {
-		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Stream), l.Text, l.Dropped) // a lost line of output is no reason to fail the hook
+		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Line.Stream), l.Line.Text, l.Line.Dropped) // a lost line of output is no reason to fail the hook
 	}
 }
 

@@ -40,7 +40,7 @@ func TestMainReplaced(t *testing.T) {
 		if got := r.MainReplaced(c.record); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
-		r.OneMain = true
+		r.Options.OneMain = true
 		if r.MainReplaced(c.record) {
 			t.Errorf("%s: replaced under podhook run", name)
 		}

@@ -18,8 +18,8 @@ func (r *Runner) markerPath(hook *config.Hook) string {
 	switch {
 	case hook.Marker != "":
 		return hook.Marker
-	case r.Store != nil:
-		return r.Store.Hook(hook.Name).MarkerPath()
+	case r.Options.Store != nil:
+		return r.Options.Store.Hook(hook.Name).MarkerPath()
 	}
 	return ""
 }
@@ -71,7 +71,7 @@ func (r *Runner) repairMarker(hook *config.Hook, lock *state.Lock, rec *state.Re
 // would go on too soon. And it keeps space for the hooks that come at the end, when
 // the state may be full.
 func (r *Runner) Prepare(cfg *config.Config) {
-	if r.Store == nil {
+	if r.Options.Store == nil {
 		return
 	}
 	for _, hook := range cfg.Hooks {
@@ -85,7 +85,7 @@ func (r *Runner) Prepare(cfg *config.Config) {
 }
 
 func (r *Runner) settleMarker(hook *config.Hook) {
-	lock, ok, err := r.Store.Hook(hook.Name).TryLock()
+	lock, ok, err := r.Options.Store.Hook(hook.Name).TryLock()
 	if err != nil || !ok {
 		return // a run has the lock, and sees to the marker
 	}
@@ -99,7 +99,7 @@ func (r *Runner) settleMarker(hook *config.Hook) {
 // reserve keeps space for a run of the hook. Without it the run is not recorded where
 // the state is full.
 func (r *Runner) reserve(name string) {
-	h := r.Store.Hook(name)
+	h := r.Options.Store.Hook(name)
 	if h.Reserved() {
 		return
 	}

@@ -56,7 +56,7 @@ func TestMarkerThatCannotBeWritten(t *testing.T) {
 	}
 	rec := b.call(b.Runner, "demo", Request{}, state.Failed, false).Record
 	contains(t, rec.Reason, "marker: ", b.path("a/marker"))
-	kept, found, err := b.beside().Store.Hook("demo").Read()
+	kept, found, err := b.beside().Options.Store.Hook("demo").Read()
 	if err != nil || !found || kept.Outcome != state.Failed || kept.Reason != rec.Reason || kept.Totals.Runs[state.Failed] != 1 || kept.Totals.Runs[state.Succeeded] != 0 {
 		t.Errorf("recorded: %+v, %v", kept, err)
 	}
@@ -80,7 +80,7 @@ func TestMarkersAtAStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, marked)
 			for hook, path := range markers {
-				lock, ok, err := b.Store.Hook(hook).TryLock()
+				lock, ok, err := b.Options.Store.Hook(hook).TryLock()
 				if err != nil || !ok {
 					t.Fatal(ok, err)
 				}
@@ -102,7 +102,7 @@ func TestMarkersAtAStart(t *testing.T) {
 					t.Errorf("the marker of %s: %v, want it kept %v", hook, err, c.want)
 				}
 			}
-			if !b.Store.Hook("shutdown").Reserved() {
+			if !b.Options.Store.Hook("shutdown").Reserved() {
 				t.Error("no space is kept for shutdown")
 			}
 		})

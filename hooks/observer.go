@@ -12,7 +12,6 @@ import (
 // one goroutine at a time for a run, by several for several runs, and must not
 // block: a log that nobody reads must not delay a hook.
 type Observer interface {
-	Started(state.Record)
 	Line(Line)
 	Ended(state.Record)
 }
@@ -20,14 +19,13 @@ type Observer interface {
 // Line is one line that a step printed.
 type Line struct {
 	Hook, Step, RunID string
-	process.Line
+	Line              process.Line
 }
 
 type nobody struct{}
 
-func (nobody) Started(state.Record) {}
-func (nobody) Line(Line)            {}
-func (nobody) Ended(state.Record)   {}
+func (nobody) Line(Line)          {}
+func (nobody) Ended(state.Record) {}
 
 // MainProcess is the workload the container exists for, or another process that a
 // step is sent to. Its methods may be called from any goroutine.

@@ -45,13 +45,13 @@ func (e *StuckError) Error() string {
 // waiting for the run that holds it, and then runs the hook or returns the
 // outcome that is there.
 func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) (Result, error) {
-	if err := CheckCycle(r.Environ, r.Store, hook.Name); err != nil {
+	if err := CheckCycle(r.Options.Environ, r.Options.Store, hook.Name); err != nil {
 		return Result{}, err
 	}
-	if r.Store == nil {
-		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.StoreErr})
+	if r.Options.Store == nil {
+		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.Options.StoreErr})
 	}
-	before, _, _ := r.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
+	before, _, _ := r.Options.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
 	lock, waited, err := r.lock(ctx, hook, req.Joiner)
 	var lost *NotRecordedError
 	if errors.As(err, &lost) {
@@ -109,8 +109,8 @@ func doubtful(err error) bool {
 // success that is recorded or that this process remembers. Else it runs what does
 // its work all the same.
 func (r *Runner) withoutLock(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, why *NotRecordedError) (Result, error) {
-	if r.Store != nil {
-		rec, _, err := r.Store.Hook(hook.Name).Read()
+	if r.Options.Store != nil {
+		rec, _, err := r.Options.Store.Hook(hook.Name).Read()
 		if err == nil && r.counts(hook, rec) && r.settle(f, time.Time{}) {
 			return Result{Record: rec, Already: true}, nil
 		}
@@ -134,7 +134,7 @@ func ranMeanwhile(before, after state.Record) bool {
 }
 
 func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
-	h := r.Store.Hook(hook.Name)
+	h := r.Options.Store.Hook(hook.Name)
 	lock, ok, err := h.TryLock()
 	if err != nil {
 		return nil, false, &NotRecordedError{Err: err}
@@ -173,36 +173,36 @@ func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
 // container: one that drained a main process does not speak for the next one, or
 // that would drain for ever (Contour #4851), but it does where none has come since.
 func (r *Runner) Current(rec state.Record) bool {
-	if rec.Hook == config.Shutdown || r.Store == nil {
+	if rec.Hook == config.Shutdown || r.Options.Store == nil {
 		return !r.MainReplaced(rec)
 	}
-	return r.Store.Current(rec)
+	return r.Options.Store.Current(rec)
 }
 
 // unknown: podhook is a sidecar, and whether the record and the call are about the
 // same start of the other container cannot be told, because no main process was
 // there and none is. To run a hook once more does less harm than never.
 func (r *Runner) unknown(rec state.Record) bool {
-	return rec.Hook != config.Shutdown && r.Main != nil && rec.Main == nil &&
-		r.Store != nil && r.Store.Instance().Alone && r.Main.Identity() == nil
+	return rec.Hook != config.Shutdown && r.Options.Main != nil && rec.Main == nil &&
+		r.Options.Store != nil && r.Options.Store.Instance().Alone && r.Options.Main.Identity() == nil
 }
 
 // otherContainer is that of a main process, where it is not podhook's own.
 func (r *Runner) otherContainer(main *state.MainIdentity) *state.ContainerStart {
-	if r.Store == nil || r.OneMain {
+	if r.Options.Store == nil || r.Options.OneMain {
 		return nil
 	}
-	return r.Store.OtherContainer(main)
+	return r.Options.Store.OtherContainer(main)
 }
 
 // MainReplaced says whether another main process has come since the record's
 // run began, or one where there was none. Under podhook run a shutdown may be
 // called before the main process is started, and counts all the same.
 func (r *Runner) MainReplaced(rec state.Record) bool {
-	if r.Main == nil || r.OneMain {
+	if r.Options.Main == nil || r.Options.OneMain {
 		return false
 	}
-	now := r.Main.Identity()
+	now := r.Options.Main.Identity()
 	switch {
 	case now == nil:
 		return false

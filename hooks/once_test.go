@@ -48,7 +48,7 @@ func TestAJoinersPatience(t *testing.T) {
 	b.slack = 100 * time.Millisecond
 	other := b.beside()
 	hold := func(name string) *state.Lock {
-		lock, ok, err := other.Store.Hook(name).TryLock()
+		lock, ok, err := other.Options.Store.Hook(name).TryLock()
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}

@@ -78,13 +78,13 @@ func (x *run) line(step string, t *tail, l process.Line) {
 	x.lines.Lock()
 	defer x.lines.Unlock()
 	x.journal.line(line)
-	x.Observer.Line(line)
+	x.runner.Options.Observer.Line(line)
 }
 
 // String is a line for people: what was cut from it is counted.
 func (l Line) String() string {
-	if l.Dropped == 0 {
-		return string(l.Text)
+	if l.Line.Dropped == 0 {
+		return string(l.Line.Text)
 	}
-	return fmt.Sprintf("%s [%d bytes cut]", l.Text, l.Dropped)
+	return fmt.Sprintf("%s [%d bytes cut]", l.Line.Text, l.Line.Dropped)
 }

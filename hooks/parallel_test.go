@@ -93,7 +93,7 @@ func TestParallelOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	testutil.Eventually(t, "the record says that quick has succeeded", func() bool {
-		rec, found, err := b.Store.Hook("demo").Read()
+		rec, found, err := b.Options.Store.Hook("demo").Read()
 		return err == nil && found && rec.Steps[0].Outcome == state.Succeeded && rec.Steps[1].Outcome == state.Running
 	})
 	b.Interrupt(fmt.Errorf("enough"), func(string) bool { return true })

@@ -83,7 +83,7 @@ func TestAlways(t *testing.T) {
 			t.Fatal(err)
 		}
 		testutil.Eventually(t, "the step runs", func() bool {
-			rec, found, err := b.Store.Hook("demo").Read()
+			rec, found, err := b.Options.Store.Hook("demo").Read()
 			return err == nil && found && rec.Steps[0].Outcome == state.Running
 		})
 		b.Interrupt(errors.New("enough"), func(string) bool { return true })

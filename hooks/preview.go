@@ -56,10 +56,10 @@ type PreviewedStep struct {
 // it would leave out what it would. It runs nothing and changes nothing. The
 // error is an *UnknownHookError or the configuration's.
 func (r *Runner) Preview(name string, req Request) (Preview, error) {
-	if r.Disabled {
+	if r.Options.Disabled {
 		return Preview{Hook: name, Trigger: req.Trigger, Reason: bypassReason, Steps: []PreviewedStep{}}, nil
 	}
-	cfg, err := r.Config()
+	cfg, err := r.Options.Config()
 	if err != nil {
 		return Preview{}, err
 	}
@@ -70,10 +70,10 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	p := Preview{Hook: name, Source: cfg.Source, Trigger: req.Trigger}
 	previous := r.before(&p, hook, &req)
 	x := r.newRun(hook, cfg.Source, req, &journal{previous: previous})
-	p.Seconds = Seconds(x.deadline.Sub(x.rec.Start))
-	if x.cut {
+	p.Seconds = Seconds(x.budget.deadline.Sub(x.rec.Start))
+	if x.budget.cut {
 		p.Cut = fmt.Sprintf("the grace period of %v leaves no more, with %v for the main process to stop in and %v to kill",
-			r.Grace.Period, r.Grace.Margin, x.killAfter.Round(time.Millisecond))
+			r.Options.Grace.Period, r.Options.Grace.Margin, x.budget.killAfter.Round(time.Millisecond))
 	}
 	list := plan(hook)
 	x.rec.Steps = records(list, x.before())
@@ -87,13 +87,13 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 // before says whether the call would run the hook, as resolve decides it. A record
 // that is broken is none, as for a run.
 func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous state.Record) {
-	wrong := r.StoreErr
-	if r.Store != nil {
-		h := r.Store.Hook(hook.Name)
+	wrong := r.Options.StoreErr
+	if r.Options.Store != nil {
+		h := r.Options.Store.Hook(hook.Name)
 		var err error
 		previous, _, err = h.Read()
 		var full *state.FullError
-		if wrong = r.Store.Check(); errors.As(wrong, &full) && h.Reserved() {
+		if wrong = r.Options.Store.Check(); errors.As(wrong, &full) && h.Reserved() {
 			wrong = nil // there is space for the record
 		}
 		if doubtful(err) {
@@ -124,7 +124,7 @@ func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous s
 // preview adds the units of the hook's n-th step.
 func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 	reason := x.skip(w)
-	ctx, cancel := x.time(context.Background(), n)
+	ctx, cancel := x.timeFor(context.Background(), n)
 	end, _ := ctx.Deadline()
 	cancel()
 	for _, u := range w.all() {

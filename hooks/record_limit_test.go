@@ -23,11 +23,11 @@ func TestRecordOfTheLongestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cfg, err := b.Config()
+	cfg, err := b.Options.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := state.Record{RunID: "r", Instance: b.Store.Instance().ID, Outcome: state.Failed, Steps: records(plan(cfg.Hooks["demo"]), state.Record{})}
+	rec := state.Record{RunID: "r", Instance: b.Options.Store.Instance().ID, Outcome: state.Failed, Steps: records(plan(cfg.Hooks["demo"]), state.Record{})}
 	if len(rec.Steps) != scripts {
 		t.Fatalf("%d steps", len(rec.Steps))
 	}
@@ -39,7 +39,7 @@ func TestRecordOfTheLongestRun(t *testing.T) {
 		}
 		boundTails(rec.Steps)
 	}
-	lock, ok, err := b.Store.Hook("demo").TryLock()
+	lock, ok, err := b.Options.Store.Hook("demo").TryLock()
 	if err != nil || !ok {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func (x *run) endRemains(before state.Record) string {
 	if before.Outcome != state.Interrupted || before.End != nil {
 		return ""
 	}
-	ended, left := x.Reaper.EndMarked(Remains(before), min(remainsKill, x.killAfter))
+	ended, left := x.runner.Options.Reaper.EndMarked(Remains(before), min(remainsKill, x.budget.killAfter))
 	switch {
 	case left > 0:
 		return fmt.Sprintf("run %s was killed and has left %d processes, %d of which cannot be killed", before.RunID, ended, left)

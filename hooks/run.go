@@ -16,9 +16,9 @@ import (
 
 // run is one execution of a hook while it goes on.
 type run struct {
-	*Runner
-	hook *config.Hook
-	budget
+	runner  *Runner
+	hook    *config.Hook
+	budget  budget
 	environ []string // of the request
 	// onlyOwed: the hook has succeeded before, but for steps that it owes.
 	onlyOwed bool
@@ -28,7 +28,7 @@ type run struct {
 	mu      sync.Mutex
 	rec     state.Record
 	journal *journal
-	scope
+	scope   scope
 
 	outlived atomic.Bool // the exit of the main process was waited for
 
@@ -52,25 +52,24 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	}
 	r.forget(hook.Name) // its totals are in this run's
 	if markerErr != nil && (hook.Marker != "" || j.err == nil) {
-		x.fail(state.Failed, markerErr.Error())
-		x.halted = !unrecorded(hook)
+		x.scope.keep(state.Failed, markerErr.Error())
+		x.scope.halted = !unrecorded(hook)
 	}
-	r.Observer.Started(x.rec)
 	if remains != "" {
 		x.line("podhook", newTail(), process.Line{Stream: process.Stdout, Text: []byte(remains)})
 	}
 	x.steps(ctx, list)
 	x.end(f)
-	r.Observer.Ended(x.rec)
+	r.Options.Observer.Ended(x.rec)
 	return Result{Record: x.rec}, nil
 }
 
 func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
-	x := &run{Runner: r, hook: hook, journal: j, environ: req.Environ, onlyOwed: req.onlyOwed}
+	x := &run{runner: r, hook: hook, journal: j, environ: req.Environ, onlyOwed: req.onlyOwed}
 	x.rec = r.begin(hook.Name, req.Trigger)
 	x.budget = r.budgetOf(hook, x.rec.Start)
 	x.rec.RunID = fmt.Sprintf("%016x", rand.Uint64())
-	x.rec.Outcome, x.rec.Deadline = state.Running, x.deadline
+	x.rec.Outcome, x.rec.Deadline = state.Running, x.budget.deadline
 	x.rec.PID, x.rec.ConfigSource, x.rec.Totals = os.Getpid(), source, j.previous.Totals
 	return x
 }
@@ -79,7 +78,7 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 // start of the container nothing is done yet.
 func (x *run) before() state.Record {
 	rec := x.journal.previous
-	if x.Store != nil && rec.RunID != "" && !x.onlyOwed && (!x.Current(rec) && !x.Store.Current(rec) || x.unknown(rec)) {
+	if x.runner.Options.Store != nil && rec.RunID != "" && !x.onlyOwed && (!x.runner.Current(rec) && !x.runner.Options.Store.Current(rec) || x.runner.unknown(rec)) {
 		rec.Steps = nil
 	}
 	return rec
@@ -89,17 +88,17 @@ func (x *run) before() state.Record {
 // reports a success that it could not record, but shutdown has done its work by then
 // all the same.
 func (x *run) end(f *Flight) {
-	now := x.land(f)
+	now := x.runner.land(f)
 	x.findMain()
-	if x.failed != "" {
-		x.finish(now, x.failed, x.reason)
+	if x.scope.failed != "" {
+		x.finish(now, x.scope.failed, x.scope.reason)
 		_ = x.journal.end(&x.rec) // it has failed anyway
 		return
 	}
 	before := x.rec.Totals.Clone()
 	x.finish(now, state.Succeeded, "")
 	if err := x.journal.end(&x.rec); err != nil {
-		x.remember(x.rec)
+		x.runner.remember(x.rec)
 		x.rec.Outcome, x.rec.Reason = state.Failed, successLost(err)
 		return
 	}
@@ -119,11 +118,11 @@ func (x *run) finish(now time.Time, outcome state.Outcome, reason string) {
 // kubelet's postStart may be called before a name: or an exe: is there. A shutdown
 // is for the main process that was there.
 func (x *run) findMain() {
-	if x.Main == nil || x.rec.Main != nil || x.hook.Name == config.Shutdown {
+	if x.runner.Options.Main == nil || x.rec.Main != nil || x.hook.Name == config.Shutdown {
 		return
 	}
-	now := x.Main.Identity()
-	if other := x.otherContainer(now); other != nil && other.Began <= x.rec.StartTicks {
+	now := x.runner.Options.Main.Identity()
+	if other := x.runner.otherContainer(now); other != nil && other.Began <= x.rec.StartTicks {
 		x.rec.Main, x.rec.For = now, other
 	}
 }

@@ -48,9 +48,10 @@ type Options struct {
 
 // Runner runs hooks. Its methods may be called by any number of goroutines.
 type Runner struct {
-	Options
-	life  context.Context
-	slack time.Duration // lockSlack, but for tests
+	// Options are those given to New.
+	Options Options
+	life    context.Context
+	slack   time.Duration // lockSlack, but for tests
 
 	mu      sync.Mutex
 	flights map[string]*Flight
@@ -127,10 +128,10 @@ func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, er
 // One that is about an earlier start of the container is not joined: what it does
 // is of no use any more, and it is interrupted, unless it is a shutdown.
 func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err error) {
-	if r.Disabled {
+	if r.Options.Disabled {
 		return bypass(name, req), false, nil
 	}
-	cfg, err := r.Config()
+	cfg, err := r.Options.Config()
 	if err != nil {
 		return nil, false, err
 	}
@@ -166,8 +167,8 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 // run, or finds that it has succeeded, leaves no other trace.
 func (r *Runner) noteCall(name string, req Request) {
 	asked := req.Trigger == state.TriggerExec || req.Trigger == state.TriggerHTTP
-	if name == config.Shutdown && asked && r.Store != nil {
-		_ = r.Store.Hook(name).Called() // where nothing can be written the call does its work all the same
+	if name == config.Shutdown && asked && r.Options.Store != nil {
+		_ = r.Options.Store.Hook(name).Called() // where nothing can be written the call does its work all the same
 	}
 }
 
@@ -176,11 +177,11 @@ var errRestarted = errors.New("the main process's container has been restarted")
 // begin is the begin of a record: of which hook, when, by what and for what.
 func (r *Runner) begin(hook string, trigger state.Trigger) state.Record {
 	rec := state.Record{Hook: hook, Trigger: trigger, Start: time.Now(), StartTicks: procfs.Now()}
-	if r.Store != nil {
-		rec.Instance, rec.Boot = r.Store.Instance().ID, r.Store.Instance().Boot
+	if r.Options.Store != nil {
+		rec.Instance, rec.Boot = r.Options.Store.Instance().ID, r.Options.Store.Instance().Boot
 	}
-	if r.Main != nil {
-		rec.Main = r.Main.Identity()
+	if r.Options.Main != nil {
+		rec.Main = r.Options.Main.Identity()
 		rec.For = r.otherContainer(rec.Main)
 	}
 	return rec

@@ -77,7 +77,7 @@ func TestACallerThatGoesAwayDoesNotStopTheRun(t *testing.T) {
 // nothing beside the run that it has waited for.
 func TestAJoinerThatNobodyWaitsForGivesUp(t *testing.T) {
 	b := newBench(t, "hooks: {shutdown: {steps: [{write: {file: DIR/ran, content: x}}]}}")
-	lock, ok, err := b.Store.Hook("shutdown").TryLock()
+	lock, ok, err := b.Options.Store.Hook("shutdown").TryLock()
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

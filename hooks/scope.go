@@ -22,8 +22,8 @@ type scope struct {
 	halt func(cause error)
 }
 
-// fail keeps the first failure: what comes after it is often its consequence.
-func (s *scope) fail(outcome state.Outcome, reason string) {
+// keep keeps the first failure: what comes after it is often its consequence.
+func (s *scope) keep(outcome state.Outcome, reason string) {
 	if s.failed == "" {
 		s.failed, s.reason = outcome, reason
 	}
@@ -40,9 +40,9 @@ func (s *scope) judge(ctx context.Context, policy config.Policy, outcome state.O
 	if policy == config.Ignore && !over {
 		return
 	}
-	s.fail(outcome, reason)
+	s.keep(outcome, reason)
 	if over {
-		s.failed = ended(ctx)
+		s.failed = stopOutcome(ctx)
 	}
 	if !over && policy != config.Fail {
 		return
@@ -58,17 +58,17 @@ type siblingError struct{ reason string }
 
 func (e *siblingError) Error() string { return "another step of the group failed: " + e.reason }
 
-// ended is the outcome of what the end of ctx has stopped.
-func ended(ctx context.Context) state.Outcome {
+// stopOutcome is the outcome of what the end of ctx has stopped.
+func stopOutcome(ctx context.Context) state.Outcome {
 	if ctx.Err() == context.DeadlineExceeded {
 		return state.TimedOut
 	}
 	return state.Interrupted
 }
 
-// whyEnded says whose time it was that ended, or what has interrupted.
-func whyEnded(ctx context.Context) string {
-	if ended(ctx) == state.Interrupted {
+// stopReason says whose time it was that ended, or what has interrupted.
+func stopReason(ctx context.Context) string {
+	if stopOutcome(ctx) == state.Interrupted {
 		return "interrupted: " + context.Cause(ctx).Error()
 	}
 	return context.Cause(ctx).Error()
@@ -91,21 +91,21 @@ func withTimeout(ctx context.Context, step *config.Step) (context.Context, conte
 	return context.WithTimeoutCause(ctx, step.Timeout, &timeUp{msg})
 }
 
-// time gives a step of the hook, the n-th, the time until the run's deadline, less
+// timeFor gives a step of the hook, the n-th, the time until the run's deadline, less
 // what is kept for later steps that are always run. Such a step itself is not
 // stopped by what stops the run: it has the rest of the time, and its own.
-func (x *run) time(life context.Context, n int) (context.Context, context.CancelFunc) {
+func (x *run) timeFor(life context.Context, n int) (context.Context, context.CancelFunc) {
 	if x.hook.Steps[n].Always {
-		return context.WithDeadlineCause(context.WithoutCancel(life), x.deadline, x.timeUp(0))
+		return context.WithDeadlineCause(context.WithoutCancel(life), x.budget.deadline, x.timeUp(0))
 	}
-	reserve := min(x.hook.Reserve(n+1), x.deadline.Sub(x.rec.Start)/2)
-	return context.WithDeadlineCause(life, x.deadline.Add(-reserve), x.timeUp(reserve))
+	reserve := min(x.hook.Reserve(n+1), x.budget.deadline.Sub(x.rec.Start)/2)
+	return context.WithDeadlineCause(life, x.budget.deadline.Add(-reserve), x.timeUp(reserve))
 }
 
 func (x *run) timeUp(reserve time.Duration) error {
 	msg := fmt.Sprintf(" after the timeout of %v of hook %s", x.hook.Timeout, x.hook.Name)
-	if x.cut {
-		msg = fmt.Sprintf(": the grace period of %v leaves hook %s no more time", x.Grace.Period, x.hook.Name)
+	if x.budget.cut {
+		msg = fmt.Sprintf(": the grace period of %v leaves hook %s no more time", x.runner.Options.Grace.Period, x.hook.Name)
 	}
 	if reserve > 0 {
 		msg += fmt.Sprintf(", %v of which is kept for steps that are always run", reserve.Round(time.Millisecond))

@@ -20,7 +20,7 @@ func (x *run) steps(life context.Context, list []work) {
 			x.skipAll(w.all(), reason)
 			continue
 		}
-		ctx, cancel := x.time(life, i)
+		ctx, cancel := x.timeFor(life, i)
 		if i > 0 { // the first is in the record that began the run
 			x.mark(w)
 			x.write()
@@ -43,7 +43,7 @@ func (x *run) skip(w *work) string {
 	defer x.mu.Unlock()
 	when := w.step.When
 	switch {
-	case x.halted && !w.step.Always:
+	case x.scope.halted && !w.step.Always:
 		return "an earlier step did not succeed"
 	case x.onlyOwed && !slices.ContainsFunc(w.all(), func(u unit) bool { return x.rec.Steps[u.at].Owed }):
 		return "had its turn in run " + x.journal.previous.RunID
@@ -51,7 +51,7 @@ func (x *run) skip(w *work) string {
 		return ""
 	case len(when.Triggers) > 0 && !slices.Contains(when.Triggers, string(x.rec.Trigger)):
 		return fmt.Sprintf("when: the run was begun by %s, not by %s", x.rec.Trigger, strings.Join(when.Triggers, " or "))
-	case when.PodEnds && !x.podEnds():
+	case when.PodEnds && !x.runner.podEnds():
 		return podEndsUnknown
 	}
 	return ""

@@ -43,9 +43,9 @@ func (c *Container) poststop(status syscall.WaitStatus) {
 	if !c.hooks.hasSteps(config.Poststop) {
 		return
 	}
-	environ := []string{"PODHOOK_MAIN_EXIT_CODE=" + strconv.Itoa(process.ExitCode(status))}
+	environ := []string{config.EnvMainExitCode + "=" + strconv.Itoa(process.ExitCode(status))}
 	if status.Signaled() {
-		environ = append(environ, "PODHOOK_MAIN_EXIT_SIGNAL="+unix.SignalName(status.Signal()))
+		environ = append(environ, config.EnvMainExitSignal+"="+unix.SignalName(status.Signal()))
 	}
 	c.mu.Lock()
 	if c.hurried() {

@@ -100,7 +100,7 @@ func (h *runnerHooks) saveMain(identity state.MainIdentity) {
 }
 
 func (h *runnerHooks) hasSteps(hook string) bool {
-	cfg, err := h.runner.Config()
+	cfg, err := h.runner.Options.Config()
 	return err != nil || len(cfg.Hooks[hook].Steps) > 0
 }
 
@@ -135,7 +135,7 @@ func (h *runnerHooks) interruptAllBut(hook string) {
 	h.runner.Interrupt(errMainEnded, func(name string) bool { return name != hook })
 }
 
-func (h *runnerHooks) ended(rec state.Record)     { h.runner.Observer.Ended(rec) }
+func (h *runnerHooks) ended(rec state.Record)     { h.runner.Options.Observer.Ended(rec) }
 func (h *runnerHooks) beginGrace(began time.Time) { h.runner.BeginGrace(began) }
 
 func (h *runnerHooks) shutdown() shutdownState {

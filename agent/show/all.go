@@ -8,13 +8,6 @@ import (
 // All tells several observers, in their order.
 type All []hooks.Observer
 
-// Started tells all of them.
-func (a All) Started(rec state.Record) {
-	for _, o := range a {
-		o.Started(rec)
-	}
-}
-
 // Line tells all of them.
 func (a All) Line(line hooks.Line) {
 	for _, o := range a {

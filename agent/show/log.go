@@ -22,13 +22,10 @@ func NewLogger(w io.Writer, format settings.LogFormat) *slog.Logger {
 // Log writes every line that a step prints and one summary line a run.
 type Log struct{ Logger *slog.Logger }
 
-// Started is said only in the state: a run's summary line tells its start.
-func (l Log) Started(state.Record) {}
-
 // Line writes one line of a step.
 func (l Log) Line(line hooks.Line) {
 	l.Logger.Info("step output", "hook", line.Hook, "step", line.Step, "run", line.RunID,
-		"stream", string(line.Stream), "line", line.String())
+		"stream", string(line.Line.Stream), "line", line.String())
 }
 
 // Ended writes the run's summary line.

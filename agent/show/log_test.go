@@ -9,14 +9,12 @@ import (
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
-	"github.com/podhook/podhook/hooks/state"
 )
 
 func TestLogTellsLinesAndRuns(t *testing.T) {
 	var out bytes.Buffer
 	log := All{Log{NewLogger(&out, settings.JSON)}}
 	rec := failed("prestart")
-	log.Started(rec)
 	log.Line(hooks.Line{Hook: "prestart", Step: "migrate", RunID: "1", Line: process.Line{Stream: process.Stderr, Text: []byte("no\x00 table\xff")}})
 	log.Ended(rec)
 	log.Ended(succeeded("prestart"))
@@ -68,7 +66,6 @@ func TestTextLogKeepsALineOneLine(t *testing.T) {
 func TestAllTellsEveryObserver(t *testing.T) {
 	var first, second bytes.Buffer
 	all := All{Log{NewLogger(&first, settings.Text)}, Log{NewLogger(&second, settings.Text)}}
-	all.Started(state.Record{})
 	all.Line(hooks.Line{Hook: "a"})
 	all.Ended(succeeded("a"))
 	if a, b := strings.Count(first.String(), "\n"), strings.Count(second.String(), "\n"); a != 2 || b != 2 {

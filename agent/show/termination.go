@@ -54,9 +54,6 @@ func NewTermination(setting string, logger *slog.Logger) Termination {
 	return Termination{Path: path, Logger: logger}
 }
 
-// Started does nothing: a message is about an end.
-func (t Termination) Started(state.Record) {}
-
 // Line does nothing: the record carries the last lines.
 func (t Termination) Line(hooks.Line) {}
 

@@ -132,7 +132,7 @@ func (p *parts) startHookRuntime(ctx context.Context, c *call, r *hookRuntime, c
 	}
 	go a.WatchMain(ctx)
 	p.adopt(reaper)
-	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Grace, p.store, p.logger
+	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Options.Grace, p.store, p.logger
 	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled
 	r.container = lifecycle.New(ctx, o)
 	if p.settings.Listen == "" {

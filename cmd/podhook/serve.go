@@ -90,7 +90,7 @@ func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err err
 		end()
 		return nil, nil, err
 	}
-	a.Runner.OwnContainer = true
+	a.Runner.Options.OwnContainer = true
 	return a, end, nil
 }
 

@@ -64,7 +64,7 @@ func (c *call) target(to string) (*mainprocess.Finder, error) {
 		return mainprocess.NewFinder(target, p.memory()), nil
 	}
 	if p.finder == nil {
-		return nil, usagef("signal: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")
+		return nil, usagef("signal: %s", config.NoMain)
 	}
 	return p.finder, nil
 }

@@ -92,7 +92,7 @@ func (c *call) mainExit() (*awaited, error) {
 	}
 	main := p.finderMain()
 	if main == nil {
-		return nil, usagef("wait: --exit: no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME")
+		return nil, usagef("wait: --exit: %s", config.NoMain)
 	}
 	const alive = "it is alive"
 	until := func(ctx context.Context) (string, error) {

@@ -71,7 +71,7 @@ func TestParseExpands(t *testing.T) {
 		t.Errorf("env %q", got)
 	}
 	call := h.Steps[1].Action.(HTTP)
-	if call.URL.Request != "http://127.0.0.1:9901/quit" || call.Body != "/srv/app" || call.Headers[0].Value != "Bearer secret" {
+	if call.Endpoint.URL.Request != "http://127.0.0.1:9901/quit" || call.Body != "/srv/app" || call.Endpoint.Headers[0].Value != "Bearer secret" {
 		t.Errorf("http %+v", call)
 	}
 	if w := h.Steps[2].Action.(Write); w.File != "/srv/app/a" || w.Content != "7s\n" {

@@ -158,6 +158,9 @@ func hints(c *Config) []Problem {
 	return list
 }
 
+// NoMain is the error of what needs the main process, and says what to write.
+const NoMain = "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"
+
 // NeedMain is a problem for each step that signals the main process or waits for
 // its end, for a container where none is configured.
 func (c *Config) NeedMain() (list []Problem) {
@@ -172,7 +175,7 @@ func (h *Hook) NeedMain() (list []Problem) {
 	for name, s := range h.Each {
 		if s.Action.NeedsMain() {
 			list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name),
-				Msg: "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"})
+				Msg: NoMain})
 		}
 	}
 	return list

@@ -8,9 +8,9 @@ import (
 
 // HTTP sends a request and checks the status of the answer.
 type HTTP struct {
-	Endpoint
-	Method string
-	Body   string
+	Endpoint Endpoint
+	Method   string
+	Body     string
 	// Status lists the statuses that mean success.
 	Status []StatusRange
 }
@@ -37,7 +37,7 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 	before := d.found()
 	h.Status = AnySuccess()
 	if v.node.Kind == scalarNode {
-		h.Method, h.URL = "GET", d.url(v)
+		h.Method, h.Endpoint.URL = "GET", d.url(v)
 		return h, d.found() == before
 	}
 	d.fields(v, "a URL, or a mapping such as {method: POST, url: \"http://127.0.0.1:9901/quit\"}", append(d.endpointFields(&h.Endpoint),
@@ -57,7 +57,7 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 }
 
 // String is such as "POST http://127.0.0.1:9901/quit", without what may be a secret.
-func (h HTTP) String() string { return h.Method + " " + HideURL(h.URL.Text) }
+func (h HTTP) String() string { return h.Method + " " + HideURL(h.Endpoint.URL.Text) }
 
 // DefaultMethod is that of a request for which none is given.
 func DefaultMethod(body string) string {

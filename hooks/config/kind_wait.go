@@ -19,7 +19,7 @@ type Condition interface {
 type TCP struct{ Address string }
 
 // HTTPAnswer holds when the request is answered with one of its statuses.
-type HTTPAnswer struct{ HTTP }
+type HTTPAnswer struct{ HTTP HTTP }
 
 // File holds when there is something at the path, or, with Gone, when not.
 type File struct {
@@ -66,7 +66,7 @@ func (a Wait) preflight(p *Preflight) {
 }
 
 func (TCP) endpoint() *Endpoint          { return nil }
-func (c HTTPAnswer) endpoint() *Endpoint { return &c.Endpoint }
+func (c HTTPAnswer) endpoint() *Endpoint { return &c.HTTP.Endpoint }
 func (File) endpoint() *Endpoint         { return nil }
 func (MainExit) endpoint() *Endpoint     { return nil }
 func (m Metric) endpoint() *Endpoint     { return &m.Endpoint }

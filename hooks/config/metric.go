@@ -10,8 +10,8 @@ import (
 // Metric holds when the sum of the matching series of a Prometheus text endpoint
 // is at most AtMost and at least AtLeast.
 type Metric struct {
-	Endpoint
-	Name string
+	Endpoint Endpoint
+	Name     string
 	// Labels are those that a series must have; it may have others.
 	Labels []Label
 	// AtMost and AtLeast are the bounds; one of them may be nil.

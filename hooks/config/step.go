@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -164,14 +163,3 @@ func badEnvName(name string) string {
 	}
 	return ""
 }
-
-// StepVariables are the variables by which a program learns of its run, and podhook
-// finds the program again. They are set for every step.
-func StepVariables() []string {
-	return []string{
-		"PODHOOK_HOOK", "PODHOOK_STEP", "PODHOOK_RUN_ID", "PODHOOK_ATTEMPT", "PODHOOK_TRIGGER", "PODHOOK_CALLERS",
-		"PODHOOK_DEADLINE", "PODHOOK_MAIN_EXIT_CODE", "PODHOOK_MAIN_EXIT_SIGNAL",
-	}
-}
-
-func reserved(name string) bool { return slices.Contains(StepVariables(), name) }

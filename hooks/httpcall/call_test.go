@@ -303,8 +303,8 @@ func TestSend(t *testing.T) {
 	defer server.Close()
 	token := filepath.Join(t.TempDir(), "token")
 	h := config.HTTP{Method: "GET", Status: config.AnySuccess()}
-	h.URL.Request = server.URL
-	h.Headers = []config.Header{{Name: "Authorization", Value: "Bearer ", File: token}}
+	h.Endpoint.URL.Request = server.URL
+	h.Endpoint.Headers = []config.Header{{Name: "Authorization", Value: "Bearer ", File: token}}
 	send := func() (string, error) {
 		res, err := Send(t.Context(), h, 1<<20)
 		if err != nil {

@@ -17,18 +17,18 @@ const maxHeaderFile = 64 << 10
 // limit bounds the bytes of the body that can be read. Statuses that are
 // expected are not followed as redirects.
 func Send(ctx context.Context, h config.HTTP, limit int64) (*Response, error) {
-	header, err := headers(h.Headers)
+	header, err := headers(h.Endpoint.Headers)
 	if err != nil {
 		return nil, err
 	}
 	return Do(ctx, Request{
 		Method:             h.Method,
-		URL:                h.URL.Request,
-		Socket:             h.URL.Socket,
+		URL:                h.Endpoint.URL.Request,
+		Socket:             h.Endpoint.URL.Socket,
 		Header:             header,
 		Body:               h.Body,
-		CAFile:             h.CAFile,
-		InsecureSkipVerify: h.InsecureSkipVerify,
+		CAFile:             h.Endpoint.CAFile,
+		InsecureSkipVerify: h.Endpoint.InsecureSkipVerify,
 		Final:              func(status int) bool { return config.StatusIn(status, h.Status) },
 	}, limit)
 }

@@ -72,7 +72,7 @@ func httpAnswer(c config.HTTPAnswer) Look {
 		defer res.Body.Close()
 		// The server may do its work while it answers: let it.
 		_, _ = io.Copy(io.Discard, res.Body)
-		return Seen{Done: config.StatusIn(res.StatusCode, c.Status), Text: "status " + res.Status}
+		return Seen{Done: config.StatusIn(res.StatusCode, c.HTTP.Status), Text: "status " + res.Status}
 	}
 }
 

@@ -222,7 +222,7 @@ func TestMetric(t *testing.T) {
 		low.Gone = policy
 		for _, url := range []string{server.URL, "unix:" + t.TempDir() + "/gone"} {
 			var err error
-			if low.URL, err = config.ParseURL(url); err != nil {
+			if low.Endpoint.URL, err = config.ParseURL(url); err != nil {
 				t.Fatal(err)
 			}
 			got := For(low).Once(t.Context())
@@ -231,10 +231,10 @@ func TestMetric(t *testing.T) {
 			}
 		}
 		// A token that is missing says nothing about the target.
-		low.Headers = []config.Header{{Name: "A", File: "/no/such/token"}}
+		low.Endpoint.Headers = []config.Header{{Name: "A", File: "/no/such/token"}}
 		if got := For(low).Once(t.Context()); got.Done || got.Err != nil || !strings.Contains(got.Text, "/no/such/token") {
 			t.Errorf("%s without its token: got %+v", policy, got)
 		}
-		low.Headers = nil
+		low.Endpoint.Headers = nil
 	}
 }

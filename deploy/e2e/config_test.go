@@ -12,8 +12,8 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// configMap is a directory as kubelet makes it of a ConfigMap: podhook.yaml is a
-// link into ..data, which is a link that an update swaps.
+// configMap is a directory as kubelet makes it for a ConfigMap: podhook.yaml is a link
+// into ..data, which is a link that an update replaces.
 type configMap struct {
 	t        *testing.T
 	dir      string

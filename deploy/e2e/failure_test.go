@@ -16,8 +16,8 @@ const brokenOnce = `PODHOOK_CONFIG_YAML=hooks:
   prestart: {steps: [{name: broken-once, exec: [sh, -c, "[ -e /out/repaired ] || { touch /out/repaired; echo what a pity; exit 3; }"]}]}
 `
 
-// A postStart that fails is one for kubelet: the container is killed and started
-// anew, and the reason stays to be seen.
+// kubelet sees that a postStart has failed: it kills the container and starts it again.
+// The reason stays visible.
 func TestFailedPostStartExec(t *testing.T) {
 	t.Parallel()
 	main := kubelet.Container{
@@ -28,7 +28,7 @@ func TestFailedPostStartExec(t *testing.T) {
 	wantReason(t, r.Containers[0].Starts[0].Message)
 }
 
-// By HTTP kubelet ignores the status, so the agent gives no answer at all. Its own
+// kubelet ignores the status of an answer, so the agent closes the connection. Its own
 // termination message is gone when the hook has succeeded; the log stays.
 func TestFailedPostStartHTTP(t *testing.T) {
 	t.Parallel()
@@ -63,7 +63,7 @@ func failsOnce(t *testing.T, pod kubelet.Pod, begin ...string) kubelet.Report {
 	t.Helper()
 	_, outArg := volume(t, "/out")
 	o := docker.Options{Args: map[string][]string{"": {outArg}}}
-	pod.GracePeriod = 3 // sleep as PID 1 does not heed SIGTERM
+	pod.GracePeriod = 3 // sleep as PID 1 ignores SIGTERM
 	r := rehearse(t, pod, o, kubelet.Scenario{Restarts: 1, StopAfter: 500 * time.Millisecond})
 	want := strings.Join(append(begin, "FailedPostStartHook", "Killing"), " ")
 	if got := strings.Join(reasonsOf(r), " "); !strings.HasPrefix(got, want) {

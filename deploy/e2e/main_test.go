@@ -11,7 +11,7 @@ import (
 	"github.com/podhook/podhook/deploy/e2e/images"
 )
 
-// built are the images of this run: TestMain alone writes it.
+// built are the images of this run. Only TestMain writes it.
 var built images.Set
 
 func TestMain(m *testing.M) {

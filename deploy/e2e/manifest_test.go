@@ -13,8 +13,8 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// The Pods of deploy/kubernetes/pods live their lives on the engine, as `rehearse`
-// reads them: postStart by exec, preStop by httpGet on a port and path of their own.
+// The Pods of deploy/kubernetes/pods run on the engine, as `rehearse` reads them: postStart
+// by exec, preStop by httpGet on their own port and path.
 func TestPodsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	tool := filepath.Join(t.TempDir(), "rehearse")

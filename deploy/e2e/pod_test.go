@@ -41,7 +41,7 @@ func volume(t *testing.T, at string) (dir, arg string) {
 	return dir, "--volume=" + dir + ":" + at
 }
 
-// read is a file's text, "" where there is none.
+// read returns the text of a file, "" if there is no file.
 func read(t *testing.T, path ...string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(path...))
@@ -69,20 +69,20 @@ func httpProbe(port, path string) *kubelet.Probe {
 	return probe(kubelet.Probe{HTTPGet: &kubelet.HTTPGet{Port: port, Path: path}})
 }
 
-// startupProbe has patience until the container answers.
+// startupProbe waits until the container answers.
 func startupProbe(port, path string) *kubelet.Probe {
 	p := httpProbe(port, path)
 	p.FailureThreshold = 100
 	return p
 }
 
-// probe gives a probe the times of impatient people.
+// probe gives a probe short times.
 func probe(p kubelet.Probe) *kubelet.Probe {
 	p.Period, p.Timeout, p.FailureThreshold, p.SuccessThreshold = 200*time.Millisecond, 2*time.Second, 1, 1
 	return &p
 }
 
-// rehearse plays the life of a pod and shows its timeline where the test fails.
+// rehearse plays the life of a pod and shows its timeline if the test fails.
 func rehearse(t *testing.T, pod kubelet.Pod, o docker.Options, s kubelet.Scenario) kubelet.Report {
 	t.Helper()
 	pod.Name = "e2e"

@@ -11,8 +11,8 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// A restarted container is a new instance, though its state lies on a volume that
-// outlives it: the hooks run once for each start, however often they are called.
+// A restarted container is a new instance, even if its state is on a volume that outlives
+// it: the hooks run once for each start.
 func TestRestartOnTheSameStateVolume(t *testing.T) {
 	t.Parallel()
 	_, state := volume(t, "/state")
@@ -46,8 +46,8 @@ func TestRestartOnTheSameStateVolume(t *testing.T) {
 	}
 }
 
-// Only main restarts: the sidecar's agent drained it, sees it go and another one
-// come, and is ready again; the second shutdown is run anew.
+// Only main restarts: the sidecar drains it, sees it end and start again, and is ready
+// again. The second shutdown runs anew.
 func TestOnlyMainRestarts(t *testing.T) {
 	t.Parallel()
 	out, outArg := volume(t, "/out")
@@ -87,8 +87,8 @@ func TestOnlyMainRestarts(t *testing.T) {
 	wantExit(t, r, "podhook", 0, 0)
 }
 
-// A kubelet that is restarted forgets its preStop and calls it again, with the
-// full grace period: the work is done once and the second caller joins.
+// A kubelet that restarts calls preStop again, with the full grace period: the hook runs
+// once and the second caller joins.
 func TestKubeletRestart(t *testing.T) {
 	t.Parallel()
 	for name, preStop := range map[string]*kubelet.Handler{

@@ -10,8 +10,8 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// A restricted pod needs no volume for podhook: /dev/shm, which its containers
-// share, has room for the state of each.
+// A restricted pod needs no volume for podhook: each container has its own state in
+// /dev/shm, which they share.
 func TestRestrictedContainersKeepApart(t *testing.T) {
 	t.Parallel()
 	s := newStarter(t, docker.Options{Args: map[string][]string{"": restricted}})
@@ -39,8 +39,7 @@ func TestRestrictedContainersKeepApart(t *testing.T) {
 	}
 }
 
-// Where nothing can be written the error says what to mount, and shutdown does its
-// work all the same.
+// If nothing can be written, the error says what to mount, and shutdown runs all the same.
 func TestNothingWritable(t *testing.T) {
 	t.Parallel()
 	s := newStarter(t, docker.Options{Args: map[string][]string{"": append([]string{"--tmpfs", "/dev/shm:ro"}, restricted...)}})

@@ -14,13 +14,12 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// Exec, HTTP and a signal at the same moment: one run, and everybody gets its
-// outcome.
+// Exec, HTTP and a signal at the same moment: one run, and all callers get its outcome.
 func TestThreeCallersOneRun(t *testing.T) {
 	t.Parallel()
 	out, outArg := volume(t, "/out")
 	s := newStarter(t, docker.Options{Args: map[string][]string{"": {outArg}}})
-	// The seconds that main takes are for the callers to get their answers in.
+	// The callers get their answers in the seconds that main takes to end.
 	p := s.start(kubelet.Container{
 		Name: "main", Image: built.Layer, Command: append([]string{"/podhook", "run", "--"}, loop("sleep 3")...),
 		Env: []string{"PODHOOK_LISTEN=:8080", `PODHOOK_CONFIG_YAML=hooks:
@@ -60,8 +59,7 @@ func TestThreeCallersOneRun(t *testing.T) {
 	}
 }
 
-// docker stop knows no preStop: the signal itself runs shutdown, with main alive
-// all the while.
+// docker stop has no preStop: the signal runs shutdown while main is alive.
 func TestDockerStop(t *testing.T) {
 	t.Parallel()
 	config := `hooks:
@@ -92,8 +90,8 @@ func TestDockerStop(t *testing.T) {
 	}
 }
 
-// A hook that hangs, and ignores SIGTERM, ends at its timeout; kubelet sees that
-// it failed, and nothing has to be killed by it.
+// A hook that hangs and ignores SIGTERM ends at its timeout. kubelet sees that it has
+// failed, and kills nothing.
 func TestHangingHook(t *testing.T) {
 	t.Parallel()
 	c := kubelet.Container{
@@ -117,8 +115,8 @@ func TestHangingHook(t *testing.T) {
 	}
 }
 
-// The kernel kills main for want of memory: poststop is told, podhook exits with
-// main's code, and the engine says why.
+// The kernel kills main because memory is used up: poststop gets the signal, podhook exits
+// with main's code, and the engine says why.
 func TestMainIsOutOfMemory(t *testing.T) {
 	t.Parallel()
 	out, outArg := volume(t, "/out")
@@ -139,8 +137,8 @@ func TestMainIsOutOfMemory(t *testing.T) {
 	}
 }
 
-// SIGKILL ends the agent in the middle of a run: the run is seen as interrupted,
-// and the next call, of an exec or of a new agent, ends the hook.
+// SIGKILL ends the agent during a run: the run counts as interrupted, and the next call,
+// by exec or of a new agent, completes the hook.
 func TestAgentKilledInTheMiddleOfARun(t *testing.T) {
 	t.Parallel()
 	out, outArg := volume(t, "/out")

@@ -16,7 +16,7 @@ func wantEvents(t *testing.T, r kubelet.Report, want ...string) {
 	var got []string
 	for _, e := range r.Events {
 		if e.Reason == "Unhealthy" {
-			continue // how often a probe fails is a matter of luck
+			continue // how often a probe fails varies
 		}
 		for range e.Count {
 			got = append(got, e.Reason)
@@ -44,8 +44,8 @@ func wantExit(t *testing.T, r kubelet.Report, container string, start, code int)
 	t.Errorf("no container %s", container)
 }
 
-// find returns the entries of the timeline with who, what and a result that has
-// the text in it.
+// find returns the entries of the timeline with who, what and a result that contains
+// the text.
 func find(r kubelet.Report, who, what, text string) []kubelet.Entry {
 	var found []kubelet.Entry
 	for _, e := range r.Timeline {
@@ -56,7 +56,7 @@ func find(r kubelet.Report, who, what, text string) []kubelet.Entry {
 	return found
 }
 
-// wantLogged asserts how many lines of a container have the text in them.
+// wantLogged asserts how many lines of a container contain the text.
 func wantLogged(t *testing.T, r kubelet.Report, container, text string, n int) {
 	t.Helper()
 	if got := len(find(r, container, "log", text)); got != n {
@@ -64,7 +64,7 @@ func wantLogged(t *testing.T, r kubelet.Report, container, text string, n int) {
 	}
 }
 
-// sinceDelete is when the first such entry was, in seconds after the DELETE.
+// sinceDelete returns the time of the first such entry, in seconds after the DELETE.
 func sinceDelete(t *testing.T, r kubelet.Report, who, what string) float64 {
 	t.Helper()
 	found := find(r, who, what, "")

@@ -30,8 +30,8 @@ func web(name, image string, env ...string) kubelet.Container {
 	}
 }
 
-// Way (a): podhook is the image's init. Both of the pod's hooks join what the
-// start and the stop signal do anyway.
+// Way (a): podhook is the image's init. Both hooks of the pod join the runs of the start
+// and of the stop signal.
 func TestBaseImageLayer(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
@@ -53,8 +53,8 @@ func TestBaseImageLayer(t *testing.T) {
 	}
 }
 
-// The same on an image that has nothing but podhook: no shell, no libc. An httpGet
-// of postStart would come before the agent listens, and kubelet tries it once.
+// The same on an image with only podhook: no shell, no libc. kubelet would send an httpGet
+// of postStart once, before the agent listens.
 func TestBareImage(t *testing.T) {
 	t.Parallel()
 	c := kubelet.Container{
@@ -71,12 +71,12 @@ func TestBareImage(t *testing.T) {
 	wantExit(t, r, "bare", 0, 131) // `podhook sleep` dies of SIGQUIT
 }
 
-// Way (b): an init container installs podhook for an image that nobody rebuilds.
-// The hooks' output is in the container's log all the same.
+// Way (b): an init container installs podhook for an image that nobody rebuilds. The output
+// of the hooks is in the container's log too.
 func TestInitContainerInstalls(t *testing.T) {
 	t.Parallel()
 	_, bin := volume(t, "/podhook-bin")
-	for range 2 { // a pod that moves finds what an earlier one has left
+	for range 2 { // the second time the binary is there already
 		engine(t, "run", "--rm", "--read-only", "--network", "none", bin, built.Podhook, "install", "/podhook-bin")
 	}
 	config := strings.ReplaceAll(drain, "/podhook,", "/podhook-bin/podhook,")
@@ -116,7 +116,7 @@ func TestNativeSidecar(t *testing.T) {
 	wantLogged(t, r, "podhook", "trigger=http outcome=succeeded", 2)
 }
 
-// A second process beside the workload that is PID 1.
+// podhook is a second process beside the workload, which is PID 1.
 func TestServeAsSecondProcess(t *testing.T) {
 	t.Parallel()
 	c := web("web", built.Layer, "PODHOOK_MAIN=pid:1")

@@ -1,4 +1,4 @@
-// Package images builds the images that podhook is tried out with on the engine.
+// Package images builds the images that the tests on the engine use.
 package images
 
 import (

@@ -57,7 +57,7 @@ func (b *bench) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The engine may keep the bridge's own address to itself.
+	// The engine may not show the address of the bridge.
 	listener, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(gateway, "172.17.0.1"), "0"))
 	if err != nil {
 		return err
@@ -107,8 +107,8 @@ type job struct {
 	variant variant
 }
 
-// measure plays all cycles, the variants taking turns, so that what else happens
-// on this machine hits all of them alike.
+// measure plays all cycles. The variants take turns, so that other load on the machine
+// affects all of them alike.
 func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -16,8 +16,7 @@ import (
 const (
 	// warmUp is how long the server is under load before the stop begins.
 	warmUp = 3 * time.Second
-	// withdrawal is how long after the beginning of the stop the load balancers
-	// still send: an endpoint's removal takes its time.
+	// withdrawal is how long the load balancers still send after the stop begins.
 	withdrawal = time.Second
 	// cycleLimit bounds one cycle.
 	cycleLimit = 2 * time.Minute
@@ -34,7 +33,7 @@ func kinds() []load.Kind {
 	}
 }
 
-// cycle is what one stop has shown.
+// cycle is the result of one stop.
 type cycle struct {
 	counts map[string]load.Count
 	losses []loss
@@ -68,7 +67,7 @@ func (b *bench) cycle(ctx context.Context, j job) (cycle, error) {
 	l.address = runtime.Address() + ":8000"
 	report := kubelet.Rehearse(ctx, pod, kubelet.Scenario{StopAfter: warmUp, DeleteAt: time.Minute}, runtime, timeline)
 	c, err := l.wait()
-	// Only now: the pod's address must not be another's while requests go there.
+	// Only now: no other pod may get the address while requests go there.
 	if err := runtime.Close(); err != nil {
 		return cycle{}, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/podhook/podhook/deploy/e2e/lostrequests/load"
 )
 
-// result is what all stops of one server in one way have shown.
+// result sums up all stops of one server in one way.
 type result struct {
 	Server  string `json:"server"`
 	Variant string `json:"variant"`
@@ -21,7 +21,7 @@ type result struct {
 	ByKind map[string]load.Count `json:"byKind"`
 	// Causes of what was lost.
 	Causes map[string]int `json:"causes"`
-	// Losses are those of podhook, should there be any.
+	// Losses are set only for podhook, which must have none.
 	Losses []loss `json:"losses,omitempty"`
 	// SecondsToStop is from the DELETE to the end of the server.
 	SecondsToStop seconds `json:"secondsToStop"`
@@ -91,7 +91,7 @@ func (s *sums) results() []result {
 	return all
 }
 
-// printTable prints the table that the README has.
+// printTable prints the table of README.md.
 func printTable(w io.Writer, results []result) {
 	fmt.Fprintln(w, "| server | stopped by | stops | sent | failed | cut short | lost per stop | seconds to stop (most) |")
 	fmt.Fprintln(w, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -101,8 +101,8 @@ func printTable(w io.Writer, results []result) {
 	}
 }
 
-// judge is an error where podhook has lost requests, or where the load could not
-// have shown it, because the bare server has lost none.
+// judge returns an error if podhook has lost requests, or if the bare server has lost
+// none, because then the load proves nothing.
 func judge(results []result) error {
 	var errs []error
 	for _, r := range results {

@@ -7,19 +7,19 @@ import (
 )
 
 const (
-	// proxiedTime is how long the upstream thinks about a proxied request.
+	// proxiedTime is how long the upstream takes for a proxied request.
 	proxiedTime = 3 * time.Second
 	// downloadTime is how long a slow download takes.
 	downloadTime = 6 * time.Second
 )
 
-// upstream is what the servers are proxies of. It is never stopped.
+// upstream is the server behind the proxies. It is never stopped.
 func upstream() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/fast", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("fast\n")) })
 	mux.HandleFunc("/proxied", func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(proxiedTime)
-		_, _ = w.Write([]byte("proxied\n")) // who counts is at the other end
+		_, _ = w.Write([]byte("proxied\n")) // the client counts
 	})
 	mux.HandleFunc("/download", download)
 	return mux

@@ -35,14 +35,14 @@ func variants() []variant {
 	}
 }
 
-// steps are podhook's: let the endpoint be withdrawn, stop gracefully, and wait for
-// what was in flight. A sleep that is not much longer than the withdrawal resets
-// what a busy machine has not accepted yet.
+// steps are the steps of podhook's shutdown: wait for the withdrawal, stop gracefully, and
+// wait for the requests in flight. If the sleep is not much longer than the withdrawal, a
+// busy machine resets connections that it has not accepted yet.
 func steps(s server) string {
 	return fmt.Sprintf("PODHOOK_CONFIG_YAML=hooks: {shutdown: {steps: [{sleep: 5s}, {signal: %s}, {wait: {exit: main}}]}}", s.graceful)
 }
 
-// restricted is what every container gets: no root, and a root that is read-only.
+// restricted are the arguments of every container: no root user, a read-only root.
 func restricted(b *bench, s server) []string {
 	return []string{
 		"--read-only", "--user", "65532:65532", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",

@@ -13,8 +13,8 @@ import (
 
 var gracePeriod = regexp.MustCompile(`(?m)^# terminationGracePeriodSeconds: (\d+)$`)
 
-// Each example of a shutdown is valid, has steps, and fits the grace period that it
-// says it needs, with the default margin for the main process.
+// Each example of a shutdown is valid, has steps, and fits the grace period in its first
+// line, with the default margin for the main process.
 func TestShutdownExamples(t *testing.T) {
 	files, err := filepath.Glob("../shutdown/*.yaml")
 	if err != nil {

@@ -45,15 +45,15 @@ func pods(t *testing.T) []pod {
 	for source, text := range manifests(t) {
 		all = append(all, podsOf(t, source, text)...)
 	}
-	// Fewer means that a folder has moved and nothing is proved of it any more.
+	// Fewer means that a folder has moved and is not checked any more.
 	if len(all) < 8 {
 		t.Fatalf("only %d Pods were found", len(all))
 	}
 	return all
 }
 
-// manifests are the texts of all Pods and Deployments of this repository by where
-// they come from: files, what Kustomize makes of folders, and the pages.
+// manifests are the texts of all Pods and Deployments of this repository by their source:
+// files, folders that Kustomize builds, and pages.
 func manifests(t *testing.T) map[string]string {
 	t.Helper()
 	found := fromPages(t)
@@ -154,7 +154,7 @@ func kustomized(t *testing.T, files filesys.FileSystem, dir string) string {
 	return string(text)
 }
 
-// podsOf decodes strictly: what is misspelt or stands in a wrong place is an error.
+// podsOf decodes strictly: a misspelt or misplaced field is an error.
 func podsOf(t *testing.T, source, text string) []pod {
 	t.Helper()
 	objects, err := decode(text)
@@ -172,7 +172,7 @@ func podsOf(t *testing.T, source, text string) []pod {
 		case *appsv1.Deployment:
 			all = append(all, pod{source, o.Spec.Template.ObjectMeta, o.Spec.Template.Spec, maps})
 		default:
-			t.Fatalf("%s: nothing is proved of a %T", source, object)
+			t.Fatalf("%s: a %T is not checked", source, object)
 		}
 	}
 	return all
@@ -207,7 +207,7 @@ func decode(text string) ([]runtime.Object, error) {
 	}
 }
 
-// The decoder is as strict as is needed for what else is proved here.
+// The decoder refuses unknown, misplaced and repeated fields.
 func TestDecodingIsStrict(t *testing.T) {
 	const good = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: a, image: b}\n"
 	if _, err := decode(good); err != nil {

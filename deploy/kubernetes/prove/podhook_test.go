@@ -22,8 +22,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// user is a container that has podhook, with its settings and hooks as podhook
-// itself reads them.
+// user is a container with podhook, and its settings and hooks as podhook reads them.
 type user struct {
 	corev1.Container
 	settings *settings.Settings
@@ -79,7 +78,7 @@ func podhookWords(c corev1.Container) []string {
 	return nil
 }
 
-// configured is a directory with what the container has in /etc/podhook.
+// configured returns a directory with the files that the container has in /etc/podhook.
 func configured(t *testing.T, p pod, c corev1.Container) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -111,11 +110,10 @@ func volume(t *testing.T, p pod, name string) corev1.Volume {
 	return corev1.Volume{}
 }
 
-// runsHooks tells the containers whose settings mean something for hooks from one
-// that only installs.
+// runsHooks is false for a container that only installs podhook.
 func (u user) runsHooks() bool { return len(u.words) == 0 || u.words[0] != "install" }
 
-// Budgets fit the grace period that the pod really has.
+// The budgets of hooks fit the grace period of the pod.
 func TestBudgets(t *testing.T) {
 	everyPod(t, func(t *testing.T, p pod) {
 		proved := 0
@@ -227,8 +225,8 @@ func (u user) agentPort(t *testing.T) int {
 	return n
 }
 
-// Every httpGet goes to a port where an agent of the pod listens and to a path that
-// this agent has, asked with a method that it refuses so that no hook runs.
+// Every httpGet goes to a port on which an agent of the pod listens, and to a path of this
+// agent. The test uses a method that the agent refuses, so that no hook runs.
 func TestHTTPCallsAreAnswered(t *testing.T) {
 	everyPod(t, func(t *testing.T, p pod) {
 		agents := map[int]user{}
@@ -315,8 +313,8 @@ func number(t *testing.T, c corev1.Container, port intstr.IntOrString) int {
 	return -1
 }
 
-// Every program that a manifest starts is podhook with a command that it has, and it
-// is there: of the image, installed into a volume, or of an image volume.
+// Every program that a manifest starts is podhook with an existing command. It is in the
+// image, in a volume into which it is installed, or in an image volume.
 func TestExecsAreThere(t *testing.T) {
 	known := help(t)
 	everyPod(t, func(t *testing.T, p pod) {

@@ -8,9 +8,9 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// Pod Security "restricted" holds for every manifest, by the admission plugin's own
-// checks, and the root is read-only, which it does not ask for. A shared PID
-// namespace (the sidecar's) is allowed by it; the component says why it is needed.
+// Every manifest satisfies Pod Security "restricted" by the checks of the admission plugin,
+// and has a read-only root, which the plugin does not require. The plugin allows the shared
+// PID namespace of the sidecar; the component says why it needs that.
 func TestRestricted(t *testing.T) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func isSidecar(c corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-// The checks refuse what they are there for.
+// The checks refuse bad manifests.
 func TestRestrictedRefuses(t *testing.T) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {

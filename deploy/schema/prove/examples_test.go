@@ -18,7 +18,7 @@ import (
 const root = "../../.."
 
 // Every example of the repository is a configuration, for the schema and for
-// podhook: files, the README's blocks, and the texts in ConfigMaps and variables.
+// podhook: files, the blocks of pages, and the texts in ConfigMaps and variables.
 func TestExamples(t *testing.T) {
 	s := compile(t)
 	seen := 0
@@ -36,7 +36,7 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	if seen < 2 {
-		t.Errorf("%d examples found: the README has one, the demo too", seen)
+		t.Errorf("%d examples found: hooks/README.md and the demo have one each", seen)
 	}
 }
 
@@ -67,7 +67,7 @@ func files(t *testing.T) map[string]string {
 			}
 			return nil
 		}
-		// The demo puts its folders and its port in.
+		// The demo replaces these words by its folders and its port.
 		found[name] = strings.NewReplacer("DEMO/", "/demo/", "WORK/", "/demo-work/", "WEB_PORT", "8080").Replace(string(text))
 		return nil
 	})
@@ -77,8 +77,8 @@ func files(t *testing.T) map[string]string {
 	return found
 }
 
-// configurations are those in a text: a document with hooks, or a text in one
-// that is such a document.
+// configurations returns the configurations in a text: documents with hooks, and the
+// strings in other documents that are one.
 func configurations(t *testing.T, name, text string) (list []string) {
 	t.Helper()
 	for decoder := yaml.NewDecoder(strings.NewReader(text)); ; {

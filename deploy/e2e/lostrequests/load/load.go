@@ -1,5 +1,5 @@
 // Package load sends HTTP requests to a server that is about to stop and counts
-// what becomes of them. Unlike net/http's client it never sends a request twice.
+// their outcomes. Unlike net/http's client it never sends a request twice.
 package load
 
 import (
@@ -21,13 +21,13 @@ type Kind struct {
 	KeepAlive bool
 }
 
-// Count is what became of requests. Each one that was sent is in one of Complete,
-// Failed and CutShort.
+// Count counts outcomes. Each request that was sent is in one of Complete, Failed and
+// CutShort.
 type Count struct {
 	Sent int `json:"sent"`
 	// Complete were answered with 200 and the whole body.
 	Complete int `json:"complete"`
-	// Failed got no answer, or another one than 200.
+	// Failed got no answer, or a status other than 200.
 	Failed int `json:"failed"`
 	// CutShort were answered, but the body ended too early.
 	CutShort int `json:"cutShort"`
@@ -149,7 +149,7 @@ func (l *Load) count(k Kind, began time.Time, o outcome) {
 	l.counts[k.Name] = c
 }
 
-// client is one connection; err says why there is none.
+// client is one connection; err says why it could not be made.
 type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
@@ -173,7 +173,7 @@ func (c *client) close() {
 	}
 }
 
-// outcome is what became of one request.
+// outcome is the outcome of one request.
 type outcome struct {
 	answered bool // with 200, though not to its end where err is set
 	closes   bool // the connection cannot be used again

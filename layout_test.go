@@ -133,8 +133,7 @@ func TestProductDoesNotUseOsExec(t *testing.T) {
 	}
 }
 
-// What costs much of the binary's budget (anchors: performance) does not come in
-// unseen.
+// Packages that take much of the budget of `make size` are left out.
 func TestProductLeavesHeavyPackagesOut(t *testing.T) {
 	deps := list(t, "-deps", "./cmd/podhook")
 	for _, heavy := range []string{"net/http/pprof", "github.com/go-chi/chi/v5/middleware"} {

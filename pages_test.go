@@ -107,6 +107,22 @@ func TestNamedPathsExist(t *testing.T) {
 	}
 }
 
+// The map has every part of hooks and agent.
+func TestMapIsComplete(t *testing.T) {
+	page := pages(t)["CONTRIBUTING.md"]
+	for _, pattern := range []string{"hooks/*/*.go", "agent/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			if part := filepath.Base(filepath.Dir(file)); !regexp.MustCompile(`\b` + part + `\b`).MatchString(page) {
+				t.Errorf("CONTRIBUTING.md does not name %s", filepath.Dir(file))
+			}
+		}
+	}
+}
+
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // Every example is checked by its language: hooks and steps are parsed here, manifests

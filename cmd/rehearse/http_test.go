@@ -32,7 +32,7 @@ func wantRequests(t *testing.T, r kubelet.Report, path, source string, want ...[
 	}
 }
 
-// The rows are those of kubelet.md, "preStop httpGet".
+// The rows are those of deploy/kubernetes/kubelet.md, "preStop httpGet".
 func TestPreStopHTTP(t *testing.T) {
 	t.Parallel()
 	success := []string{"Created", "Started", "Killing"}

@@ -80,8 +80,8 @@ func (k *kubelet) execHandler(ctx context.Context, who string, inst *instance, a
 	return "exit code 0", nil
 }
 
-// httpHandler sends one request. Only a transport error is a failure: the
-// status is ignored (kubelet.md, "answered 500").
+// httpHandler sends one request. Only a transport error is a failure: the status is
+// ignored (deploy/kubernetes/kubelet.md, "answered 500").
 func (k *kubelet) httpHandler(ctx context.Context, who string, inst *instance, get *HTTPGet) (string, error) {
 	if err := k.reachable(get, inst.process.Address()); err != nil {
 		return "", err

@@ -17,8 +17,9 @@ import (
 // version is the kubelet that is played: it stands in every User-Agent.
 const version = "1.34"
 
-// maxHookBody is how much of an answer kubelet reads, in bytes; an answer that
-// says that it is longer is not read at all (kubelet.md, "preStop httpGet").
+// maxHookBody is how much of an answer kubelet reads, in bytes; an answer that says
+// that it is longer is not read at all (deploy/kubernetes/kubelet.md, "preStop
+// httpGet").
 const maxHookBody = 10 << 10
 
 // newHookClient makes the client for hooks: any certificate is good, HTTP/1.1

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// kubelet plays one pod's life. Its loop does one thing after the other, as
-// kubelet's pod worker does: a hook that hangs holds everything else up, the
-// DELETE too (kubelet.md, "postStart").
+// kubelet plays one pod's life. Its loop does one thing after the other, as kubelet's
+// pod worker does: a hook that hangs holds everything else up, the DELETE too
+// (deploy/kubernetes/kubelet.md, "postStart").
 type kubelet struct {
 	pod      Pod
 	scenario Scenario
@@ -228,8 +228,8 @@ func (k *kubelet) delete(why string) {
 	close(k.deleted)
 }
 
-// grace is T in seconds. Kubelet never takes less than 1, and a forced delete
-// is just that (kubelet.md, "Grace arithmetic").
+// grace is T in seconds. Kubelet never takes less than 1, and a forced delete is just
+// that (deploy/kubernetes/kubelet.md, "Grace arithmetic").
 func (k *kubelet) grace() int64 {
 	if k.scenario.Force && k.deleteCalled {
 		return 1

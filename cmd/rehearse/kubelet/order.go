@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// stopOrder makes each native sidecar wait for its turn to be stopped: all
-// ordinary containers end first, then the sidecars in the reverse order of
-// their start, within one grace period (kubelet.md, "Native sidecars").
+// stopOrder makes each native sidecar wait for its turn to be stopped: all ordinary
+// containers end first, then the sidecars in the reverse order of their start, within
+// one grace period (deploy/kubernetes/kubelet.md, "Native sidecars").
 type stopOrder struct {
 	mu      sync.Mutex
 	stopped map[string]chan struct{}

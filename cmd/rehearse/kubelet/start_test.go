@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A 300 s exec with T=6: SIGTERM at 294 s after the DELETE (kubelet.md).
+// A 300 s exec with T=6: SIGTERM at 294 s after the DELETE
+// (deploy/kubernetes/kubelet.md).
 func TestDeleteDoesNothingWhilePostStartRuns(t *testing.T) {
 	main := Container{Name: "main", PostStart: hook()}
 	fakes := map[string]fakeContainer{"main": {exec: takes(300*time.Second, 0)}}

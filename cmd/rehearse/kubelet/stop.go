@@ -43,12 +43,12 @@ func (k *kubelet) stopPod(ctx context.Context) {
 	all.Wait()
 }
 
-// killContainer is kubelet's way to end a container: preStop, SIGTERM, SIGKILL.
-// The time left for SIGTERM is the grace period (in seconds) minus the whole
-// seconds that preStop and the wait for its turn took, and at least 2
-// (kubelet.md, "Grace arithmetic"). It is the same for a DELETE, a liveness
-// failure and a failed postStart; after the last a container that has already
-// died gets its preStop too. It returns early where ctx is done.
+// killContainer is kubelet's way to end a container: preStop, SIGTERM, SIGKILL. The
+// time left for SIGTERM is the grace period (in seconds) minus the whole seconds that
+// preStop and the wait for its turn took, and at least 2
+// (deploy/kubernetes/kubelet.md, "Grace arithmetic"). It is the same for a DELETE, a
+// liveness failure and a failed postStart; after the last a container that has
+// already died gets its preStop too. It returns early where ctx is done.
 func (k *kubelet) killContainer(ctx context.Context, inst *instance, message string, grace int64, order *stopOrder) {
 	k.timeline.event("Normal", "Killing", inst.spec.Name, message)
 	k.stopHealthProbes(inst)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The rows are those of kubelet.md, "Grace arithmetic".
+// The rows are those of deploy/kubernetes/kubelet.md, "Grace arithmetic".
 func TestGraceArithmetic(t *testing.T) {
 	second := time.Second
 	for name, c := range map[string]struct {

@@ -20,7 +20,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// checked is what check has found, as -o json shows it.
+// checked is the result of podhook check, as -o json shows it.
 type checked struct {
 	OK       bool      `json:"ok"`
 	Source   string    `json:"source,omitempty"`
@@ -30,7 +30,7 @@ type checked struct {
 	Findings []finding `json:"findings"`
 }
 
-// finding is one row of the table.
+// finding is one problem.
 type finding struct {
 	Severity string `json:"severity"` // error or warning
 	File     string `json:"file,omitempty"`
@@ -40,36 +40,35 @@ type finding struct {
 	Message  string `json:"message"`
 }
 
-// check proves what can be proved without running anything, and leaves nothing
-// behind.
-func check(_ context.Context, c *call) int {
+// check checks the settings and hooks. It runs no step and leaves no file behind.
+func check(_ context.Context, inv *invocation) int {
 	fs := flag.NewFlagSet("check", flag.ContinueOnError)
 	grace := fs.Duration("grace", 0, "")
-	asJSON, err := tableOrJSON(fs, c.args)
+	asJSON, err := tableOrJSON(fs, inv.args)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	r := &checked{OK: true, Findings: []finding{}}
-	if err := r.look(c, *grace); err != nil {
-		return c.fail(err)
+	if err := r.look(inv, *grace); err != nil {
+		return inv.fail(err)
 	}
 	if asJSON {
-		err = writeJSON(c.stdout, r)
+		err = writeJSON(inv.stdout, r)
 	} else {
-		err = r.table(c.stdout)
+		err = r.table(inv.stdout)
 	}
 	switch {
 	case err != nil:
-		return c.fail(err)
+		return inv.fail(err)
 	case !r.OK:
 		return exitUsage
 	}
 	return exitOK
 }
 
-// look does the checks. Its own error is one of usage.
-func (r *checked) look(c *call, grace time.Duration) error {
-	p, err := openSettings(c, show.ContainerLog())
+// look adds the findings. It returns an error only for bad usage.
+func (r *checked) look(inv *invocation, grace time.Duration) error {
+	c, err := openSettings(inv, show.ContainerLog())
 	var bad *settings.Error
 	if errors.As(err, &bad) {
 		for _, problem := range bad.Problems {
@@ -82,25 +81,25 @@ func (r *checked) look(c *call, grace time.Duration) error {
 	}
 	budget := "warning"
 	if grace != 0 {
-		if grace <= p.settings.GraceMargin {
-			return usagef("check: --grace %v: more than PODHOOK_GRACE_MARGIN (%v) is needed", grace, p.settings.GraceMargin)
+		if grace <= c.settings.GraceMargin {
+			return usagef("check: --grace %v: more than PODHOOK_GRACE_MARGIN (%v) is needed", grace, c.settings.GraceMargin)
 		}
-		p.settings.GracePeriod, budget = grace, "error"
+		c.settings.GracePeriod, budget = grace, "error"
 	}
-	if p.openStore(false); p.store != nil {
-		defer p.store.Unmake()
-		r.StateDir = p.store.Dir()
-		p.storeErr = p.store.Check()
+	if c.openStore(false); c.store != nil {
+		defer c.store.Unmake()
+		r.StateDir = c.store.Dir()
+		c.storeErr = c.store.Check()
 	}
-	r.addSetting("error", "state", r.StateDir, p.storeErr)
-	r.addSetting("error", "PODHOOK_LISTEN", string(p.settings.Listen), p.portFree())
-	if log := p.settings.TerminationLog; log != "" && log != settings.Off {
+	r.addSetting("error", "state", r.StateDir, c.storeErr)
+	r.addSetting("error", "PODHOOK_LISTEN", string(c.settings.Listen), c.portFree())
+	if log := c.settings.TerminationLog; log != "" && log != settings.Off {
 		r.addSetting("error", "PODHOOK_TERMINATION_LOG", log, config.Writable(log))
 	}
-	if p.settings.Disabled {
+	if c.settings.Disabled {
 		r.addSetting("warning", "PODHOOK_DISABLED", "true", errors.New("no hook will be run"))
 	}
-	cfg, err := config.Load(agent.SourceOf(p.settings, c.env))
+	cfg, err := config.Load(agent.SourceOf(c.settings, inv.env))
 	var broken *config.Errors
 	if errors.As(err, &broken) {
 		r.add("error", broken.Problems...)
@@ -114,14 +113,14 @@ func (r *checked) look(c *call, grace time.Duration) error {
 			r.Steps++
 		}
 	}
-	look := config.Preflight{AllowExposed: p.settings.AllowWorldWritable, AsUsers: true}
+	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable, AsUsers: true}
 	look.Look(cfg)
 	r.add("error", look.Failed...)
-	r.add("error", p.badTargets(cfg)...)
-	r.add(budget, cfg.Check(p.settings.GracePeriod, p.settings.GraceMargin)...)
+	r.add("error", c.badTargets(cfg)...)
+	r.add(budget, cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin)...)
 	r.add("warning", cfg.Warnings...)
 	r.add("warning", look.Warnings...)
-	if err := p.findMain(); err == nil && p.finder == nil {
+	if err := c.findMain(); err == nil && c.finder == nil {
 		for _, problem := range cfg.NeedMain() {
 			problem.Msg += "; podhook run needs none"
 			r.add("warning", problem)
@@ -130,9 +129,9 @@ func (r *checked) look(c *call, grace time.Duration) error {
 	return nil
 }
 
-// badTargets are the processes of PODHOOK_MAIN and of signal steps that can never be
-// found.
-func (p *parts) badTargets(cfg *config.Config) (list []config.Problem) {
+// badTargets returns the processes of PODHOOK_MAIN and of signal steps that can never
+// be found.
+func (c *container) badTargets(cfg *config.Config) (list []config.Problem) {
 	look := func(at config.Problem) {
 		target, err := mainprocess.Parse(at.Value)
 		if err == nil {
@@ -143,8 +142,8 @@ func (p *parts) badTargets(cfg *config.Config) (list []config.Problem) {
 			list = append(list, at)
 		}
 	}
-	if p.settings.Main != "" {
-		look(config.Problem{Field: "PODHOOK_MAIN", Value: p.settings.Main})
+	if c.settings.Main != "" {
+		look(config.Problem{Field: "PODHOOK_MAIN", Value: c.settings.Main})
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Hooks)) {
 		hook := cfg.Hooks[name]
@@ -190,10 +189,10 @@ func (r *checked) table(w io.Writer) error {
 	return err
 }
 
-// portFree is an error where the agent could not listen. An agent of this
-// instance may listen there already.
-func (p *parts) portFree() error {
-	address := string(p.settings.Listen)
+// portFree returns an error if the agent cannot listen. It is no error if the agent of
+// this instance listens already.
+func (c *container) portFree() error {
+	address := string(c.settings.Listen)
 	if address == "" {
 		return nil
 	}
@@ -201,7 +200,7 @@ func (p *parts) portFree() error {
 	if err == nil {
 		return listener.Close()
 	}
-	if errors.Is(err, syscall.EADDRINUSE) && p.store != nil && agent.Answers(address, p.store.Instance().ID) {
+	if errors.Is(err, syscall.EADDRINUSE) && c.store != nil && agent.Answers(address, c.store.Instance().ID) {
 		return nil
 	}
 	return err

@@ -9,13 +9,13 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// command is one row of the table that run looks a command up in. A command
-// without a summary is podhook's own and not shown.
+// command is one row of the table of commands. A command without a summary is
+// internal and not listed.
 type command struct {
 	name    string
 	args    string
 	summary string
-	run     func(context.Context, *call) int
+	run     func(context.Context, *invocation) int
 }
 
 func commands() []command {
@@ -50,7 +50,7 @@ func commandNames() []string {
 	return names
 }
 
-// usageError is a mistake in a command's words.
+// usageError is a mistake in a command line or in the configuration.
 type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }
@@ -59,8 +59,8 @@ func usagef(format string, args ...any) error {
 	return &usageError{msg: fmt.Sprintf(format, args...)}
 }
 
-// parse reads flags wherever they stand, so that "wait prestart --timeout 0s"
-// works as well as "wait --timeout 0s prestart", and returns the other words.
+// parse reads the flags and returns the other words. Flags can follow words, as in
+// "wait prestart --timeout 0s".
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	fs.SetOutput(io.Discard)
 	var words []string
@@ -79,7 +79,7 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	}
 }
 
-// noWords is parse for commands that take flags alone.
+// noWords is parse for commands that take only flags.
 func noWords(fs *flag.FlagSet, args []string) error {
 	words, err := parse(fs, args)
 	if err == nil && len(words) > 0 {

@@ -22,14 +22,14 @@ import (
 
 // container is a process in PID and mount namespaces of its own, as a runtime
 // makes them.
-type container struct {
+type isolated struct {
 	s   *sandbox
 	run *running
 	pid int // of its first process, as it is seen from here
 }
 
 // container starts argv as PID 1 with the given stdout; nil is /dev/null.
-func (s *sandbox) container(stdout io.Writer, argv ...string) *container {
+func (s *sandbox) container(stdout io.Writer, argv ...string) *isolated {
 	s.t.Helper()
 	needsRoot(s.t)
 	cmd := exec.Command("unshare", append([]string{"--pid", "--mount", "--mount-proc", "--fork", "--kill-child", "--"}, argv...)...)
@@ -37,13 +37,13 @@ func (s *sandbox) container(stdout io.Writer, argv ...string) *container {
 }
 
 // beside starts argv as a container that shares the PID namespace of pod.
-func (s *sandbox) beside(pod *container, argv ...string) *container {
+func (s *sandbox) beside(pod *isolated, argv ...string) *isolated {
 	s.t.Helper()
 	cmd := exec.Command("nsenter", append([]string{"-t", strconv.Itoa(pod.pid), "--pid", "--mount", "--", "unshare", "--mount", "--"}, argv...)...)
 	return s.contain(cmd, nil, argv)
 }
 
-func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *container {
+func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *isolated {
 	s.t.Helper()
 	if stdout == nil {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -54,7 +54,7 @@ func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *conta
 		stdout = null
 	}
 	cmd.Stdout = stdout
-	c := &container{s: s, run: s.begin(cmd)}
+	c := &isolated{s: s, run: s.begin(cmd)}
 	testutil.Eventually(s.t, "the container's first process runs", func() bool {
 		all := children(cmd.Process.Pid)
 		if len(all) != 1 || commandLine(all[0]) != strings.Join(argv, " ") {
@@ -68,7 +68,7 @@ func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *conta
 }
 
 // stop ends all that runs in the container.
-func (c *container) stop() {
+func (c *isolated) stop() {
 	if !zombie(c.pid) {
 		_ = syscall.Kill(c.pid, syscall.SIGKILL)
 	}
@@ -76,12 +76,12 @@ func (c *container) stop() {
 }
 
 // enter is a command that runs argv in the container, as a postStart exec does.
-func (c *container) enter(argv ...string) *exec.Cmd {
+func (c *isolated) enter(argv ...string) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(c.pid), "--pid", "--mount", "--"}, argv...)...)
 }
 
 // exec runs podhook in the container.
-func (c *container) exec(args ...string) ended {
+func (c *isolated) exec(args ...string) ended {
 	c.s.t.Helper()
 	return c.s.begin(c.enter(append([]string{c.s.binary}, args...)...)).wait(c.s.t)
 }
@@ -185,7 +185,7 @@ func TestLinesGoToPID1(t *testing.T) {
 }
 
 // printsUndisturbed runs the hook of printing in c.
-func (s *sandbox) printsUndisturbed(c *container) {
+func (s *sandbox) printsUndisturbed(c *isolated) {
 	s.t.Helper()
 	e := c.exec("prestart")
 	if e.code != 0 {
@@ -299,7 +299,7 @@ func TestExecAndServeInOneContainer(t *testing.T) {
 
 // serving is a container with the agent as its PID 1.
 type serving struct {
-	*container
+	*isolated
 	address string
 }
 
@@ -367,7 +367,7 @@ func TestContainersThatShareAPIDNamespace(t *testing.T) {
 	app, side := newSandbox(t, countedHooks), newSandbox(t, countedHooks)
 	pod := app.container(nil, "sleep", "1000")
 	appRun, sideRun := app.beside(pod, "sleep", "1001"), side.beside(pod, "sleep", "1002")
-	for _, c := range []*container{appRun, sideRun} {
+	for _, c := range []*isolated{appRun, sideRun} {
 		if e := c.exec("prestart"); e.code != 0 || strings.Contains(e.stdout, "already") {
 			t.Fatal(e)
 		}

@@ -7,19 +7,19 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// endpointFlags are those of every command that sends a request. They fill in
-// what the hooks' YAML would, so that a command and its step are one.
+// endpointFlags are the flags of every command that sends a request. They set the
+// same fields as the YAML of a step.
 type endpointFlags struct {
-	command string
-	config.Endpoint
-	headers []string
-	token   string
-	socket  string
+	command  string
+	endpoint config.Endpoint // without URL, Headers
+	headers  []string
+	token    string
+	socket   string
 }
 
 func (e *endpointFlags) register(fs *flag.FlagSet) {
 	e.command = fs.Name()
-	// They are read later: the flags' own errors show the value.
+	// Parsed by at, because an error of the package flag shows the value.
 	header := func(text string) error {
 		e.headers = append(e.headers, text)
 		return nil
@@ -28,15 +28,15 @@ func (e *endpointFlags) register(fs *flag.FlagSet) {
 	fs.Func("header", "", header)
 	fs.StringVar(&e.token, "token-file", "", "")
 	fs.StringVar(&e.socket, "unix-socket", "", "")
-	fs.StringVar(&e.CAFile, "cacert", "", "")
-	fs.BoolVar(&e.InsecureSkipVerify, "k", false, "")
-	fs.BoolVar(&e.InsecureSkipVerify, "insecure", false, "")
+	fs.StringVar(&e.endpoint.CAFile, "cacert", "", "")
+	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "k", false, "")
+	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "insecure", false, "")
 }
 
-// at completes the endpoint with its URL; what names the word or flag that it
-// was given as.
+// at returns the endpoint with its URL and headers. what names the argument or flag
+// of the URL for errors.
 func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
-	done := e.Endpoint
+	done := e.endpoint
 	for n, text := range e.headers {
 		name, value, found := strings.Cut(text, ":")
 		if !found {
@@ -62,7 +62,7 @@ func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
 	return done, nil
 }
 
-// statusFlag reads statuses such as 200,3xx.
+// statusFlag registers --status, a list such as 200,3xx.
 func statusFlag(fs *flag.FlagSet) *[]config.StatusRange {
 	list := config.AnySuccess()
 	fs.Func("status", "", func(text string) error {

@@ -22,20 +22,20 @@ func usage(w io.Writer) {
 	_ = tw.Flush()
 }
 
-// help writes the settings from the same table that the README is checked
-// against; envconfig.Usage would cost 1.8 MB of text/template.
-func help(_ context.Context, c *call) int {
-	usage(c.stdout)
-	fmt.Fprintln(c.stdout)
-	fmt.Fprintln(c.stdout, "Settings, as environment variables:")
+// help prints the commands and the settings. envconfig.Usage would add 1.8 MB of
+// text/template to the binary.
+func help(_ context.Context, inv *invocation) int {
+	usage(inv.stdout)
+	fmt.Fprintln(inv.stdout)
+	fmt.Fprintln(inv.stdout, "Settings, as environment variables:")
 	for _, row := range settings.Table() {
-		fmt.Fprintf(c.stdout, "  %s", row.Name)
+		fmt.Fprintf(inv.stdout, "  %s", row.Name)
 		if row.Default != "" {
-			fmt.Fprintf(c.stdout, " (default %s)", row.Default)
+			fmt.Fprintf(inv.stdout, " (default %s)", row.Default)
 		}
-		fmt.Fprintf(c.stdout, "\n      %s\n", row.Description)
+		fmt.Fprintf(inv.stdout, "\n      %s\n", row.Description)
 	}
-	fmt.Fprintln(c.stdout)
-	fmt.Fprintln(c.stdout, "Exit codes: 0 succeeded, 1 a step failed, 2 bad usage or configuration, 124 timed out, 130 or 143 interrupted.")
+	fmt.Fprintln(inv.stdout)
+	fmt.Fprintln(inv.stdout, "Exit codes: 0 succeeded, 1 a step failed, 2 bad usage or configuration, 124 timed out, 130 or 143 interrupted.")
 	return exitOK
 }

@@ -14,45 +14,46 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// builtinHook is the command of a hook that has one of its own.
-func builtinHook(name string) func(context.Context, *call) int {
-	return func(ctx context.Context, c *call) int {
-		c.briefly()
+// builtinHook returns the command of a hook that always exists.
+func builtinHook(name string) func(context.Context, *invocation) int {
+	return func(ctx context.Context, inv *invocation) int {
+		inv.briefly()
 		fs := flag.NewFlagSet(name, flag.ContinueOnError)
 		force := fs.Bool("force", false, "")
-		if err := noWords(fs, c.args); err != nil {
-			return c.fail(err)
+		if err := noWords(fs, inv.args); err != nil {
+			return inv.fail(err)
 		}
-		return execHook(ctx, c, name, *force)
+		return execHook(ctx, inv, name, *force)
 	}
 }
 
-func namedHook(ctx context.Context, c *call) int {
-	c.briefly()
+// namedHook is the command of any hook.
+func namedHook(ctx context.Context, inv *invocation) int {
+	inv.briefly()
 	fs := flag.NewFlagSet("hook", flag.ContinueOnError)
 	force := fs.Bool("force", false, "")
-	words, err := parse(fs, c.args)
+	words, err := parse(fs, inv.args)
 	if err == nil && len(words) != 1 {
 		err = usagef("hook: the name of one hook is needed")
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	return execHook(ctx, c, words[0], *force)
+	return execHook(ctx, inv, words[0], *force)
 }
 
-// execHook runs a hook for a postStart or preStop exec. Where there is work to do
-// it does so in a worker, so that a caller that is killed does not stop the run.
-func execHook(ctx context.Context, c *call, name string, force bool) int {
-	h, err := openHook(c, name, force)
+// execHook runs a hook for a postStart or preStop exec. A hook that has work to do
+// runs in a worker, so that the run goes on when the caller is killed.
+func execHook(ctx context.Context, inv *invocation, name string, force bool) int {
+	h, err := openHook(inv, name, force)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	if h.settings.Disabled {
+	if h.container.settings.Disabled {
 		return h.run(ctx, nil)
 	}
-	if h.store != nil {
-		_ = h.store.Hook(name).Call() // without it, podhook run does not wait for our end
+	if store := h.container.store; store != nil {
+		_ = store.Hook(name).Call() // an error only means that podhook run does not wait for the end of this call
 	}
 	if h.hasWork() {
 		if code, done := h.callWorker(ctx); done {
@@ -62,53 +63,62 @@ func execHook(ctx context.Context, c *call, name string, force bool) int {
 	return h.run(ctx, nil)
 }
 
-// hookCall is one exec'd hook.
+// hookCall is one call of a hook by exec.
 type hookCall struct {
-	*call
-	*parts
-	configuration *agent.Configuration
+	inv           *invocation
+	container     *container
+	configuration *agent.Configuration // nil where podhook is disabled
 	name          string
 	force         bool
 }
 
-func openHook(c *call, name string, force bool) (*hookCall, error) {
+func openHook(inv *invocation, name string, force bool) (*hookCall, error) {
 	survivePipes()
-	p, err := open(c, show.ContainerLog())
+	c, err := openContainer(inv, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}
-	h := &hookCall{call: c, parts: p, name: name, force: force}
-	if p.settings.Disabled {
-		return h, nil // also where the configuration is what is wrong
+	h := &hookCall{inv: inv, container: c, name: name, force: force}
+	if c.settings.Disabled {
+		return h, nil // a broken configuration can be the reason for that
 	}
-	if h.configuration, err = p.configurationOf(c, name); err != nil {
+	if h.configuration, err = c.configuration(inv, name); err != nil {
 		return nil, err
 	}
-	return h, h.mainIsKnown()
+	return h, h.checkMain()
 }
 
-// mainIsKnown refuses a hook that signals a main process which nobody has named,
-// before anything of it runs. Without a state it may be that podhook run knows.
-func (h *hookCall) mainIsKnown() error {
+// checkMain refuses a hook that needs a main process where none is configured,
+// before any step runs. Without a state podhook run may know one.
+func (h *hookCall) checkMain() error {
 	cfg, err := h.configuration.Get()
-	if err != nil || cfg.Hooks[h.name] == nil || h.store == nil {
+	if err != nil || cfg.Hooks[h.name] == nil || h.container.store == nil {
 		return err
 	}
-	// Only of this hook: another one's mistake must not cost the drain.
-	return h.needsMain(cfg.Hooks[h.name].NeedMain())
+	return h.container.needsMain(cfg.Hooks[h.name].NeedMain())
 }
 
-func (h *hookCall) sayRefused() {
-	if h.configuration == nil { // where podhook is disabled
+// options returns the options of the Runner, without its Reaper.
+func (h *hookCall) options() hooks.Options {
+	o := h.container.options(h.inv)
+	if h.configuration != nil {
+		o.Config = h.configuration.Get
+	}
+	return o
+}
+
+// printRefused prints why the newest configuration is not in force.
+func (h *hookCall) printRefused() {
+	if h.configuration == nil {
 		return
 	}
 	if _, refused := h.configuration.Refused(); refused != nil {
-		fmt.Fprintf(h.stderr, "podhook: the configuration is broken, the last good one is in force:\n%s\n", show.Cut(refused.Error(), 600))
+		fmt.Fprintf(h.inv.stderr, "podhook: the configuration is broken, the last good one is in force:\n%s\n", show.Cut(refused.Error(), 600))
 	}
 }
 
-// hasWork says whether the call may run a step: it does not where the hook has
-// none or has succeeded already.
+// hasWork reports whether the call may run a step. It does not if the hook has no
+// steps or has succeeded.
 func (h *hookCall) hasWork() bool {
 	cfg, err := h.configuration.Get()
 	if err != nil {
@@ -118,31 +128,29 @@ func (h *hookCall) hasWork() bool {
 	if hook == nil || len(hook.Steps) == 0 {
 		return false
 	}
-	if h.store == nil || h.force {
+	store := h.container.store
+	if store == nil || h.force {
 		return true
 	}
-	if h.name == config.Shutdown && h.finder != nil {
-		return true // a main process that has come since makes it run again
+	if h.name == config.Shutdown && h.container.finder != nil {
+		return true // shutdown runs again for a new main process
 	}
-	rec, found, err := h.store.Hook(h.name).Read()
-	return err != nil || !found || rec.Outcome != state.Succeeded || !h.store.Current(rec)
+	rec, found, err := store.Hook(h.name).Read()
+	return err != nil || !found || rec.Outcome != state.Succeeded || !store.Current(rec)
 }
 
-// run runs the hook in this process, or joins the run of another one, prints the
-// summary and returns the exit code. A worker's caller ends with the process that
-// started it; it is nil where this process is no worker.
+// run runs the hook in this process or joins the run of another one, prints the
+// summary and returns the exit code. caller is nil if this process is no worker;
+// otherwise it ends with the process that has started the worker.
 func (h *hookCall) run(ctx, caller context.Context) int {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
 	reaper := process.NewReaper()
 	defer reaper.Close()
-	h.adopt(reaper)
-	o := h.options(h.call)
+	h.container.adoptOrphans(reaper)
+	o := h.options()
 	o.Reaper = reaper
-	if h.configuration != nil {
-		o.Config = h.configuration.Get
-	}
-	// ctx stops the run, and how it ended is waited for all the same.
+	// The end of ctx stops the run; the call still waits for its outcome.
 	request := hooks.Request{Trigger: state.TriggerExec, Force: h.force, Joiner: caller}
 	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, request)
 	code := h.report(ctx, result, err)
@@ -159,21 +167,21 @@ func (h *hookCall) run(ctx, caller context.Context) int {
 
 // report prints the bounded summary and returns the exit code.
 func (h *hookCall) report(ctx context.Context, result hooks.Result, err error) int {
-	h.sayRefused()
+	h.printRefused()
 	var by *stoppedBy
 	if errors.As(err, &by) {
-		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: %v\n", h.name, err)
+		fmt.Fprintf(h.inv.stderr, "podhook: hook %s interrupted: %v\n", h.name, err)
 		return interruptedCode(ctx)
 	}
 	if err != nil {
-		return h.fail(err)
+		return h.inv.fail(err)
 	}
 	verdict := hooks.Judge(result, nil)
 	if verdict.ExitCode == exitOK {
-		fmt.Fprint(h.stdout, show.Summary(result, h.room))
+		fmt.Fprint(h.inv.stdout, show.Summary(result, h.inv.room))
 		return exitOK
 	}
-	fmt.Fprint(h.stderr, show.Summary(result, h.room))
+	fmt.Fprint(h.inv.stderr, show.Summary(result, h.inv.room))
 	if result.Record.Outcome == state.Interrupted {
 		return interruptedCode(ctx)
 	}

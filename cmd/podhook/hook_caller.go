@@ -13,21 +13,21 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// An exec'd hook that has work to do is two processes. The caller is what kubelet
-// has started: it waits, forwards stop signals, and if the worker is killed it
-// kills what the worker has left behind. The worker (hook_worker.go) runs the
-// hook, and if the caller is killed it goes on: a kubelet that restarts kills its
-// callers, and never calls postStart again (deploy/kubernetes/kubelet.md).
+// An exec'd hook that has work to do is two processes. kubelet starts the caller,
+// which waits, forwards stop signals, and kills what a killed worker leaves behind.
+// The worker (hook_worker.go) runs the hook, and goes on when the caller is killed:
+// a kubelet that restarts kills its callers, and does not call postStart again
+// (deploy/kubernetes/kubelet.md).
 
-// callWorker starts the worker and returns its exit code. It reports false where
-// there can be no worker: then the hook is run without one.
+// callWorker starts the worker and returns its exit code, or false if no worker can
+// be started.
 func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 	stops := make(chan os.Signal, 3)
 	signal.Notify(stops, stopSignals()...)
 	defer signal.Stop(stops)
 	reaper := process.NewReaper()
 	defer reaper.Close()
-	_ = reaper.Subreaper() // the worker, which needs it more, says where it cannot be
+	_ = reaper.Subreaper() // the worker logs an error of its own
 	w, err := h.startWorker(reaper)
 	if err != nil {
 		return 0, false
@@ -38,7 +38,7 @@ func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 		select {
 		case v := <-w.verdict:
 			if !v.stays {
-				<-w.exited // reaped here: PID 1 may be one that does not reap
+				<-w.exited // reaped here, because PID 1 may not reap
 			}
 			return v.code, true
 		case <-w.silent:
@@ -52,38 +52,39 @@ func (h *hookCall) callWorker(ctx context.Context) (code int, done bool) {
 	}
 }
 
-// workerDied cleans up after a worker that could not tell how its run ended. The
-// record says running and nobody holds the lock: so all see it as interrupted.
+// workerDied cleans up after a worker that has ended without a verdict. Its record
+// says running while nobody holds the lock, which everybody reads as interrupted.
 func (h *hookCall) workerDied(reaper *process.Reaper, status syscall.WaitStatus) int {
 	reaper.KillDescendants(h.remains())
 	if status.Signaled() {
-		fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process was killed by %s\n", h.name, unix.SignalName(status.Signal()))
+		fmt.Fprintf(h.inv.stderr, "podhook: hook %s interrupted: its process was killed by %s\n", h.name, unix.SignalName(status.Signal()))
 		return process.ExitCode(status)
 	}
-	fmt.Fprintf(h.stderr, "podhook: hook %s interrupted: its process ended with code %d\n", h.name, status.ExitStatus())
+	fmt.Fprintf(h.inv.stderr, "podhook: hook %s interrupted: its process ended with code %d\n", h.name, status.ExitStatus())
 	return hooks.ExitInterrupted
 }
 
-// remains tells what the worker's run has left from what may live on.
-func (h *hookCall) remains() (of process.Remains) {
-	if h.store != nil {
-		if rec, found, err := h.store.Hook(h.name).Read(); err == nil && found {
-			of = hooks.Remains(rec)
+// remains tells the processes that a dead run has left behind from those that may
+// live on.
+func (h *hookCall) remains() process.Remains {
+	if h.container.store != nil {
+		if rec, found, err := h.container.store.Hook(h.name).Read(); err == nil && found {
+			return hooks.Remains(rec)
 		}
 	}
-	return of
+	return process.Remains{}
 }
 
-// worker is the caller's side of one.
+// worker is the worker as its caller sees it.
 type worker struct {
 	lifeline *os.File
 	exited   <-chan syscall.WaitStatus
 	verdict  chan verdict
-	silent   chan struct{} // closed when it ended without a verdict
+	silent   chan struct{} // closed when the worker ends without a verdict
 }
 
-// startWorker gives the worker a session of its own: what is sent to the caller's
-// process group is forwarded to it or, if it is SIGKILL, does not reach it.
+// startWorker starts the worker in a session of its own, so that a signal to the
+// process group of the caller does not reach it directly.
 func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	lifelineR, lifelineW, err := os.Pipe()
 	if err != nil {
@@ -103,7 +104,7 @@ func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	}
 	_, w.exited, err = reaper.Start(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", argv, &syscall.ProcAttr{
-			Env:   h.env,
+			Env:   h.inv.env,
 			Files: []uintptr{0, 1, 2, lifelineFD: lifelineR.Fd(), verdictFD: verdictW.Fd()},
 			Sys:   &syscall.SysProcAttr{Setsid: true},
 		})
@@ -117,6 +118,7 @@ func (h *hookCall) startWorker(reaper *process.Reaper) (*worker, error) {
 	return w, nil
 }
 
+// listen waits for the verdict or for the end of the worker.
 func (w *worker) listen(r *os.File) {
 	defer r.Close()
 	if v, ok := readVerdict(r); ok {
@@ -126,8 +128,8 @@ func (w *worker) listen(r *os.File) {
 	close(w.silent)
 }
 
-// stop forwards a stop signal. It takes a byte and not kill(2), which a seccomp
-// profile may deny; a worker that has gone has nothing to stop.
+// stop forwards a stop signal through the lifeline, because a seccomp profile can
+// deny kill(2).
 func (w *worker) stop(s os.Signal) {
 	if sig, ok := s.(syscall.Signal); ok {
 		_, _ = w.lifeline.Write([]byte{byte(sig)})

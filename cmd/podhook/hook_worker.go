@@ -10,36 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workerCommand is the command of the process that runs an exec'd hook for its
-// caller (hook_caller.go). It outlives a caller that is killed, and, where a
-// background process of a successful step still prints, one that has its verdict:
-// without a reader of its pipe that process would be killed by SIGPIPE.
+// workerCommand runs an exec'd hook for its caller (hook_caller.go). The worker
+// outlives a caller that is killed. It also lives on while a background process of a
+// successful step prints, because without a reader of its pipe SIGPIPE would kill
+// that process.
 const workerCommand = "hook-worker"
 
-// The descriptors that a worker has from its caller.
+// The descriptors that a worker gets from its caller.
 const (
-	lifelineFD = 3 // gives a byte for each stop signal, and ends with the caller
-	verdictFD  = 4 // takes the verdict
+	lifelineFD = 3 // to read: a byte for each stop signal, and EOF at the end of the caller
+	verdictFD  = 4 // to write: the verdict
 )
 
-func hookWorker(ctx context.Context, c *call) int {
-	c.briefly()
+func hookWorker(ctx context.Context, inv *invocation) int {
+	inv.briefly()
 	fs := flag.NewFlagSet(workerCommand, flag.ContinueOnError)
 	force := fs.Bool("force", false, "")
-	words, err := parse(fs, c.args)
+	words, err := parse(fs, inv.args)
 	if err != nil || len(words) != 1 || !isPipe(lifelineFD) || !isPipe(verdictFD) {
-		return c.fail(usagef("%s is podhook's own command; use podhook hook NAME", workerCommand))
+		return inv.fail(usagef("%s is podhook's own command; use podhook hook NAME", workerCommand))
 	}
-	unix.CloseOnExec(lifelineFD) // its number is not a step's to use
-	unix.CloseOnExec(verdictFD)  // a step that held it would hide our death
+	unix.CloseOnExec(lifelineFD)
+	unix.CloseOnExec(verdictFD) // in a step it would hide the death of the worker
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	caller, gone := context.WithCancel(context.WithoutCancel(ctx))
 	defer gone()
 	go watchCaller(cancel, gone)
-	h, err := openHook(c, words[0], *force)
+	h, err := openHook(inv, words[0], *force)
 	if err != nil {
-		code := c.fail(err)
+		code := inv.fail(err)
 		verdict{code: code}.tell()
 		return code
 	}
@@ -51,9 +51,8 @@ func isPipe(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
-// watchCaller interrupts the run when the caller forwards a stop signal. Its mere
-// end interrupts nothing; nobody reads what is printed then, and a runtime waits
-// until all streams of an exec are closed.
+// watchCaller interrupts the run when the caller forwards a stop signal. The end of
+// the caller does not interrupt it.
 func watchCaller(stop context.CancelCauseFunc, gone context.CancelFunc) {
 	lifeline := os.NewFile(lifelineFD, "lifeline")
 	for {
@@ -67,11 +66,11 @@ func watchCaller(stop context.CancelCauseFunc, gone context.CancelFunc) {
 	gone()
 }
 
-// verdict is what a worker tells its caller at the end of the call.
+// verdict is the message of a worker to its caller at the end of the call.
 type verdict struct {
 	code int
-	// stays: the worker goes on reading what background processes print, and the
-	// caller is not to wait for its end.
+	// stays says that the worker goes on to read the output of background processes,
+	// and that the caller must not wait for its end.
 	stays bool
 }
 
@@ -80,7 +79,7 @@ func (v verdict) tell() {
 	if v.stays {
 		message[1] = 1
 	}
-	_, _ = unix.Write(verdictFD, message) // a caller that is gone needs none
+	_, _ = unix.Write(verdictFD, message) // the caller may be dead
 }
 
 func readVerdict(r io.Reader) (verdict, bool) {
@@ -89,8 +88,8 @@ func readVerdict(r io.Reader) (verdict, bool) {
 	return verdict{code: int(message[0]), stays: message[1] != 0}, err == nil
 }
 
-// leaveStdio lets go of the caller's standard streams: kubelet waits until all of
-// an exec's are closed.
+// leaveStdio closes the standard streams of the caller. kubelet waits until every
+// process has closed those of an exec.
 func leaveStdio() {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestWaitCommand(t *testing.T) {
 		"--metric URL --name a --at-most x":           `"x": a number`,
 		"--metric URL --name a --at-most 1 --label b": `"b": a label such as state=active`,
 		"--metric URL --name a --gone-is fine":        `"fine": error, done or wait is needed`,
-		"--file a --name b":                           "mean something with --metric URL only",
+		"--file a --name b":                           "need --metric URL",
 		"--http x":                                    `--http: "x": an http or https URL`,
 		"--exit child":                                `--exit: "child": main is needed`,
 		"--exit main":                                 "set PODHOOK_MAIN",

@@ -16,57 +16,56 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// installedName and installedMode are those of the copy, whatever the running
-// binary is called and may do.
+// installedName and installedMode are the name and mode of the copy.
 const (
 	installedName = "podhook"
 	installedMode = 0o755
 )
 
-// leftoverAge is when a temporary file is no install's that still goes on.
+// leftoverAge is the age from which a temporary file belongs to no running install.
 const leftoverAge = 10 * time.Minute
 
-// install copies the running binary into a directory: from an init container
-// into an emptyDir, for images that nobody may rebuild. With --check it says
-// whether the copy there is this very binary.
-func install(_ context.Context, c *call) int {
+// install copies the running binary into a directory, such as an emptyDir that an
+// init container shares with an image that cannot be rebuilt. With --check it only
+// compares the copy with the running binary.
+func install(_ context.Context, inv *invocation) int {
 	fs := flag.NewFlagSet("install", flag.ContinueOnError)
 	checkOnly := fs.Bool("check", false, "")
-	words, err := parse(fs, c.args)
+	words, err := parse(fs, inv.args)
 	if err == nil && len(words) != 1 {
 		err = usagef("install: one directory is needed, such as /podhook-bin")
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	target := filepath.Join(words[0], installedName)
 	binary, err := runningBinary()
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	defer func() { _ = unix.Munmap(binary) }()
 	differs, err := difference(target, binary)
 	switch {
 	case err != nil:
 	case differs == "":
-		fmt.Fprintf(c.stdout, "podhook: %s is current (%s)\n", target, version)
+		fmt.Fprintf(inv.stdout, "podhook: %s is current (%s)\n", target, version)
 		return exitOK
 	case *checkOnly:
-		fmt.Fprintf(c.stdout, "podhook: %s is not current: %s\n", target, differs)
+		fmt.Fprintf(inv.stdout, "podhook: %s is not current: %s\n", target, differs)
 		return exitFailed
 	default:
 		err = copyTo(target, binary)
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	fmt.Fprintf(c.stdout, "podhook: %s installed (%s)\n", target, version)
+	fmt.Fprintf(inv.stdout, "podhook: %s installed (%s)\n", target, version)
 	return exitOK
 }
 
-// runningBinary maps the file this process was started from. It is neither read
-// into memory, which an init container has little of, nor looked up by a name
-// that may mean another file by now (proc(5), /proc/pid/exe).
+// runningBinary maps the file that this process was started from, even if its name
+// now means another file (proc(5), /proc/pid/exe). Reading it would take too much
+// memory for an init container.
 func runningBinary() ([]byte, error) {
 	file, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -84,8 +83,8 @@ func runningBinary() ([]byte, error) {
 	return data, nil
 }
 
-// difference says in words how target is not the binary; "" where it is. A link
-// differs: what it leads to may change.
+// difference says how target differs from the binary, or returns "". A link differs,
+// because its target can change.
 func difference(target string, binary []byte) (string, error) {
 	if err := isDirectory(filepath.Dir(target)); err != nil {
 		return "", err
@@ -131,7 +130,7 @@ func isDirectory(dir string) error {
 	return nil
 }
 
-// equal compares piece by piece: two whole binaries in memory are too much for
+// equal compares piece by piece, because two whole binaries are too much memory for
 // an init container.
 func equal(r io.Reader, want []byte) (bool, error) {
 	piece := make([]byte, 64<<10)
@@ -150,8 +149,8 @@ func equal(r io.Reader, want []byte) (bool, error) {
 	}
 }
 
-// copyTo replaces target at once by a rename, so that a copy that is running
-// goes on (open(2), ETXTBSY) and a failure leaves the old one.
+// copyTo replaces target by a rename, so that a failure leaves the old copy, and a
+// copy that runs goes on (open(2), ETXTBSY).
 func copyTo(target string, binary []byte) error {
 	dir := filepath.Dir(target)
 	var mount unix.Statfs_t
@@ -174,7 +173,7 @@ func copyTo(target string, binary []byte) error {
 	return nil
 }
 
-// removeLeftovers gives back the space of installs that were killed half-way.
+// removeLeftovers removes the temporary files of installs that were killed.
 func removeLeftovers(dir string) {
 	leftovers, _ := filepath.Glob(filepath.Join(dir, "."+installedName+".*.tmp"))
 	for _, path := range leftovers {

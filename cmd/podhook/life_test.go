@@ -25,7 +25,7 @@ import (
 func note(line string) string { return script(`echo "` + line + `" >>"$DIR/events"`) }
 
 // life is a container whose PID 1 is podhook run.
-type life struct{ *container }
+type life struct{ *isolated }
 
 // live starts podhook run with flags and the server as CMD, and waits for nothing.
 func (s *sandbox) live(flags ...string) life {
@@ -199,7 +199,7 @@ func (s *sandbox) waiters(name string) int {
 // inside is the record of a hook as a process of the container sees it.
 func (s *sandbox) inside(l life, hook string) state.Record {
 	s.t.Helper()
-	rec, ok := s.seenIn(l.container, hook)
+	rec, ok := s.seenIn(l.isolated, hook)
 	if !ok {
 		s.t.Fatalf("hook %s has no run", hook)
 	}

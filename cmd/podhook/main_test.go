@@ -266,7 +266,7 @@ func (s *sandbox) lastRun(hook string) (state.Record, bool) {
 }
 
 // seenIn is lastRun as it is seen in a container.
-func (s *sandbox) seenIn(c *container, hook string) (state.Record, bool) {
+func (s *sandbox) seenIn(c *isolated, hook string) (state.Record, bool) {
 	s.t.Helper()
 	e := c.exec("status", "-o", "json")
 	var st agent.Status

@@ -15,12 +15,12 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// plan shows what a call of a hook would do now, and does nothing.
-func plan(ctx context.Context, c *call) int {
+// plan shows what a call of a hook would do now, and runs nothing.
+func plan(ctx context.Context, inv *invocation) int {
 	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
 	trigger := fs.String("trigger", string(state.TriggerExec), "")
 	force := fs.Bool("force", false, "")
-	names, asJSON, err := wordsAndForm(fs, c.args)
+	names, asJSON, err := wordsAndForm(fs, inv.args)
 	if err == nil && len(names) != 1 {
 		err = usagef("plan: the name of one hook is needed")
 	}
@@ -31,28 +31,24 @@ func plan(ctx context.Context, c *call) int {
 		err = usagef("plan: --trigger: %q: allowed are exec, http, signal and start", *trigger)
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	h, err := openHook(c, names[0], *force)
+	h, err := openHook(inv, names[0], *force)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	h.sayRefused()
-	o := h.options(c)
-	if h.configuration != nil {
-		o.Config = h.configuration.Get
-	}
-	p, err := hooks.New(ctx, o).Preview(h.name, hooks.Request{Trigger: t, Force: h.force})
+	h.printRefused()
+	p, err := hooks.New(ctx, h.options()).Preview(h.name, hooks.Request{Trigger: t, Force: h.force})
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	if asJSON {
-		err = writeJSON(c.stdout, p)
+		err = writeJSON(inv.stdout, p)
 	} else {
-		err = planTable(c.stdout, p)
+		err = planTable(inv.stdout, p)
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	return exitOK
 }
@@ -86,7 +82,7 @@ func planTable(w io.Writer, p hooks.Preview) error {
 	return tw.Flush()
 }
 
-// words are a command line that shows where each argument ends.
+// words returns a command line. Arguments with blanks are quoted.
 func words(argv []string) string {
 	shown := make([]string, len(argv))
 	for i, arg := range argv {
@@ -97,7 +93,7 @@ func words(argv []string) string {
 	return strings.Join(shown, " ")
 }
 
-// remarks are what else there is to say of a step.
+// remarks returns the last column of a step.
 func remarks(s hooks.PreviewedStep) string {
 	var all []string
 	for _, part := range [][2]string{{"skipped: ", s.Skipped}, {"cannot be run: ", s.Error},

@@ -17,20 +17,21 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// hookRuntime holds the hooks and the listener that run alongside CMD. Without container
-// and beside it is inert: no hooks, no listener, the behaviour of a plain init.
+// hookRuntime holds the hooks and the listener that run alongside CMD. One that has
+// neither is inert: podhook run is a plain init then.
 type hookRuntime struct {
-	// rewrite is what the supervisor rewrites, and the container does not.
+	// rewrite holds the signals that the supervisor rewrites. The lifecycle rewrites
+	// those that it holds.
 	rewrite   map[syscall.Signal]syscall.Signal
 	container *lifecycle.Container
 	beside    *agent.Beside
 	cancel    context.CancelCauseFunc
 }
 
-// openHookRuntime reads the hooks. What is wrong with them stops the start before
-// anything runs. Where there are none, no state is needed either.
-func (p *parts) openHookRuntime(ctx context.Context, c *call, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*hookRuntime, error) {
-	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), nil, p.logger)
+// openHookRuntime reads the hooks and lets the agent listen. An error in them ends
+// podhook run before anything else runs. It needs no state if there are no hooks.
+func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper *process.Reaper, f *runFlags, command supervisor.Command) (*hookRuntime, error) {
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(c.settings, inv.env), nil, c.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -38,51 +39,74 @@ func (p *parts) openHookRuntime(ctx context.Context, c *call, reaper *process.Re
 	if err != nil {
 		return nil, err
 	}
-	r := &hookRuntime{}
-	stops, rewrite := p.stopSignals(f.rewrite)
-	if p.settings.Listen == "" && !hasSteps(cfg) {
+	stops, rewrite := c.stopSignals(f.rewrite)
+	if c.settings.Listen == "" && !hasSteps(cfg) {
 		maps.Copy(rewrite, stops)
-		r.rewrite = rewrite
-		return r, nil
+		return &hookRuntime{rewrite: rewrite}, nil
 	}
-	r.rewrite = rewrite
-	p.openStore(false)
-	configuration.KeepIn(p.store)
-	if p.storeErr != nil {
-		if p.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
-			return nil, &hooks.NotRecordedError{Err: p.storeErr}
-		}
-		p.logger.Warn("shutdown is run, and not recorded", "error", p.storeErr.Error())
+	if err := c.openForRun(cfg, f.prestart); err != nil {
+		return nil, err
 	}
-	if p.settings.Main != "" {
-		if err := p.findMain(); err != nil {
-			return nil, err
-		}
-	} else if f.prestart == lifecycle.Gate {
-		if err := needsNoMain(cfg.Hooks[config.Prestart]); err != nil {
-			return nil, err
-		}
+	configuration.KeepIn(c.store)
+	r := &hookRuntime{rewrite: rewrite}
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	started := mainprocess.NewChild()
+	var main hooks.MainProcess = started
+	if c.finder != nil {
+		main = c.main()
 	}
-	o := lifecycle.Options{Command: command, Prestart: f.prestart, StopSignals: stops}
-	if err := p.startHookRuntime(ctx, c, r, configuration, reaper, o); err != nil {
+	a, err := c.newAgent(ctx, inv, configuration, reaper, main)
+	if err != nil {
 		r.close()
 		return nil, err
+	}
+	go a.WatchMain(ctx)
+	r.container = lifecycle.New(ctx, lifecycle.Options{
+		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started,
+		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
+		Killed: show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
+	})
+	if c.settings.Listen != "" {
+		listener, err := listen(a)
+		if err != nil {
+			r.close()
+			return nil, err
+		}
+		r.beside = a.Start(listener)
 	}
 	return r, nil
 }
 
-// stopSignals are the signals that ask the container to stop, with what CMD gets
-// for each, and the rewritings of the others. A stop signal that is dropped asks
-// for nothing.
-func (p *parts) stopSignals(rewrite map[syscall.Signal]syscall.Signal) (stops, others map[syscall.Signal]syscall.Signal) {
+// openForRun opens the state and finds the main process of PODHOOK_MAIN. Only a
+// container that has no prestart and does not listen can start without a state.
+func (c *container) openForRun(cfg *config.Config, mode lifecycle.Mode) error {
+	c.openStore(false)
+	if c.storeErr != nil {
+		if c.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
+			return &hooks.NotRecordedError{Err: c.storeErr}
+		}
+		c.logger.Warn("shutdown is run, and not recorded", "error", c.storeErr.Error())
+	}
+	if c.settings.Main != "" {
+		return c.findMain()
+	}
+	if mode == lifecycle.Gate {
+		return needsNoMain(cfg.Hooks[config.Prestart])
+	}
+	return nil
+}
+
+// stopSignals returns the stop signals with the signal that CMD gets for each, and the
+// rewritings of all other signals. A stop signal that --rewrite drops is none.
+func (c *container) stopSignals(rewrite map[syscall.Signal]syscall.Signal) (stops, others map[syscall.Signal]syscall.Signal) {
 	stops, others = map[syscall.Signal]syscall.Signal{}, maps.Clone(rewrite)
-	for _, sig := range p.settings.StopSignals {
+	for _, sig := range c.settings.StopSignals {
 		to, rewritten := rewrite[sig]
 		switch {
 		case rewritten && to == 0:
 			continue
-		case p.settings.StopSignal != 0:
-			to = syscall.Signal(p.settings.StopSignal)
+		case c.settings.StopSignal != 0:
+			to = syscall.Signal(c.settings.StopSignal)
 		case !rewritten:
 			to = sig
 		}
@@ -92,10 +116,10 @@ func (p *parts) stopSignals(rewrite map[syscall.Signal]syscall.Signal) (stops, o
 	return stops, others
 }
 
-// needsNoMain refuses steps that have to do with a main process that prestart
-// gates.
+// needsNoMain refuses the steps of prestart that signal CMD, which is started after
+// prestart.
 func needsNoMain(prestart *config.Hook) error {
-	var all []error
+	var all []config.Problem
 	for i, step := range prestart.Steps {
 		if _, ok := step.Action.(config.Signal); ok {
 			all = append(all, config.Problem{Pos: step.Pos, Field: fmt.Sprintf("hooks.prestart.steps[%d].signal", i),
@@ -105,7 +129,7 @@ func needsNoMain(prestart *config.Hook) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return usagef("%v", errors.Join(all...))
+	return problems(all)
 }
 
 func hasSteps(cfg *config.Config) bool {
@@ -117,36 +141,7 @@ func hasSteps(cfg *config.Config) bool {
 	return false
 }
 
-// startHookRuntime makes what runs alongside CMD, and lets the agent listen. o lacks what
-// is made here.
-func (p *parts) startHookRuntime(ctx context.Context, c *call, r *hookRuntime, configuration *agent.Configuration, reaper *process.Reaper, o lifecycle.Options) error {
-	ctx, r.cancel = context.WithCancelCause(ctx)
-	o.Main = mainprocess.NewChild()
-	var main hooks.MainProcess = o.Main
-	if p.finder != nil {
-		main = p.finderMain()
-	}
-	a, err := p.assemble(ctx, c, configuration, reaper, main)
-	if err != nil {
-		return err
-	}
-	go a.WatchMain(ctx)
-	p.adopt(reaper)
-	o.Runner, o.Grace, o.Store, o.Logger = a.Runner, a.Runner.Options.Grace, p.store, p.logger
-	o.Killed = show.NewTermination(p.settings.TerminationLog, p.logger).MainKilled
-	r.container = lifecycle.New(ctx, o)
-	if p.settings.Listen == "" {
-		return nil
-	}
-	listener, err := listen(a)
-	if err != nil {
-		return err
-	}
-	r.beside = a.Start(listener)
-	return nil
-}
-
-// hold is nil where nothing is to be held.
+// hold returns the function that holds back stop signals, or nil.
 func (r *hookRuntime) hold() func(syscall.Signal) bool {
 	if r.container == nil {
 		return nil
@@ -154,7 +149,7 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 	return r.container.Signal
 }
 
-// live is what happens from the start to the end of CMD, hooks included.
+// live runs CMD and the hooks to their end.
 func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
 		return r.container.Run(super)
@@ -166,7 +161,7 @@ func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Comm
 	return process.ExitCode(<-exited), nil
 }
 
-// close answers the calls that are there; what still runs ends with podhook.
+// close answers the calls that wait, and interrupts the runs that go on.
 func (r *hookRuntime) close() {
 	if r.beside != nil {
 		r.beside.Leave()

@@ -13,36 +13,42 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// defaultListen lets `httpGet: {path: /shutdown, port: 8080}` work with no
-// configuration at all.
+// defaultListen is where podhook serve listens without PODHOOK_LISTEN.
 const defaultListen = ":8080"
 
-// endTime is what runs that are going on have to be ended in when the agent leaves.
+// endTime bounds how long the agent, on its way out, waits for the end of the runs
+// that it has interrupted.
 const endTime = 5 * time.Second
 
-func serve(ctx context.Context, c *call) int {
-	if err := noWords(flag.NewFlagSet("serve", flag.ContinueOnError), c.args); err != nil {
-		return c.fail(err)
+// serve is the HTTP agent of a container: podhook serve.
+func serve(ctx context.Context, inv *invocation) int {
+	if err := noWords(flag.NewFlagSet("serve", flag.ContinueOnError), inv.args); err != nil {
+		return inv.fail(err)
 	}
 	survivePipes()
-	// Before anything else: as PID 1 a signal without a handler is lost.
+	// Before anything else: PID 1 does not get a signal that it has no handler for.
 	stops, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	signal.Notify(reloads, syscall.SIGHUP)
-	// The heap of an idle agent is small; half of the default keeps it so.
+	// Half of the default keeps the small heap of an idle agent small.
 	debug.SetGCPercent(50)
-	a, end, err := newAgent(ctx, c)
+	reaper := process.NewReaper()
+	defer reaper.Close()
+	ctx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	a, err := openAgent(ctx, inv, reaper)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	defer end()
+	defer endRuns(a.Runner, interrupt)
 	listener, err := listen(a)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	go func() {
 		for range reloads {
@@ -50,50 +56,47 @@ func serve(ctx context.Context, c *call) int {
 		}
 	}()
 	if err := a.Serve(ctx, listener, stops); err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	return exitOK
 }
 
-// newAgent makes the agent of podhook serve; end interrupts what is still going
-// on.
-func newAgent(ctx context.Context, c *call) (a *agent.Agent, end func(), err error) {
-	p, err := open(c, show.OwnLog())
-	if err == nil {
-		err = p.storeErr
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	configuration, err := agent.LoadConfiguration(agent.SourceOf(p.settings, c.env), p.store, p.logger)
-	if err != nil && p.settings.Disabled {
-		// A configuration that cannot be read may be why podhook was turned off.
-		p.logger.Error("configuration not read, podhook is disabled", "error", err.Error())
-		configuration, err = agent.LoadConfiguration(config.Source{Text: "hooks: {}"}, nil, p.logger)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	life, cancel := context.WithCancelCause(ctx)
-	reaper := process.NewReaper()
-	p.adopt(reaper)
-	end = func() {
-		cancel(errors.New("the agent leaves"))
-		if a != nil {
-			ctx, done := context.WithTimeout(context.Background(), endTime)
-			defer done()
-			_ = a.Runner.Wait(ctx) // what does not end by then ends with the container
-		}
-		reaper.Close()
-	}
-	if a, err = p.assemble(life, c, configuration, reaper, p.finderMain()); err != nil {
-		end()
-		return nil, nil, err
-	}
-	a.Runner.Options.OwnContainer = true
-	return a, end, nil
+// endRuns interrupts the runs that go on. A run that does not end within endTime ends
+// with the container.
+func endRuns(runner *hooks.Runner, interrupt context.CancelCauseFunc) {
+	interrupt(errors.New("the agent leaves"))
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	_ = runner.Wait(ctx)
 }
 
+// openAgent makes the agent of podhook serve. Its runs end with ctx.
+func openAgent(ctx context.Context, inv *invocation, reaper *process.Reaper) (*agent.Agent, error) {
+	c, err := openContainer(inv, show.OwnLog())
+	if err == nil {
+		err = c.storeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	configuration, err := agent.LoadConfiguration(agent.SourceOf(c.settings, inv.env), c.store, c.logger)
+	if err != nil && c.settings.Disabled {
+		// A broken configuration can be the reason why podhook was disabled.
+		c.logger.Error("configuration not read, podhook is disabled", "error", err.Error())
+		configuration, err = agent.LoadConfiguration(config.Source{Text: "hooks: {}"}, nil, c.logger)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.newAgent(ctx, inv, configuration, reaper, c.main())
+	if err != nil {
+		return nil, err
+	}
+	a.Runner.Options.OwnContainer = true
+	return a, nil
+}
+
+// listen opens the listener of an agent.
 func listen(a *agent.Agent) (net.Listener, error) {
 	address := string(a.Settings.Listen)
 	if address == "" {

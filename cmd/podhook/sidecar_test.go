@@ -19,7 +19,7 @@ import (
 // its own looks after the process web of another one.
 type sidecarPod struct {
 	*sandbox
-	pause *container
+	pause *isolated
 	agent *serving
 }
 
@@ -33,18 +33,18 @@ func newSidecarPod(t *testing.T, yaml string) *sidecarPod {
 }
 
 // web starts the main container with the main process as its first.
-func (p *sidecarPod) web() *container { return p.beside(p.pause, p.path("web"), "1000") }
+func (p *sidecarPod) web() *isolated { return p.beside(p.pause, p.path("web"), "1000") }
 
 // entry starts the main container with a script that starts the main process when
 // the file go is there.
-func (p *sidecarPod) entry() *container {
+func (p *sidecarPod) entry() *isolated {
 	c := p.beside(p.pause, "sh", "-c", "until [ -e $DIR/go ]; do sleep 0.02; done; $DIR/web 1000 & wait")
 	p.t.Cleanup(func() { p.end(c) })
 	return c
 }
 
 // end ends all processes of a main container, as the runtime does.
-func (p *sidecarPod) end(c *container) {
+func (p *sidecarPod) end(c *isolated) {
 	p.t.Helper()
 	for _, pid := range children(c.pid) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)

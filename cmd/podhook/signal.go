@@ -12,47 +12,46 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// signalMain sends a signal to the main process. One that has exited already is
-// a result and not an error.
-func signalMain(_ context.Context, c *call) int {
-	c.briefly()
+// signalMain sends a signal to the main process. It succeeds if that has exited.
+func signalMain(_ context.Context, inv *invocation) int {
+	inv.briefly()
 	fs := flag.NewFlagSet("signal", flag.ContinueOnError)
 	to := fs.String("to", "", "")
-	words, err := parse(fs, c.args)
+	words, err := parse(fs, inv.args)
 	if err == nil && len(words) != 1 {
 		err = usagef("signal: one signal is needed, such as TERM")
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	sig, err := config.ParseSignal(words[0])
 	if err != nil {
-		return c.fail(usagef("signal: %v", err))
+		return inv.fail(usagef("signal: %v", err))
 	}
-	finder, err := c.target(*to)
+	finder, err := inv.target(*to)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	main, err := finder.Current()
 	if err != nil {
-		return c.failOrGone(err)
+		return inv.failOrGone(err)
 	}
 	gone, err := main.Signal(sig)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	if gone {
-		fmt.Fprintf(c.stdout, "podhook: %s %d has exited already\n", whom(*to), main.PID())
+		fmt.Fprintf(inv.stdout, "podhook: %s %d has exited already\n", whom(*to), main.PID())
 		return exitOK
 	}
-	fmt.Fprintf(c.stdout, "podhook: %s sent to %s %d (%s)\n", unix.SignalName(sig), whom(*to), main.PID(), main.Name())
+	fmt.Fprintf(inv.stdout, "podhook: %s sent to %s %d (%s)\n", unix.SignalName(sig), whom(*to), main.PID(), main.Name())
 	return exitOK
 }
 
-// target is the process that a signal goes to: the main process, or another one
-// that is named as for PODHOOK_MAIN.
-func (c *call) target(to string) (*mainprocess.Finder, error) {
-	p, err := open(c, show.ContainerLog())
+// target returns the process that gets the signal: the main process, or the one that
+// --to names.
+func (inv *invocation) target(to string) (*mainprocess.Finder, error) {
+	c, err := openContainer(inv, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +60,12 @@ func (c *call) target(to string) (*mainprocess.Finder, error) {
 		if err != nil {
 			return nil, usagef("signal: --to: %v", err)
 		}
-		return mainprocess.NewFinder(target, p.memory()), nil
+		return mainprocess.NewFinder(target, c.memory()), nil
 	}
-	if p.finder == nil {
+	if c.finder == nil {
 		return nil, usagef("signal: %s", config.NoMain)
 	}
-	return p.finder, nil
+	return c.finder, nil
 }
 
 func whom(to string) string {

@@ -2,19 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/podhook/podhook/hooks"
 )
 
-// stopSignals are what asks a command to stop.
+// stopSignals are the signals that ask a command to stop.
 func stopSignals() []os.Signal {
 	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT}
 }
 
-// untilStopped returns a context that a stop signal cancels with *stoppedBy as
-// its cause. As PID 1 a process gets no signal that it has no handler for, so
-// every command that waits needs this.
+// untilStopped returns a context that a stop signal cancels with *stoppedBy as its
+// cause. Every command that waits needs it: the kernel drops signals to a PID 1 that
+// has no handler for them (pid_namespaces(7)).
 func untilStopped(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stops := make(chan os.Signal, 1)
@@ -34,7 +37,21 @@ func untilStopped(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// survivePipes lets a write to a closed stdout or stderr fail instead of ending
-// podhook in the middle of a hook. The disposition is not "ignored", because
-// children would inherit that.
+// stoppedBy is the cause of a context that a stop signal has cancelled.
+type stoppedBy struct{ signal syscall.Signal }
+
+func (e *stoppedBy) Error() string { return "stopped by " + e.signal.String() }
+
+// interruptedCode returns 128+n if signal n has cancelled ctx.
+func interruptedCode(ctx context.Context) int {
+	var by *stoppedBy
+	if errors.As(context.Cause(ctx), &by) {
+		return 128 + int(by.signal)
+	}
+	return hooks.ExitInterrupted
+}
+
+// survivePipes makes a write to a closed stdout or stderr return an error instead of
+// ending podhook. SIGPIPE is caught and not ignored, because children inherit an
+// ignored signal.
 func survivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

@@ -14,30 +14,31 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-func status(_ context.Context, c *call) int {
-	asJSON, err := tableOrJSON(flag.NewFlagSet("status", flag.ContinueOnError), c.args)
+// status shows the hooks, their last runs and the main process.
+func status(_ context.Context, inv *invocation) int {
+	asJSON, err := tableOrJSON(flag.NewFlagSet("status", flag.ContinueOnError), inv.args)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	p, err := openState(c, show.ContainerLog())
+	c, err := openState(inv, show.ContainerLog())
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	configuration, err := agent.LoadForExec(agent.SourceOf(p.settings, c.env), p.store, p.logger)
+	configuration, err := agent.LoadForExec(agent.SourceOf(c.settings, inv.env), c.store, c.logger)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	st, err := agent.NewStatus(version, p.settings, configuration, p.store, p.finder)
+	st, err := agent.NewStatus(version, c.settings, configuration, c.store, c.finder)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	if asJSON {
-		err = writeJSON(c.stdout, st)
+		err = writeJSON(inv.stdout, st)
 	} else {
-		err = statusTable(c.stdout, st)
+		err = statusTable(inv.stdout, st)
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	return exitOK
 }
@@ -52,7 +53,7 @@ func statusTable(w io.Writer, st agent.Status) error {
 		fmt.Fprintf(tw, "refused\t%s\n", oneLine(st.Config.Refused))
 	}
 	if m := st.Main; m != nil && m.Error != "" {
-		fmt.Fprintf(tw, "main process\t%s\n", oneLine(m.Error)) // which names the target
+		fmt.Fprintf(tw, "main process\t%s\n", oneLine(m.Error)) // it names the target
 	} else if m != nil {
 		fmt.Fprintf(tw, "main process\t%s: %d (%s)\n", m.Target, m.PID, m.Name)
 	}
@@ -88,8 +89,8 @@ func hookRow(w io.Writer, h agent.HookStatus) {
 	}
 }
 
-// seconds is how long a run or a step has taken by now. Nobody knows it where the
-// process that did it was killed.
+// seconds returns how long a run or a step has taken so far, or "-" if that is not
+// known, because its process was killed.
 func seconds(outcome state.Outcome, start, end *time.Time) string {
 	if end == nil && outcome == state.Running {
 		now := time.Now()
@@ -115,7 +116,7 @@ func stepRows(w io.Writer, h agent.HookStatus) error {
 	return tw.Flush()
 }
 
-// detail says why a step has failed, or what it is at.
+// detail returns why a step has failed, or what it waits for.
 func detail(s state.StepRecord) string {
 	if s.Outcome != state.Running {
 		return s.Error
@@ -130,8 +131,7 @@ func detail(s state.StepRecord) string {
 	return strings.Join(parts, ", ")
 }
 
-// tails prints the last lines of the steps that did not succeed; podhook logs
-// has all of them.
+// tails prints the last lines of the steps that did not succeed.
 func tails(w io.Writer, h agent.HookStatus) {
 	for _, s := range h.LastRun.Steps {
 		if s.Outcome == state.Succeeded || len(s.Tail) == 0 {
@@ -142,14 +142,4 @@ func tails(w io.Writer, h agent.HookStatus) {
 			fmt.Fprintf(w, "  %s\n", oneLine(line))
 		}
 	}
-}
-
-// oneLine keeps a value from breaking the table or moving the cursor.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
 }

@@ -18,30 +18,30 @@ const defaultWait = 60 * time.Second
 // awaited is what the wait command waits for.
 type awaited struct {
 	name string
-	// until returns what was seen last, and an error where it did not come: the
-	// context's, or why it never will.
+	// until waits and returns what was seen last. The error is that of the context, or
+	// says why the wait can never end.
 	until func(context.Context) (string, error)
-	// once looks once; the error is errNotYet or why it never will come.
+	// once looks once. The error is errNotYet, or says why a wait could never end.
 	once func(context.Context) (string, error)
 }
 
 var errNotYet = errors.New("not yet")
 
-// waitFor is the wait step as a command, and waits for hooks too. With --timeout
-// 0s it looks once, as an exec probe.
-func waitFor(ctx context.Context, c *call) int {
-	c.briefly()
+// waitFor is the wait step as a command. It can also wait for a hook. With --timeout
+// 0s it looks once, as an exec probe does.
+func waitFor(ctx context.Context, inv *invocation) int {
+	inv.briefly()
 	f := newWaitFlags()
-	words, err := parse(f.fs, c.args)
+	words, err := parse(f.fs, inv.args)
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
-	what, err := f.awaited(c, words)
+	what, err := f.awaited(inv, words)
 	if err == nil && f.timeout < 0 {
 		err = usagef("wait: --timeout: %q: a duration of at least 0s is needed", f.timeout)
 	}
 	if err != nil {
-		return c.fail(err)
+		return inv.fail(err)
 	}
 	ctx, stop := untilStopped(ctx)
 	defer stop()
@@ -52,12 +52,13 @@ func waitFor(ctx context.Context, c *call) int {
 	case ctx.Err() != nil:
 		return interruptedCode(ctx)
 	case !errors.Is(err, errNotYet) && !errors.Is(err, context.DeadlineExceeded):
-		return c.fail(fmt.Errorf("wait for %s: %w", what.name, err))
+		return inv.fail(fmt.Errorf("wait for %s: %w", what.name, err))
 	}
-	fmt.Fprintf(c.stderr, "podhook: waited %v for %s: %s\n", f.timeout, what.name, last)
+	fmt.Fprintf(inv.stderr, "podhook: waited %v for %s: %s\n", f.timeout, what.name, last)
 	return exitLate
 }
 
+// within waits up to timeout, and returns what was seen last.
 func (a *awaited) within(ctx context.Context, timeout time.Duration) (last string, err error) {
 	if timeout == 0 {
 		return a.once(ctx)
@@ -67,7 +68,7 @@ func (a *awaited) within(ctx context.Context, timeout time.Duration) (last strin
 	return a.until(ctx)
 }
 
-// looked is awaited by looking again and again.
+// looked is awaited by polling.
 func looked(name string, look wait.Look, interval time.Duration) *awaited {
 	return &awaited{
 		name: name,
@@ -84,13 +85,13 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 	}
 }
 
-// mainExit is awaited by the main process's pidfd.
-func (c *call) mainExit() (*awaited, error) {
-	p, err := open(c, show.ContainerLog())
+// mainExit is the end of the main process.
+func (inv *invocation) mainExit() (*awaited, error) {
+	c, err := openContainer(inv, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}
-	main := p.finderMain()
+	main := c.main()
 	if main == nil {
 		return nil, usagef("wait: --exit: %s", config.NoMain)
 	}
@@ -114,17 +115,18 @@ func (c *call) mainExit() (*awaited, error) {
 	}, nil
 }
 
-func (c *call) hookSucceeded(name string, timeout time.Duration) (wait.Look, error) {
-	p, err := open(c, show.ContainerLog())
+// hookSucceeded looks whether the last run of a hook has succeeded.
+func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.Look, error) {
+	c, err := openContainer(inv, show.ContainerLog())
 	switch {
 	case err != nil:
 		return nil, err
-	case p.settings.Disabled:
+	case c.settings.Disabled:
 		return func(context.Context) wait.Seen { return wait.Seen{Done: true} }, nil
-	case p.storeErr != nil:
-		return nil, p.storeErr
+	case c.storeErr != nil:
+		return nil, c.storeErr
 	}
-	configuration, err := p.configurationOf(c, name)
+	configuration, err := c.configuration(inv, name)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +138,11 @@ func (c *call) hookSucceeded(name string, timeout time.Duration) (wait.Look, err
 		return nil, usagef("wait: there is no hook %q", name)
 	}
 	if timeout > 0 {
-		if err := hooks.CheckCycle(c.env, p.store, name); err != nil {
+		if err := hooks.CheckCycle(inv.env, c.store, name); err != nil {
 			return nil, err
 		}
 	}
-	hook, runner := p.store.Hook(name), hooks.New(context.Background(), p.options(c))
+	hook, runner := c.store.Hook(name), hooks.New(context.Background(), c.options(inv))
 	return func(context.Context) wait.Seen {
 		rec, found, err := hook.Read()
 		switch {

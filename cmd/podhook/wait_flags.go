@@ -9,12 +9,10 @@ import (
 	"github.com/podhook/podhook/hooks/wait"
 )
 
-// hookInterval is the longest pause between two looks at a hook's record: it is
-// cheap, and a Pod that is ready sooner is worth it.
+// hookInterval is the longest pause between two looks at the record of a hook.
 const hookInterval = 500 * time.Millisecond
 
-// waitFlags are the flags of the wait command; they are named as in the hooks'
-// YAML.
+// waitFlags are the flags of podhook wait. They have the names of the YAML fields.
 type waitFlags struct {
 	fs       *flag.FlagSet
 	timeout  time.Duration
@@ -25,7 +23,7 @@ type waitFlags struct {
 	endpoint endpointFlags
 	status   *[]config.StatusRange
 	metric   config.Metric
-	// metricGiven are the flags that only mean something with --metric.
+	// metricGiven says that a flag was given that needs --metric.
 	metricGiven bool
 }
 
@@ -77,8 +75,8 @@ func (f *waitFlags) metricFlag(name string, read func(string) error) {
 
 const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"
 
-// awaited is the one thing that the words and flags name.
-func (f *waitFlags) awaited(c *call, words []string) (*awaited, error) {
+// awaited returns what the words and flags name.
+func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	given := len(words)
 	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit} {
 		if flag != "" {
@@ -91,13 +89,13 @@ func (f *waitFlags) awaited(c *call, words []string) (*awaited, error) {
 	case f.interval < 0:
 		return nil, usagef("wait: --interval: %q: a duration of more than 0s is needed", f.interval)
 	case f.metricGiven && f.metricURL == "":
-		return nil, usagef("wait: --name, --label, --at-most, --at-least and --gone-is mean something with --metric URL only")
+		return nil, usagef("wait: --name, --label, --at-most, --at-least and --gone-is need --metric URL")
 	case f.exit == "main":
-		return c.mainExit()
+		return inv.mainExit()
 	case f.exit != "":
 		return nil, usagef("wait: --exit: %q: main is needed", f.exit)
 	case len(words) > 0:
-		look, err := c.hookSucceeded(words[0], f.timeout)
+		look, err := inv.hookSucceeded(words[0], f.timeout)
 		return looked("hook "+words[0], look, hookInterval), err
 	}
 	condition, err := f.condition()

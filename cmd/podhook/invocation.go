@@ -1,20 +1,32 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
-	"syscall"
 
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// The exit codes of commands; those of outcomes are in hooks.Judge.
+// invocation is one start of podhook.
+type invocation struct {
+	args   []string
+	env    []string
+	stdout io.Writer
+	stderr io.Writer
+	// room is how many bytes may still be printed, once briefly has set a bound.
+	room int
+	// log is the log of the container, once the command has opened it.
+	log *show.NonBlocking
+}
+
+// The exit codes of commands; hooks.Judge has those of outcomes.
 const (
 	exitOK     = 0
 	exitFailed = hooks.ExitFailed
@@ -22,13 +34,13 @@ const (
 	exitLate   = hooks.ExitTimedOut
 )
 
-// fail says why a command did not do what was asked, and returns its exit code.
-func (c *call) fail(err error) int {
+// fail prints why the command failed, and returns the exit code.
+func (inv *invocation) fail(err error) int {
 	var text strings.Builder
 	for line := range strings.Lines(err.Error()) {
 		text.WriteString("podhook: " + config.HideURLs(strings.TrimSuffix(line, "\n")) + "\n")
 	}
-	fmt.Fprint(c.stderr, text.String())
+	fmt.Fprint(inv.stderr, text.String())
 	var usage *usageError
 	var variables *settings.Error
 	var noPlace *state.DirError
@@ -39,27 +51,12 @@ func (c *call) fail(err error) int {
 	return hooks.Judge(hooks.Result{}, err).ExitCode
 }
 
-// stoppedBy is the cause of a context that a stop signal has cancelled.
-type stoppedBy struct{ signal syscall.Signal }
-
-func (e *stoppedBy) Error() string { return "stopped by " + e.signal.String() }
-
-// interruptedCode is 128+n where signal n has stopped the command.
-func interruptedCode(ctx context.Context) int {
-	var by *stoppedBy
-	if errors.As(context.Cause(ctx), &by) {
-		return 128 + int(by.signal)
-	}
-	return hooks.ExitInterrupted
-}
-
-// failOrGone is fail, but a main process that was there and has exited is a
-// result.
-func (c *call) failOrGone(err error) int {
+// failOrGone is fail, except that a main process that has exited is a success.
+func (inv *invocation) failOrGone(err error) int {
 	var gone *mainprocess.GoneError
 	if errors.As(err, &gone) {
-		fmt.Fprintln(c.stdout, "podhook: "+gone.Error())
+		fmt.Fprintln(inv.stdout, "podhook: "+gone.Error())
 		return exitOK
 	}
-	return c.fail(err)
+	return inv.fail(err)
 }

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/agent/settings"
+	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// container holds what a command needs of the container it runs in.
+type container struct {
+	settings *settings.Settings
+	store    *state.Store // nil where the state cannot be opened; storeErr says why
+	storeErr error
+	finder   *mainprocess.Finder // nil where no main process is configured
+	log      *show.NonBlocking
+	logger   *slog.Logger
+}
+
+// openContainer reads the settings, opens the state and finds the main process. A
+// state that cannot be opened is not an error here: shutdown runs without one.
+func openContainer(inv *invocation, log *show.NonBlocking) (*container, error) {
+	c, err := openSettings(inv, log)
+	if err != nil {
+		return nil, err
+	}
+	c.openStore(false)
+	return c, c.findMain()
+}
+
+// openState is openContainer for the commands that only show the state. They need
+// one, and root can read that of another user.
+func openState(inv *invocation, log *show.NonBlocking) (*container, error) {
+	c, err := openSettings(inv, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.openStore(true); c.storeErr != nil {
+		return nil, c.storeErr
+	}
+	return c, c.findMain()
+}
+
+// openSettings reads the settings alone.
+func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
+	inv.log = log
+	s, err := settings.Load(inv.env)
+	if err != nil {
+		return nil, err
+	}
+	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, nil
+}
+
+// openStore opens the state. With readOnly nothing in it is changed.
+func (c *container) openStore(readOnly bool) {
+	c.store, c.storeErr = state.Open(state.Options{
+		Dir: string(c.settings.StateDir), OutputLimit: int(c.settings.OutputLimit), Show: readOnly,
+	})
+}
+
+// findMain sets the main process: the one of PODHOOK_MAIN, or the one that podhook
+// run has started in this instance.
+func (c *container) findMain() error {
+	if c.settings.Main != "" {
+		target, err := mainprocess.Parse(c.settings.Main)
+		if err != nil {
+			return usagef("PODHOOK_MAIN: %v", err)
+		}
+		c.finder = mainprocess.NewFinder(target, c.memory())
+		if c.store != nil {
+			c.store.LookAfter(c.main().Identity)
+		}
+		return nil
+	}
+	if c.store == nil {
+		return nil
+	}
+	main, ok, err := c.store.Main()
+	if err != nil {
+		c.logger.Warn("main process not known", "error", err.Error())
+	}
+	if ok {
+		c.finder = mainprocess.NewFinder(mainprocess.Started(main), nil)
+	}
+	return nil
+}
+
+// main returns the main process as hooks see it, or nil.
+func (c *container) main() hooks.MainProcess {
+	if c.finder == nil {
+		return nil
+	}
+	return c.finder
+}
+
+// memory returns where a Finder remembers the processes that it has seen, or nil.
+func (c *container) memory() mainprocess.Memory {
+	if c.store == nil {
+		return nil
+	}
+	return c.store
+}
+
+// configuration returns the configuration in force for a call of one hook. A broken
+// script of another hook does not make the call fail.
+func (c *container) configuration(inv *invocation, hook string) (*agent.Configuration, error) {
+	source := agent.SourceOf(c.settings, inv.env)
+	source.Hook = hook
+	return agent.LoadForExec(source, c.store, c.logger)
+}
+
+// options returns the options of a Runner, without its Config and Reaper.
+func (c *container) options(inv *invocation) hooks.Options {
+	return hooks.Options{
+		Store:    c.store,
+		StoreErr: c.storeErr,
+		Environ:  stepEnviron(inv.env),
+		Target:   mainprocess.Targets(c.memory()),
+		Main:     c.main(),
+		OneMain:  c.settings.Main == "",
+		Grace:    hooks.Grace{Period: c.settings.GracePeriod, Margin: c.settings.GraceMargin},
+		Disabled: c.settings.Disabled,
+		Observer: show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
+	}
+}
+
+// stepEnviron returns the environment of steps: that of the container without the
+// text of the hooks. A step can run as another user, who must not read the headers
+// of the other steps.
+func stepEnviron(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		return strings.HasPrefix(entry, config.EnvText+"=")
+	})
+}
+
+// newAgent makes the runner and the agent that shows its runs. The runs end with ctx.
+func (c *container) newAgent(ctx context.Context, inv *invocation, configuration *agent.Configuration, reaper *process.Reaper, main hooks.MainProcess) (*agent.Agent, error) {
+	cfg, err := configuration.Get()
+	if err != nil {
+		return nil, err
+	}
+	if main == nil && !c.settings.Disabled {
+		if err := c.needsMain(cfg.NeedMain()); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range c.warnings(cfg) {
+		c.logger.Warn("configuration", "problem", w.Error())
+	}
+	c.adoptOrphans(reaper)
+	o := c.options(inv)
+	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
+	runner := hooks.New(ctx, o)
+	runner.Prepare(cfg)
+	return &agent.Agent{
+		Settings: c.settings, Configuration: configuration, Store: c.store, Runner: runner,
+		Finder: c.finder, Logger: c.logger, Log: c.log, Version: version,
+	}, nil
+}
+
+// adoptOrphans makes this process the parent of the orphans of steps, so that a
+// timeout ends them too. PID 1 is that already.
+func (c *container) adoptOrphans(reaper *process.Reaper) {
+	if err := reaper.Subreaper(); err != nil {
+		c.logger.Warn("not a subreaper: a step's orphans outlive its timeout", "error", err.Error())
+	}
+}
+
+// needsMain refuses the given steps, which need a main process, where none is
+// configured.
+func (c *container) needsMain(steps []config.Problem) error {
+	if c.finder != nil || len(steps) == 0 {
+		return nil
+	}
+	return problems(steps)
+}
+
+// warnings returns what a person should know and what does not stop a start.
+func (c *container) warnings(cfg *config.Config) []config.Problem {
+	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable}
+	look.Look(cfg)
+	return slices.Concat(cfg.Warnings, look.Failed, c.badTargets(cfg), look.Warnings,
+		cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin))
+}
+
+// problems is the usage error of several problems.
+func problems(list []config.Problem) error {
+	all := make([]error, len(list))
+	for i, problem := range list {
+		all[i] = problem
+	}
+	return usagef("%v", errors.Join(all...))
+}

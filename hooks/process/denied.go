@@ -12,23 +12,23 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// DeniedError: the kernel does not let podhook signal a process. kill(2): the real
+// DeniedError says that the kernel does not let podhook signal a process. kill(2): the real
 // or effective user of the sender must be the real or saved user of the receiver,
 // or the sender must have CAP_KILL.
 type DeniedError struct {
 	Signal syscall.Signal
 	PID    int
-	// Name is the process's comm, empty where it cannot be seen.
+	// Name is the process's comm, empty where it is unknown.
 	Name string
-	// Users are the real and the saved user of the process, one where they are the
-	// same, none where they cannot be seen.
+	// Users are the real and the saved user of the process: one if they are equal,
+	// none where they are unknown.
 	Users []int
 	Err   error
 }
 
-// denied makes a *DeniedError of an error of kill(2) that is one.
+// denied turns EPERM and EACCES of kill(2) into a *DeniedError.
 func denied(err error, pid int, sig syscall.Signal) error {
-	// A security module says EACCES.
+	// Security modules return EACCES.
 	if err != unix.EPERM && err != unix.EACCES {
 		return err
 	}
@@ -60,10 +60,10 @@ func (e *DeniedError) Error() string {
 	return s + fmt.Sprintf("user %d lacks the capability CAP_KILL: run both as the same user (runAsUser), or podhook as root with CAP_KILL", user)
 }
 
-// Unwrap is the error of the system call.
+// Unwrap returns the error of the system call.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// canKill tells whether podhook has CAP_KILL.
+// canKill reports whether podhook has CAP_KILL.
 func canKill() bool {
 	const capKill = 5 // CAP_KILL of linux/capability.h
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -71,7 +71,7 @@ func canKill() bool {
 	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&(1<<capKill) != 0
 }
 
-// usersOf reads the line "Uid:" of proc_pid_status(5): real, effective, saved.
+// usersOf reads the field Uid of proc_pid_status(5): real, effective, saved.
 func usersOf(pid int) []int {
 	var real, effective, saved int
 	if _, err := fmt.Sscan(procfs.Proc.Status(pid, "Uid"), &real, &effective, &saved); err != nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// explain finds out why execve(2) of path failed: the kernel says ENOENT of
-// a script as well when its interpreter is missing, and of a working directory.
+// explain finds out why execve(2) of path failed. ENOENT alone does not tell: the
+// program, the interpreter of a script or the working directory may be missing.
 func explain(spec *Spec, path string, err error) *StartError {
 	e := &StartError{Argv0: spec.Argv[0], Op: "exec", Err: err}
 	if errors.Is(err, ErrClosed) {
 		e.Op, e.Reason = "fork", err.Error()
 		return e
 	}
-	// exec gives EPERM too, but not for what a container has.
+	// exec(2) can return EPERM too, but for nothing that a container has.
 	if u := spec.User; u != nil && err == syscall.EPERM {
 		e.Op = "setuid"
 		e.Reason = fmt.Sprintf("podhook (user %d) may not become user %d, group %d: it takes root with the capabilities SETUID and SETGID",
@@ -49,7 +49,7 @@ func explain(spec *Spec, path string, err error) *StartError {
 	return e
 }
 
-// wrongDir says why a program cannot start in a directory, or nothing.
+// wrongDir returns why a program cannot start in a directory, or nothing.
 func wrongDir(dir string) string {
 	if dir == "" {
 		return ""
@@ -60,8 +60,8 @@ func wrongDir(dir string) string {
 	return ""
 }
 
-// whyNot finds out what is wrong with the file, by the check that a start goes
-// through. Where nothing is, another user may see it otherwise.
+// whyNot finds out what is wrong with the file. If this user sees nothing wrong, the
+// user of the program may: then the reason is err.
 func whyNot(spec *Spec, path string, err error) string {
 	search := spec.search()
 	here := search.At(path)
@@ -72,12 +72,12 @@ func whyNot(spec *Spec, path string, err error) string {
 		reason = "not for this machine: " + reason
 	}
 	if here == spec.Argv[0] {
-		return reason // the error names it already
+		return reason // StartError names it already
 	}
 	return here + ": " + reason
 }
 
-// Limits of execve(2): one string, and (with the default stack) all of them.
+// longestString is MAX_ARG_STRLEN of execve(2).
 const longestString = 128 << 10
 
 func tooLong(spec *Spec) string {

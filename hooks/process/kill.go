@@ -9,12 +9,12 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// killTime bounds how long processes are killed that come back, or do not go.
+// killTime bounds how long podhook kills processes that fork faster or do not end.
 const killTime = 2 * time.Second
 
-// end ends a run: SIGTERM, then SIGKILL. It handles output in the meantime.
+// end ends a run: SIGTERM, then SIGKILL. It reads output in the meantime.
 func (p *run) end(killAfter time.Duration, result *Result) {
-	p.find() // before parents die and take the kinship with them
+	p.find() // while parents still show which processes are theirs
 	if p.signalGroup(syscall.SIGTERM) {
 		result.Sent.Term = 1
 		p.signalGroup(syscall.SIGCONT)
@@ -23,10 +23,10 @@ func (p *run) end(killAfter time.Duration, result *Result) {
 	p.kill(result)
 }
 
-// awaitGroup returns at t, or when the leader and its group have gone.
+// awaitGroup returns at t, or earlier when the leader and its group have ended.
 func (p *run) awaitGroup(t time.Time) {
 	for pause := firstPause; time.Now().Before(t); pause = longer(pause) {
-		// Nothing tells of a group's end, or of who leaves it: look.
+		// The kernel does not notify of the end of a group, so it is polled.
 		alive, err := p.find()
 		if p.exited() && !p.groupLives(alive, err) {
 			return
@@ -42,7 +42,7 @@ func (p *run) kill(result *Result) {
 	for pause := firstPause; ; pause = longer(pause) {
 		orphans := p.reaper.orphanCount()
 		alive, err := p.find()
-		// To whole groups: then they cannot outrun us by forking.
+		// To whole groups first, so that they cannot fork faster than they are killed.
 		if p.signalGroup(syscall.SIGKILL) && err != nil {
 			killed[p.tree.leader] = 0
 		}
@@ -52,7 +52,7 @@ func (p *run) kill(result *Result) {
 				syscall.Kill(-q.Group, syscall.SIGKILL)
 			}
 			err := p.reaper.signal(q, syscall.SIGKILL)
-			// The signal to the group may have been quicker.
+			// ESRCH: the signal to the group was faster.
 			if err == nil || err == syscall.ESRCH && q.Group != p.tree.ownGroup {
 				killed[q.PID] = q.Start
 			} else if err != syscall.ESRCH {
@@ -62,28 +62,28 @@ func (p *run) kill(result *Result) {
 		p.reaper.reap()
 		result.Sent.Kill = len(killed)
 		result.Survivors = len(alive)
-		// An orphan that ended during the scan can have left another one that
-		// the scan did not see.
+		// An orphan that ended during the scan can have left a child that the scan
+		// did not see.
 		moved := err == nil && p.reaper.orphanCount() != orphans
 		gone := p.exited() && len(alive) == 0 && !p.groupLives(alive, err)
 		if gone && !moved || time.Now().After(giveUp) {
 			return
 		}
 		if moved {
-			pause = 0 // to be faster than they
+			pause = 0 // to be faster than they fork
 		}
 		p.pause(pause)
 	}
 }
 
-// Pauses between two looks at what is left.
+// Pauses between two scans start at firstPause and double; see longer.
 const firstPause = time.Millisecond
 
 func longer(pause time.Duration) time.Duration {
 	return min(max(2*pause, firstPause), 50*time.Millisecond)
 }
 
-// pause handles output, for d or until the leader's end.
+// pause reads output for d, or until the leader ends.
 func (p *run) pause(d time.Duration) {
 	before := p.exited()
 	for end := time.Now().Add(d); time.Now().Before(end) && p.exited() == before; {
@@ -92,7 +92,7 @@ func (p *run) pause(d time.Duration) {
 	}
 }
 
-// find lists what is alive of the run.
+// find returns the processes of the run that are alive.
 func (p *run) find() ([]procfs.Stat, error) {
 	all, err := p.tree.census.scan()
 	if err != nil {
@@ -101,9 +101,9 @@ func (p *run) find() ([]procfs.Stat, error) {
 	return p.tree.find(all, p.reaper.strays(p.tree.leader, p.watch)), nil
 }
 
-// signalGroup tells whether the group has members still. Once it was seen to be
-// empty, its number may be somebody else's. Between two looks it cannot become
-// that: all other pids would have to be used up within some 50 ms.
+// signalGroup sends s to the group and reports whether it has members. Once the group
+// was empty it sends nothing, because another group may get the number. It cannot get
+// it between two calls: all other PIDs would have to be used within about 50 ms.
 func (p *run) signalGroup(s syscall.Signal) bool {
 	if p.groupGone {
 		return false
@@ -113,8 +113,8 @@ func (p *run) signalGroup(s syscall.Signal) bool {
 	return err == nil
 }
 
-// groupLives tells whether the group has members that are not zombies, as far
-// as find, whose results these are, could see that.
+// groupLives reports whether the group has members that are not zombies. alive and
+// err are the results of find.
 func (p *run) groupLives(alive []procfs.Stat, err error) bool {
 	if err != nil {
 		return p.signalGroup(0)
@@ -127,8 +127,8 @@ func (p *run) groupLives(alive []procfs.Stat, err error) bool {
 	return false
 }
 
-// signal sends s to the very process that was found, never to one that has got
-// its pid since: a pidfd holds on to the process, and is checked afterwards.
+// signal sends s to the process that was found, and never to a later process with the
+// same PID: it opens a pidfd and then compares the start time.
 func (r *Reaper) signal(p *procfs.Stat, s syscall.Signal) error {
 	if !r.hasPidfd {
 		return Signal(-1, p.PID, p.Start, s)

@@ -5,25 +5,25 @@ import (
 	"sync"
 )
 
-// lateOutputs are the pipes that background processes still hold after their
-// program's end.
+// lateOutputs are the pipes that background processes hold open after the end of
+// their program.
 type lateOutputs struct {
 	mu      sync.Mutex
 	running map[*watch]struct{}
-	// ended is closed at each end; nil while nobody waits.
+	// ended is closed when the next pipe ends; nil while nobody waits.
 	ended chan struct{}
 }
 
-// Draining is the number of runs whose background processes still hold an
-// output open.
+// Draining returns the number of ended runs whose background processes hold an output
+// open.
 func (r *Reaper) Draining() int {
 	r.late.mu.Lock()
 	defer r.late.mu.Unlock()
 	return len(r.late.running)
 }
 
-// Drain waits until no background process holds an output of an ended run open,
-// or ctx has ended, whose error it returns then.
+// Drain waits until no background process holds an output of an ended run open. If ctx
+// ends first, Drain returns its error.
 func (r *Reaper) Drain(ctx context.Context) error {
 	for {
 		ended := r.late.waitEnd()
@@ -38,15 +38,15 @@ func (r *Reaper) Drain(ctx context.Context) error {
 	}
 }
 
-// start goes on reading the outputs that are still open, in a goroutine that is
-// parked while nobody writes, until the last writer has gone.
+// start reads the outputs that are still open, in a goroutine, until the last writer
+// has closed them.
 func (l *lateOutputs) start(w *watch) {
 	l.mu.Lock()
 	l.running[w] = struct{}{}
 	l.mu.Unlock()
 	go func() {
 		for w.open() && !w.closed {
-			// A late wake of the run's context must not become a busy loop.
+			// A late wake by the run's context must not cause a busy loop.
 			w.never()
 			w.wait()
 		}

@@ -10,28 +10,28 @@ const (
 	Stderr Stream = "stderr"
 )
 
-// MaxLine is how many bytes of one line are kept.
+// MaxLine is the number of bytes that are kept of one line.
 const MaxLine = 16 << 10
 
-// Line is one line of output. It may hold any bytes but a newline.
+// Line is one line of output. It may contain any byte but a newline.
 type Line struct {
 	Stream Stream
 	// Text is the line without its newline. It is valid only during the call.
 	Text []byte
-	// Dropped counts the bytes of this line that were beyond MaxLine.
+	// Dropped counts the bytes of this line after the first MaxLine.
 	Dropped int
 }
 
-// splitter cuts a stream into lines in bounded memory.
+// splitter splits a stream into lines, in bounded memory.
 type splitter struct {
 	stream  Stream
 	onLine  func(Line)
-	partial []byte // a line whose end has not come yet, at most MaxLine
+	partial []byte // the beginning of an unfinished line, at most MaxLine
 	dropped int
 }
 
-// write takes the next bytes of the stream and hands over every line that they
-// end. The lines point into b where they can.
+// write takes the next bytes of the stream and calls onLine for every line that they
+// complete. A line points into b if it lies wholly in it.
 func (s *splitter) write(b []byte) {
 	for {
 		i := bytes.IndexByte(b, '\n')
@@ -50,7 +50,7 @@ func (s *splitter) write(b []byte) {
 	}
 }
 
-// flush hands over a last line that has no newline, and frees its memory.
+// flush calls onLine for a last line without newline, and frees its memory.
 func (s *splitter) flush() {
 	if len(s.partial) > 0 {
 		s.hand(s.partial)

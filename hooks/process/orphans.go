@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// strays says which children of ours cannot be, or must be, the leader's.
+// strays tells which children of this process cannot belong to the run of leader.
 func (r *Reaper) strays(leader int, w *watch) strays {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,8 +36,8 @@ func (r *Reaper) enter() {
 	r.runs++
 }
 
-// leave remembers what the run left behind, so that no other run takes it for
-// its own. That a child is there at all is rare.
+// leave remembers what the run left behind, so that no other run takes it for its
+// own. It scans only where this process has children, which is rare.
 func (r *Reaper) leave() {
 	r.mu.Lock()
 	look := os.Getpid() != 1 && !r.childless

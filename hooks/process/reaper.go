@@ -11,29 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrClosed is returned for a child that was to be started after Close.
+// ErrClosed is returned by Start after Close.
 var ErrClosed = errors.New("process: the reaper is closed")
 
-// Reaper is the only waiter of children in this process: it reaps every child
-// as soon as it has ended, orphans that the kernel gave us included, and hands
-// the exit statuses of the children it started to whoever started them.
+// Reaper is the only waiter of children in this process. It reaps every child when it
+// ends, including orphans that the kernel has made children of this process. It
+// passes the status of a child to the caller of Start.
 //
-// There may be only one in a process at a time, and nothing else may wait there:
-// wait4(-1) beside os/exec loses exit statuses. Its methods may be called from
-// any goroutine. It does nothing while no child ends.
+// A process has at most one Reaper at a time, and nothing else may wait for children:
+// wait4(-1) beside os/exec loses exit statuses. Its methods may be called from any
+// goroutine.
 type Reaper struct {
 	// mu is held while a child is forked and registered, and while statuses are
-	// collected: so no child can end unseen before it is registered.
+	// collected, so that no child is reaped before it is registered.
 	mu       sync.Mutex
 	children map[int]chan<- syscall.WaitStatus
 	closed   bool
-	// childless is what the last wait4 said.
+	// childless: the last wait4 found no child.
 	childless bool
-	// orphans counts the children that were reaped and that we did not start.
+	// orphans counts the reaped children that Start did not start.
 	orphans int
-	// runs is how many calls of Run are going on.
+	// runs counts the calls of Run in progress.
 	runs int
-	// left are the processes that ended runs left behind: pid to start time.
+	// left are the processes that ended runs left behind: PID to start time.
 	left map[int]uint64
 
 	signals  chan os.Signal
@@ -45,7 +45,7 @@ type Reaper struct {
 	late    lateOutputs
 }
 
-// NewReaper subscribes to SIGCHLD and reaps from now on, until Close.
+// NewReaper subscribes to SIGCHLD and reaps until Close.
 func NewReaper() *Reaper {
 	r := &Reaper{
 		children: make(map[int]chan<- syscall.WaitStatus),
@@ -61,9 +61,9 @@ func NewReaper() *Reaper {
 	return r
 }
 
-// Subreaper makes orphaned descendants of this process its children, so that
-// none of them escapes to PID 1: prctl(2), PR_SET_CHILD_SUBREAPER. PID 1 of
-// a PID namespace gets them without.
+// Subreaper makes this process the parent of its orphaned descendants, so that none of
+// them becomes a child of PID 1: prctl(2), PR_SET_CHILD_SUBREAPER. PID 1 of a PID
+// namespace does not need it.
 func (r *Reaper) Subreaper() error {
 	return os.NewSyscallError("prctl(PR_SET_CHILD_SUBREAPER)",
 		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
@@ -77,12 +77,12 @@ func IsSubreaper() bool {
 	return err == nil && is != 0
 }
 
-// Start calls fork, which must return the pid of a new child, and returns
-// a channel that gets exactly one status, when the child has been reaped. Nobody
-// has to receive it. An error of fork is returned as it is.
+// Start calls fork, which must return the PID of a new child. The channel gets exactly
+// one status when the child has been reaped; it need not be received. An error of fork
+// is returned as it is.
 //
-// No child is reaped while fork runs, so fork must not wait for one that it did
-// not itself start.
+// No child is reaped while fork runs, so fork must not wait for a child that it did
+// not start itself.
 func (r *Reaper) Start(fork func() (pid int, err error)) (pid int, exited <-chan syscall.WaitStatus, err error) {
 	ch := make(chan syscall.WaitStatus, 1)
 	r.mu.Lock()
@@ -98,9 +98,9 @@ func (r *Reaper) Start(fork func() (pid int, err error)) (pid int, exited <-chan
 	return pid, ch, nil
 }
 
-// Close ends the reaping and the reading of output that background processes
-// still may write (who writes then gets SIGPIPE). To be called once, after the
-// last Run has returned. It leaves no goroutine and no descriptor behind.
+// Close stops reaping, and stops reading the output of background processes, which get
+// SIGPIPE if they write. Call it once, after the last Run has returned. It leaves no
+// goroutine and no descriptor behind.
 func (r *Reaper) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -114,18 +114,18 @@ func (r *Reaper) Close() {
 
 func (r *Reaper) loop() {
 	defer close(r.stopped)
-	// What ended before the subscription sends no further SIGCHLD.
+	// A child that ended before the subscription sends no further SIGCHLD.
 	r.reap()
 	for range r.signals {
 		r.reap()
 	}
 }
 
-// Reap reaps what has ended. Only who has taken a SIGCHLD away from the Reaper,
-// as sigwait(3) does, needs to call it.
+// Reap reaps the children that have ended. Call it for a SIGCHLD that the Reaper does
+// not get, because sigwait(3) has taken it.
 func (r *Reaper) Reap() { r.reap() }
 
-// reap collects all children that have ended. One SIGCHLD can stand for many.
+// reap reaps all children that have ended. One SIGCHLD can stand for many.
 func (r *Reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,8 +155,8 @@ func (r *Reaper) orphanCount() int {
 	return r.orphans
 }
 
-// pidfdWorks: Linux before 5.3 and some sandboxes have no pidfds. Then exits
-// are learnt from SIGCHLD alone, and processes are signalled by number.
+// pidfdWorks is false on Linux before 5.3 and in some sandboxes. There only SIGCHLD
+// tells of exits, and signals go to a PID.
 func pidfdWorks() bool {
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {

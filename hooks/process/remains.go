@@ -9,21 +9,21 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// Remains tells what a run whose podhook was killed has left behind. Without /proc
-// nothing of it is found.
+// Remains identifies the processes that a run left behind when its podhook was killed.
+// Without /proc none are found.
 type Remains struct {
-	// Mark is the entry that all processes of the run have in their environment.
+	// Mark is an environment entry that all processes of the run have.
 	Mark string
-	// Spared are entries beside it of those that live on, such as what its
-	// successful steps have left in the background.
+	// Spared are entries that mark those of them that live on, such as background
+	// processes of steps that succeeded.
 	Spared []string
 }
 
-// EndMarked ends what has the mark, and its descendants and their groups: SIGTERM,
-// and SIGKILL after killAfter to what is left then, new processes included. It
-// never ends this process or one that it descends from. It gives up after a few
-// seconds, on processes that hang in the kernel or are another user's. ended counts
-// the processes that were found, left those that are still there.
+// EndMarked ends the processes that have the mark, their descendants and their process
+// groups: first SIGTERM, then after killAfter SIGKILL to all that are left, including
+// new ones. It never ends this process or an ancestor of it. It gives up after a few
+// seconds on processes that hang in the kernel or belong to another user. ended counts
+// the processes that were found, left those that still exist.
 func (r *Reaper) EndMarked(of Remains, killAfter time.Duration) (ended, left int) {
 	if of.Mark == "" {
 		return 0, 0
@@ -32,8 +32,8 @@ func (r *Reaper) EndMarked(of Remains, killAfter time.Duration) (ended, left int
 }
 
 // KillDescendants sends SIGKILL to every descendant of this process until none is
-// left, and reaps those that become its children. Where it is a subreaper, they
-// are what a child that was killed has left, whatever their environment.
+// left, whatever their environment, and reaps those that become its children. This
+// process must be a subreaper.
 func (r *Reaper) KillDescendants(of Remains) (left int) {
 	_, left = r.endAll(newFinder(of, true), 0)
 	return left
@@ -54,16 +54,16 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 			p := &alive[i]
 			switch {
 			case killing:
-				_ = r.signal(p, syscall.SIGKILL) // one that cannot be killed is left
+				_ = r.signal(p, syscall.SIGKILL) // after an error the process counts as left
 			case told[p.PID] != p.Start:
 				told[p.PID] = p.Start
 				_ = r.signal(p, syscall.SIGTERM)
-				_ = r.signal(p, syscall.SIGCONT) // so that a stopped one can act on it
+				_ = r.signal(p, syscall.SIGCONT) // so that a stopped process acts on SIGTERM
 			}
 		}
 		r.reap()
-		// An orphan that ended during the scan can have left another one that the
-		// scan did not see.
+		// An orphan that ended during the scan can have left a child that the scan
+		// did not see.
 		moved := r.orphanCount() != orphans
 		if len(alive) == 0 && !moved || time.Now().After(giveUp) {
 			return len(f.members), len(alive)
@@ -75,13 +75,13 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 	}
 }
 
-// finder finds the processes of a run that nobody has followed from its begin.
+// finder finds the processes of a run whose start this process did not see.
 type finder struct {
 	of Remains
-	// ours: its processes are told by being our children, not by the mark.
+	// ours: all children of this process belong to the run, and the mark does not matter.
 	ours   bool
 	census *census
-	// members are all that were ever found, the dead included: pid to start.
+	// members are all processes ever found, also those that ended: PID to start time.
 	members map[int]uint64
 	groups  map[int]bool
 }
@@ -90,7 +90,7 @@ func newFinder(of Remains, ours bool) *finder {
 	return &finder{of: of, ours: ours, census: new(census), members: make(map[int]uint64), groups: make(map[int]bool)}
 }
 
-// find lists what is alive of the run.
+// find returns the processes of the run that are alive.
 func (f *finder) find() ([]procfs.Stat, error) {
 	all, err := f.census.scan()
 	if err != nil {
@@ -116,7 +116,8 @@ func (f *finder) find() ([]procfs.Stat, error) {
 		grown = false
 		for i := range all {
 			p := &all[i]
-			// A parent that is a member cannot be younger; then its pid is reused.
+			// A parent is older than its child. If the member is younger, it only has the
+			// PID of the former parent.
 			parent, child := f.members[p.PPID]
 			if !safe[p.PID] && !f.has(p) && (child && parent <= p.Start || f.groups[p.Group]) {
 				f.add(p, groups)
@@ -138,8 +139,7 @@ func (f *finder) has(p *procfs.Stat) bool {
 	return ok && start == p.Start
 }
 
-// add takes a process and its group in, but not a group that one which lives on
-// is in.
+// add adds a process, and its group unless a process that lives on is in it.
 func (f *finder) add(p *procfs.Stat, safe map[int]bool) {
 	f.members[p.PID] = p.Start
 	if p.Group != 0 && !safe[p.Group] {
@@ -147,7 +147,7 @@ func (f *finder) add(p *procfs.Stat, safe map[int]bool) {
 	}
 }
 
-// look says whether a process has the run's mark, and whether it lives on.
+// look reports whether a process has the run's mark, and whether it lives on.
 func (f *finder) look(pid int) (marked, spared bool) {
 	for _, entry := range procfs.Proc.Environ(pid) {
 		marked = marked || entry == f.of.Mark
@@ -156,7 +156,7 @@ func (f *finder) look(pid int) (marked, spared bool) {
 	return marked, marked && spared
 }
 
-// ancestors are this process and those that it descends from.
+// ancestors returns this process and its ancestors.
 func ancestors(all []procfs.Stat) map[int]bool {
 	parent := make(map[int]int, len(all))
 	for i := range all {

@@ -9,27 +9,28 @@ import (
 
 // Spec is one program to run.
 type Spec struct {
-	// Argv is the program and its arguments. Argv[0] without a slash is looked
-	// up in PATH of Env, as execvp(3) does it; there is no fallback to a shell.
+	// Argv is the program and its arguments. Argv[0] without a slash is searched for in
+	// PATH of Env, as execvp(3) does, but without its fallback to a shell.
 	Argv []string
-	// Env is the whole environment, passed on as it is.
+	// Env is the whole environment.
 	Env []string
-	// Dir is the working directory; empty is podhook's own.
+	// Dir is the working directory; empty means podhook's own.
 	Dir string
-	// User is whom the program runs as, without supplementary groups; nil is
-	// podhook's own user. Only root can.
+	// User is the user of the program, without supplementary groups; nil means
+	// podhook's own user. Only root can set it.
 	User *User
-	// Marks are entries of Env that no other run has. They attribute processes
-	// that left the program's group and session to it, by /proc/PID/environ.
+	// Marks are entries of Env that no other run has. By them podhook finds processes
+	// that left the program's group and session (/proc/PID/environ).
 	Marks []string
 	// KillAfter is the time between SIGTERM and SIGKILL.
 	KillAfter time.Duration
-	// OnLine gets every line of output, from one goroutine at a time. While it
-	// does not return, the program is not read from and its end is not acted on.
+	// OnLine gets every line of output, from one goroutine at a time. It also gets the
+	// lines that background processes print after Run has returned. Until it returns,
+	// no further output is read and the program's end is not noticed.
 	OnLine func(Line)
 }
 
-// User is a user and a group by their numbers.
+// User is a user and a group.
 type User struct{ UID, GID uint32 }
 
 // Cause is why podhook ended a program.
@@ -44,27 +45,27 @@ const (
 
 // Result is how a program ended.
 type Result struct {
-	// ExitCode is the leader's, 128+n where signal n ended it, or -1 where it
-	// was not started because ctx had ended already.
+	// ExitCode is that of the leader, 128+n where signal n ended it, or -1 where it was
+	// not started because ctx had already ended.
 	ExitCode int
-	// Signal is what ended the leader; 0 where it exited.
+	// Signal is the signal that ended the leader; 0 where it exited.
 	Signal syscall.Signal
 	// Stopped is empty where the leader ended before podhook ended it.
 	Stopped Cause
 	// Sent counts the signals that podhook sent.
 	Sent Sent
-	// Survivors are processes of the run that could not be killed: they belong
-	// to another user, or hang in the kernel.
+	// Survivors counts the processes of the run that could not be killed, because they
+	// belong to another user or hang in the kernel.
 	Survivors int
-	// Unkillable is why one could not be signalled, a *DeniedError where podhook
-	// may not; nil where all could.
+	// Unkillable is why a process could not be signalled, such as a *DeniedError; nil
+	// where all could.
 	Unkillable error
 	// Background: when Run returned, a process still held an output open.
 	Background bool
 }
 
-// Sent counts signals: SIGTERM goes to the process group, as one; SIGKILL is
-// counted by process.
+// Sent counts signals: a SIGTERM to the process group counts once, SIGKILL counts once
+// per process.
 type Sent struct {
 	Term int
 	Kill int
@@ -74,18 +75,17 @@ type Sent struct {
 // standard input, and returns when it has ended. Any number may run at once.
 // The error is a *StartError where it could not be started, else nil.
 //
-// Only the leader's own exit counts. What it leaves behind lives on, whatever
-// its exit code, and does not hold Run up; what was in the pipes by then is read,
-// a line without newline included. Later lines are still read (see OnLate), so
-// that nobody is blocked or gets SIGPIPE.
+// Only the exit of the leader counts. Background processes that it leaves live on,
+// whatever its exit code, and Run does not wait for them. Run reads all output that
+// was written by then, including a line without newline. Later output is read too, so
+// that no writer blocks or gets SIGPIPE.
 //
-// When ctx ends first, SIGTERM (and SIGCONT, so that a stopped process can act
-// on it) goes to the process group, and after KillAfter, or when the group has
-// gone before, SIGKILL to every process that is left of the run: the group and
-// all descendants, also those in other groups and sessions that were orphaned.
-// Run returns when none is left, or those that are cannot be killed, which
-// takes KillAfter and at most 2 s more. An exit that was seen before the end of
-// ctx counts as an exit.
+// If ctx ends first, Run sends SIGTERM to the process group, and SIGCONT, so that a
+// stopped process acts on it. After KillAfter, or earlier if the group has ended, Run
+// sends SIGKILL to all processes of the run that are left: the group and all
+// descendants, including orphans in other groups and sessions. Run returns when none
+// is left, or at most 2 s after the first SIGKILL. An exit that was seen before the
+// end of ctx counts as an exit.
 func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 	result := Result{ExitCode: -1}
 	if result.Stopped = causeOf(ctx); result.Stopped != "" {
@@ -144,7 +144,7 @@ type run struct {
 	child  child
 	tree   *tree
 	exit   *syscall.WaitStatus // nil until the leader has been reaped
-	// groupGone: the process group was seen empty, so its number is free.
+	// groupGone: the process group was empty once, so its number is free.
 	groupGone bool
 }
 
@@ -153,7 +153,7 @@ func (p *run) watchExit() {
 	if p.child.pidfd >= 0 && p.watch.addExit(p.child.pidfd) == nil {
 		return
 	}
-	// Without a pidfd the reaper tells, by SIGCHLD.
+	// Without a pidfd only SIGCHLD tells of the exit.
 	told := make(chan syscall.WaitStatus, 1)
 	go func(exited <-chan syscall.WaitStatus) {
 		told <- <-exited
@@ -162,16 +162,16 @@ func (p *run) watchExit() {
 	p.child.exited = told
 }
 
-// wait handles what there is to handle, or waits for it.
+// wait handles output and the leader's exit, or waits for them.
 func (p *run) wait() {
 	if p.watch.wait() {
-		// The leader is a zombie now. Reaping it here saves waiting for SIGCHLD;
-		// whoever is first, its status is in the channel after this.
+		// The leader is a zombie. Reaping it here is faster than waiting for SIGCHLD. In
+		// either case its status is in the channel afterwards.
 		p.reaper.reap()
 	}
 }
 
-// exited tells whether the leader has been reaped.
+// exited reports whether the leader has been reaped.
 func (p *run) exited() bool {
 	if p.exit != nil {
 		return true
@@ -179,7 +179,7 @@ func (p *run) exited() bool {
 	select {
 	case exit := <-p.child.exited:
 		p.exit = &exit
-		p.watch.endExit() // it would be readable for ever
+		p.watch.endExit() // the pidfd stays readable
 		return true
 	default:
 		return false

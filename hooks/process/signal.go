@@ -10,20 +10,19 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// Signal sends sig to one process and never to another one that has got its PID
-// since. The pidfd holds the process; it is -1 where there is none. Then, or where
-// a seccomp profile denies pidfd_send_signal(2), the signal goes by kill(2), right
-// after a look whether the process of that PID started at start (clock ticks since
-// boot). 0 is a start that need not be compared: that of a child which has not
-// been reaped.
+// Signal sends sig to one process, and never to a later process with the same PID. The
+// pidfd refers to the process. Where there is none (-1), or a seccomp profile denies
+// pidfd_send_signal(2), Signal uses kill(2), right after it has compared the start time
+// of the process with start (clock ticks since boot). A start of 0 is not compared;
+// that is for a child that has not been reaped.
 //
-// The error is syscall.ESRCH where the process has gone, a *DeniedError where the
-// kernel does not let podhook signal it, or that of a system call. It may be
-// called from any goroutine.
+// The error is syscall.ESRCH where the process has exited, a *DeniedError where the
+// kernel does not let podhook signal it, or that of a system call. Signal may be called
+// from any goroutine.
 func Signal(pidfd, pid int, start uint64, sig syscall.Signal) error {
 	if pidfd >= 0 {
 		err := unix.PidfdSendSignal(pidfd, sig, nil, 0)
-		// Of the others none tells a seccomp profile from the kernel's own answer.
+		// Any other error can come from a seccomp profile.
 		if err == nil || err == unix.ESRCH || err == unix.EINVAL {
 			return err
 		}
@@ -43,14 +42,14 @@ func Signal(pidfd, pid int, start uint64, sig syscall.Signal) error {
 	return denied(unix.Kill(pid, sig), pid, sig)
 }
 
-// SignalGroup sends sig to the process group of its leader, which must not have
-// been reaped. It has errors as Signal has, also where other members could be
-// signalled and the leader could not.
+// SignalGroup sends sig to the process group of a leader that has not been reaped. It
+// has the errors of Signal. It also fails where the leader could not be signalled but
+// other members could.
 func SignalGroup(leader int, sig syscall.Signal) error {
 	if err := unix.Kill(-leader, sig); err != nil {
 		return denied(err, leader, sig)
 	}
-	return denied(unix.Kill(leader, 0), leader, sig) // kill(2): one that it may signal is enough for a success
+	return denied(unix.Kill(leader, 0), leader, sig) // kill(2) succeeds if it may signal any member
 }
 
 // PidfdExited reports whether all threads of a process have exited. Then its pidfd is

@@ -9,9 +9,8 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// busyWait is how long a start is tried again while somebody still has the
-// program open for writing, as a step that has just written a script may have
-// through a child of its own.
+// busyWait is how long a start is retried while another process has the program open
+// for writing. A step that has just written a script may have a child that still does.
 const busyWait = 100 * time.Millisecond
 
 // child is a program that was started.
@@ -23,16 +22,15 @@ type child struct {
 
 // spawn starts the program of spec with the given outputs, which it closes.
 //
-// The child is told to die with us (PR_SET_PDEATHSIG). The kernel means the
-// thread that forked, not the process; Go ends a thread only when a goroutine
-// that is locked to it returns, so nobody needs to lock one here, but Run must
-// not be called from such a goroutine. Limits are what podhook itself was
-// started with: syscall.ForkExec takes back the runtime's rise of
-// RLIMIT_NOFILE. So is the signal mask: under podhook run our threads have nearly
-// everything blocked.
+// The child dies with podhook (PR_SET_PDEATHSIG). To the kernel that means the thread
+// that forked. Go ends a thread only when a goroutine that is locked to it returns, so
+// Run must not be called from such a goroutine. The child gets the resource limits that
+// podhook was started with, because syscall.ForkExec restores RLIMIT_NOFILE, and the
+// signal mask that podhook was started with: under podhook run, the threads block
+// nearly all signals.
 func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
-	// Closed under the reaper's lock after a fork: another run's child would
-	// otherwise hold the write ends open until its exec.
+	// Closed under the reaper's lock after a fork. Otherwise the child of another run
+	// would hold the write ends open until its exec.
 	closeOutputs := func() {
 		closeFD(stdout)
 		closeFD(stderr)
@@ -79,8 +77,8 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 	}
 }
 
-// findProgram looks Argv[0] up as execvp(3) does, in PATH of the program's own
-// environment. A relative path in the result counts from its working directory.
+// findProgram searches for Argv[0] as execvp(3) does, in PATH of the program's own
+// environment. A relative result is relative to the program's working directory.
 func findProgram(spec *Spec) (string, error) {
 	if len(spec.Argv) == 0 {
 		return "", &StartError{Op: "find", Reason: "no program is given", Err: syscall.EINVAL}
@@ -102,7 +100,7 @@ func (s *Spec) search() executable.Search {
 	return executable.Search{Path: executable.PathOf(s.Env), Dir: s.Dir}
 }
 
-// nullInput is the standard input of all programs. The reaper's lock guards it.
+// nullInput is the standard input of all programs. The lock of the Reaper guards it.
 type nullInput struct {
 	fd   int
 	have bool
@@ -114,7 +112,7 @@ func (n *nullInput) open() (int, error) {
 	}
 	fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if errors.Is(err, syscall.ENOENT) {
-		// A root without /dev: a pipe that nobody writes to reads the same.
+		// Without /dev, a pipe that nobody writes to is as empty.
 		var p [2]int
 		if err = syscall.Pipe2(p[:], syscall.O_CLOEXEC); err == nil {
 			fd = p[0]

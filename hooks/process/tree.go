@@ -8,25 +8,24 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// tree finds the processes that belong to one run. A process is told by
+// tree finds the processes that belong to one run. A process belongs to it if
 //
-//   - its parents, up to the leader, at any of the scans;
-//   - its process group, or a session of its own, if a member is in it: nobody
-//     else can get into those;
-//   - the marks in the environment it was started with;
-//   - the run's pipes, if it holds one open;
-//   - for those which escaped all this: being our child, which we did not
-//     start, born after the leader. That is only known where we are a subreaper
-//     and no other run or program is there whose orphan it could be; PID 1 gets
-//     orphans of anybody.
+//   - it descends from the leader, at any of the scans;
+//   - a member is in its process group or in its session, and that is not podhook's
+//     own: no other process can enter those;
+//   - the environment that it was started with has the marks;
+//   - it holds a pipe of the run open;
+//   - it is a child of podhook that podhook did not start, and it is younger than the
+//     leader. That proves it only where podhook is a subreaper and there is no other
+//     run or program whose orphan it can be. PID 1 gets the orphans of all processes.
 type tree struct {
 	leader int
-	born   uint64 // no process of the run started before, in ticks
+	born   uint64 // no process of the run is older, in clock ticks since boot
 	census census
 	marks  []string
-	// members are all that were ever found, the dead included: pid to start.
+	// members are all processes ever found, also those that ended: PID to start time.
 	members map[int]uint64
-	// groups and sessions of members, but not our own.
+	// groups and sessions of members, without podhook's own.
 	groups, sessions     map[int]bool
 	ownGroup, ownSession int
 }
@@ -41,13 +40,13 @@ func newTree(marks []string) *tree {
 	}
 }
 
-// strays says how children of ours that have left the run are told apart.
+// strays tells which children of podhook belong to a run.
 type strays struct {
 	pipes []string
-	// adopt: a child of ours that nobody knows belongs to the run.
+	// adopt: an unknown child of podhook belongs to the run.
 	adopt bool
-	// foreign are children of ours that don't, by pid and start; the start is 0
-	// where any process of that pid is meant.
+	// foreign are children of podhook that do not belong to the run: PID to start time,
+	// which is 0 where any process with the PID is meant.
 	foreign map[int]uint64
 }
 
@@ -96,7 +95,7 @@ func (t *tree) has(p *procfs.Stat) bool {
 	return ok && start == p.Start
 }
 
-// close adds the children of members, and what is in their groups and sessions.
+// close adds the children of members, and the processes in their groups and sessions.
 func (t *tree) close(all []procfs.Stat, self int) {
 	for grown := true; grown; {
 		grown = false
@@ -105,7 +104,8 @@ func (t *tree) close(all []procfs.Stat, self int) {
 			if p.PID == self || p.Start < t.born || t.has(p) {
 				continue
 			}
-			// A parent that is a member cannot be younger; then its pid is reused.
+			// A parent is older than its child. If the member is younger, it only has the
+			// PID of the former parent.
 			parent, child := t.members[p.PPID]
 			if child && parent <= p.Start || t.groups[p.Group] || t.sessions[p.Session] {
 				t.add(p)
@@ -115,9 +115,9 @@ func (t *tree) close(all []procfs.Stat, self int) {
 	}
 }
 
-// elsewhere tells whether an orphan shares a session or a group with a process
-// that is surely not of this run. Our own session says nothing: it is that of
-// all who did not leave it.
+// elsewhere reports whether an orphan shares a session or a group with a process that
+// certainly does not belong to this run. Podhook's own session proves nothing, because
+// every process is in it that did not leave it.
 func (t *tree) elsewhere(all []procfs.Stat, orphan *procfs.Stat, s strays) bool {
 	for i := range all {
 		p := &all[i]

@@ -13,9 +13,9 @@ import (
 // readSize is how much is read from a pipe at a time, in bytes.
 const readSize = 32 << 10
 
-// watch lets one goroutine wait for a program's outputs and its end together.
-// It is an epoll of its own inside the runtime's poller: so a run needs neither
-// a thread that blocks nor goroutines that pass lines to one another.
+// watch lets one goroutine wait for a program's outputs and its end together. It is an
+// epoll that the runtime's poller watches. So a run blocks no thread and needs no
+// goroutine per pipe.
 type watch struct {
 	file    *os.File
 	conn    syscall.RawConn
@@ -26,7 +26,7 @@ type watch struct {
 	// closed: another goroutine has closed file.
 	closed bool
 
-	collect func(uintptr) bool // made once: it would be an allocation a wait
+	collect func(uintptr) bool // made once, to save an allocation for each wait
 	events  [3]unix.EpollEvent
 	ready   int
 }
@@ -59,7 +59,7 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 			return fail(err)
 		}
 		w.outputs[i].fd, ends[i] = p[0], p[1]
-		// Only our end: the program must find its own blocking.
+		// The read end only: the program expects its own end to block.
 		if err := setNonblock(p[0]); err != nil {
 			return fail(err)
 		}
@@ -67,7 +67,7 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 			return fail(err)
 		}
 	}
-	// Non-blocking is what tells os.NewFile to use the poller.
+	// os.NewFile uses the poller only for a non-blocking descriptor.
 	if err := setNonblock(w.epoll); err != nil {
 		return fail(err)
 	}
@@ -84,7 +84,7 @@ func newWatch(buffers *sync.Pool, onLine func(Line)) (w *watch, stdout, stderr i
 	return w, ends[0], ends[1], nil
 }
 
-// setNonblock is for descriptors that have no other flag which F_SETFL sets.
+// setNonblock also clears the other flags of F_SETFL, which these descriptors lack.
 func setNonblock(fd int) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK)
 	return err
@@ -95,14 +95,14 @@ func (w *watch) add(fd, key int) error {
 	return unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, fd, &event)
 }
 
-// addExit watches for the end of a process too; the watch owns pidfd.
+// addExit makes wait notice the end of a process too. The watch owns pidfd.
 func (w *watch) addExit(pidfd int) error {
 	w.pidfd = pidfd
 	return w.add(pidfd, len(w.outputs))
 }
 
-// wait returns when output was read, when the process has ended (true), at the
-// time given to until, or after wake.
+// wait returns when it has read output, when the process has ended (true), at the time
+// given to until, or after wake.
 func (w *watch) wait() (exited bool) {
 	w.ready = 0
 	if err := w.conn.Read(w.collect); err != nil {
@@ -119,20 +119,20 @@ func (w *watch) wait() (exited bool) {
 	return exited
 }
 
-// until makes wait return at t at the latest; the zero time is never.
+// until makes wait return at t at the latest; the zero time means never.
 func (w *watch) until(t time.Time) {
-	// An error can only be that the watch is closed: wait says so as well.
+	// It fails only where the watch is closed, which wait notices too.
 	_ = w.file.SetReadDeadline(t)
 }
 
-// never takes until, or a wake, back.
+// never cancels until and wake.
 func (w *watch) never() { w.until(time.Time{}) }
 
-// wake makes the present or the next wait return; from any goroutine.
+// wake makes the current or the next wait return. It may be called from any goroutine.
 func (w *watch) wake() { w.until(time.Unix(1, 0)) }
 
-// read takes at most limit bytes of what is there, without waiting for more.
-// It returns how many it took; 0 where there are no more now, or ever.
+// read reads at most limit bytes that are in the pipe now. It returns their number,
+// which is 0 where the pipe is empty or has ended.
 func (w *watch) read(o *output, limit int) int {
 	if o.fd < 0 {
 		return 0
@@ -155,8 +155,8 @@ func (w *watch) read(o *output, limit int) int {
 	}
 }
 
-// readRest reads what is in the pipes now (TIOCINQ, also called FIONREAD). A background process that writes
-// faster than we read does not hold this up: it stops at what was there.
+// readRest reads what is in the pipes now (TIOCINQ, also called FIONREAD). It does not
+// read what is written meanwhile, so that a background process cannot hold it up.
 func (w *watch) readRest() {
 	for i := range w.outputs {
 		o := &w.outputs[i]
@@ -174,19 +174,19 @@ func (w *watch) readRest() {
 			}
 			rest -= n
 		}
-		// At the end of the file this closes the pipe.
+		// This closes the pipe where no writer is left.
 		w.read(o, 1)
 		o.lines.flush()
 	}
 }
 
-// open tells whether somebody can still write to one of the pipes.
+// open reports whether a process can still write to one of the pipes.
 func (w *watch) open() bool {
 	return w.outputs[0].fd >= 0 || w.outputs[1].fd >= 0
 }
 
 func (o *output) end() {
-	closeFD(o.fd) // that takes it out of the epoll as well
+	closeFD(o.fd) // this removes it from the epoll too
 	o.fd = -1
 	o.lines.flush()
 }

@@ -7,24 +7,24 @@ import (
 	"syscall"
 )
 
-// early gets what arrives at a thread that cannot be kept from taking signals.
+// early gets the signals that arrive at a thread that does not block them.
 var early chan os.Signal
 
-// complete is closed when all of them have been asked for.
+// complete is closed when init has subscribed to all of them.
 var complete chan struct{}
 
 // Go's runtime unblocks HUP, INT, QUIT, ABRT, TERM, SYS and the signals of
-// faults in every thread, and ends the process for one that nobody has asked
-// for. `podhook run` may lose none, so it asks before most packages are
-// initialised (that is done in the order of their paths) and not only in main,
-// which is milliseconds later. Each signal takes two switches of threads: all but
-// the usual stop signals are left to another goroutine.
+// faults in every thread, and ends the process for one that nobody subscribed to.
+// `podhook run` must not lose any. So it subscribes here, before most packages are
+// initialised (in the order of their paths), and not in main, which starts milliseconds
+// later. Each signal costs two thread switches, so a goroutine subscribes to all but
+// the usual stop signals.
 func init() {
 	if len(os.Args) < 2 || os.Args[1] != "run" {
 		return
 	}
-	// A lock taken in an init function holds main to the main thread, which the
-	// kernel offers signals to first.
+	// In an init function this keeps main on the main thread, to which the kernel
+	// offers signals first.
 	runtime.LockOSThread()
 	early = make(chan os.Signal, 128)
 	complete = make(chan struct{})
@@ -46,18 +46,17 @@ func subscribe(blocked Signals, signals ...syscall.Signal) {
 	}
 }
 
-// unasked are the signals that must not be subscribed to: KILL and STOP are
-// nobody's, CHLD is the reaper's, TSTP, TTIN and TTOU must still be able to stop
-// us, URG is how the runtime preempts goroutines, PROF and the first three
-// real-time signals os/signal does not know.
+// unasked are the signals that init must not subscribe to: KILL and STOP cannot be
+// caught, CHLD belongs to the Reaper, TSTP, TTIN and TTOU must be able to stop podhook,
+// URG preempts goroutines, and os/signal does not know PROF and the first three
+// real-time signals.
 var unasked = Set(syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD,
 	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU,
 	syscall.SIGURG, syscall.SIGPROF, 32, 33, 34)
 
-// Early are the signals that came since before main by way of Go's os/signal,
-// which is how those come that a thread could not be kept from taking. It
-// returns when none can be missed any more. It is nil in any command but
-// `podhook run`.
+// Early returns the channel of the signals that os/signal has received since before
+// main: those that arrived at a thread that does not block them. It returns when none
+// can be missed any more. The channel is nil in all commands but `podhook run`.
 func Early() <-chan os.Signal {
 	if complete != nil {
 		<-complete

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxProcs is how many threads run Go code at once, on a node of any size. Each
-// of them costs memory, and may need one thread more than there is.
+// MaxProcs is the number of threads that run Go code at once, on a node of any size.
+// Each costs memory and counts towards the limit of threads.
 const MaxProcs = 2
 
-// maxprocs is the one variable starting with GO that Go's runtime finds.
+// maxprocs is the only variable starting with GO that Go's runtime gets.
 //
 //lint:ignore U1000 podhook_start reads it
 var maxprocs = [...]byte{'G', 'O', 'M', 'A', 'X', 'P', 'R', 'O', 'C', 'S', '=', '0' + MaxProcs, 0}
 
-// Environ is the environment as it was handed over: in its order, with
-// duplicates, and with entries that have no equals sign. os.Environ drops those,
-// and what podhook_start keeps from Go's runtime.
+// Environ returns the environment that this process was started with: in its order,
+// with duplicates, and with entries without an equals sign. os.Environ lacks those, and
+// the variables that podhook_start keeps from Go's runtime.
 func Environ() []string {
 	if !Recorded() {
 		return runtimeEnvs()
@@ -35,9 +35,9 @@ func Environ() []string {
 //go:linkname runtimeEnvs syscall.runtime_envs
 func runtimeEnvs() []string
 
-// Disobey takes back what Go's runtime does by GOGC, GOMEMLIMIT and GOMAXPROCS,
-// which are meant for the application, where podhook_start has not kept them from it. What
-// GODEBUG has done cannot be taken back.
+// Disobey undoes what Go's runtime did because of GOGC, GOMEMLIMIT and GOMAXPROCS, which
+// are meant for the application. It does nothing where podhook_start kept them from the
+// runtime. The effects of GODEBUG cannot be undone.
 func Disobey() {
 	if Recorded() {
 		return

@@ -35,13 +35,13 @@ var (
 // found is the mask of the main thread when this package is initialised.
 var found = Mask()
 
-// Signals is a set of signals as the kernel has it: signal n is bit n-1.
+// Signals is a set of signals in the kernel's form: signal n is bit n-1.
 type Signals uint64
 
-// All are all 64 signals of Linux.
+// All contains all 64 signals of Linux.
 const All = ^Signals(0)
 
-// Set returns the set of the signals given.
+// Set returns the set of the given signals.
 func Set(signals ...syscall.Signal) Signals {
 	var s Signals
 	for _, sig := range signals {
@@ -50,16 +50,16 @@ func Set(signals ...syscall.Signal) Signals {
 	return s
 }
 
-// Has tells whether sig is in the set.
+// Has reports whether sig is in the set.
 func (s Signals) Has(sig syscall.Signal) bool {
 	return sig >= 1 && sig <= 64 && s>>(uint(sig)-1)&1 == 1
 }
 
-// Recorded tells whether this program was built with its own entry point, so
-// that the other functions tell the truth and not a guess.
+// Recorded reports whether this program was built with its own entry point. Without it,
+// the other functions guess.
 func Recorded() bool { return entered != 0 }
 
-// Blocked is the signal mask that the process was started with.
+// Blocked returns the signal mask that the process was started with.
 func Blocked() Signals {
 	if !Recorded() {
 		return found
@@ -67,8 +67,8 @@ func Blocked() Signals {
 	return Signals(mask)
 }
 
-// Ignored are the signals that were ignored (SIG_IGN) when the process was
-// started. Without a record these are those that still are.
+// Ignored returns the signals that were ignored (SIG_IGN) when the process was started.
+// Without a record it returns those that are ignored now.
 func Ignored() Signals {
 	var ignored Signals
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
@@ -83,19 +83,19 @@ func Ignored() Signals {
 	return ignored
 }
 
-// Closed tells whether descriptor 0, 1 or 2 was closed when the process was
-// started. Go opens /dev/null in its place.
+// Closed reports whether descriptor 0, 1 or 2 was closed when the process was started.
+// Go opens /dev/null in its place.
 func Closed(fd int) bool {
 	return Recorded() && fd >= 0 && fd < len(descriptors) && int(descriptors[fd]) < 0
 }
 
-// NoFile is the RLIMIT_NOFILE that the process was started with. Without
-// a record it is not known: ok is false.
+// NoFile returns the RLIMIT_NOFILE that the process was started with. Without a record
+// it is unknown and ok is false.
 func NoFile() (limit unix.Rlimit, ok bool) {
 	return unix.Rlimit{Cur: nofile[0], Max: nofile[1]}, Recorded()
 }
 
-// Mask is the signal mask of the calling thread.
+// Mask returns the signal mask of the calling thread.
 func Mask() Signals {
 	var old Signals
 	// It cannot fail with these arguments: rt_sigprocmask(2).
@@ -112,8 +112,8 @@ func SetMask(set Signals) Signals {
 	return old
 }
 
-// ForkExec is syscall.ForkExec for a child that shall have the signal mask this
-// process was started with, and not that of one of its threads.
+// ForkExec is syscall.ForkExec, but the child gets the signal mask that this process was
+// started with, and not that of a thread.
 func ForkExec(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

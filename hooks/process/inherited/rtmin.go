@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rtMin is the first real-time signal. os/signal knows nothing of it, but Go
-// unblocks it in every thread and leaves it its default action.
+// rtMin is the first real-time signal. os/signal does not know it. Go unblocks it in
+// every thread and leaves it the default action.
 const rtMin = syscall.Signal(34)
 
 // The kernel's SIG_DFL and SIG_IGN.
@@ -17,17 +17,18 @@ const (
 	ignored   = 1
 )
 
-// OutliveRTMIN ignores rtMin where it would end the process: not as PID 1, when it
-// comes while the thread that waits for signals is not waiting. What that thread
-// has blocked is not ignored for it (kernel/signal.c, sig_ignored).
+// OutliveRTMIN ignores rtMin where it would end the process: it does when this process is
+// not PID 1 and the signal arrives while the thread that waits for signals is busy. That
+// thread still gets the signal, because a blocked signal is not ignored (kernel/signal.c,
+// sig_ignored).
 func OutliveRTMIN() {
 	if Recorded() && disposition(rtMin) == byDefault {
 		setDisposition(rtMin, ignored)
 	}
 }
 
-// restoreRTMIN gives a child that is forked now the disposition that this process
-// was started with, and returns what takes that back.
+// restoreRTMIN restores the disposition that this process was started with, for a child
+// that is forked next. The function that it returns undoes that.
 func restoreRTMIN() func() {
 	if !Recorded() || Ignored().Has(rtMin) || disposition(rtMin) != ignored {
 		return func() {}

@@ -8,23 +8,23 @@ import (
 	"github.com/podhook/podhook/hooks"
 )
 
-// NoneError: there is no such process now. Whether there was one is another
-// question, which a Finder answers.
+// NoneError says that there is no such process now, and that none was seen in this
+// instance.
 type NoneError struct {
 	Target Target
-	// Why is what a person needs to find the mistake, if it is one.
+	// Why says what was searched, and what may be wrong with the target.
 	Why string
 }
 
 func (e *NoneError) Error() string { return fmt.Sprintf("%s not found: %s", e.Target, e.Why) }
 
-// GoneError: the process was seen, by this process or by another one of this
-// instance, and has exited.
+// GoneError says that the process has exited. It was seen before, by this process or by
+// another one of this instance.
 type GoneError struct {
 	Target Target
-	// PID is 0 where podhook run has not started it yet.
+	// PID is 0 where podhook run has not started the process yet.
 	PID int
-	// Recycled: the number now belongs to another process, which is left alone.
+	// Recycled: another process has the PID now. It is left alone.
 	Recycled bool
 }
 
@@ -42,14 +42,14 @@ func (e *GoneError) Error() string {
 // Unwrap makes it a *hooks.GoneError for hooks.
 func (e *GoneError) Unwrap() error { return &hooks.GoneError{Why: e.Error()} }
 
-// AmbiguousError: several processes match, and none of them is the ancestor of
-// all the others.
+// AmbiguousError says that several processes match, and that none of them is the
+// ancestor of all others.
 type AmbiguousError struct {
 	Target     Target
 	Candidates []Candidate
 }
 
-// Candidate is a process that matches; Name is its comm.
+// Candidate is a process that matches. Name is its comm.
 type Candidate struct {
 	PID  int
 	Name string
@@ -69,8 +69,8 @@ func (e *AmbiguousError) Error() string {
 		e.Target, len(e.Candidates), strings.Join(names, ", "))
 }
 
-// PermissionError: this user may not see which program a process runs, whose name
-// suggests that it is the one. Err is the system call's error.
+// PermissionError says that this user may not see the program of a process whose name
+// matches. Err is the error of the system call.
 type PermissionError struct {
 	Target Target
 	PID    int
@@ -85,8 +85,8 @@ func (e *PermissionError) Error() string {
 
 func (e *PermissionError) Unwrap() error { return e.Err }
 
-// PidfileError: a pidfile that cannot be read, does not hold a PID, or may mean
-// an earlier process of the same number.
+// PidfileError says that a pidfile cannot be read, contains no PID, or may mean an
+// earlier process with the same PID.
 type PidfileError struct {
 	Path string
 	Err  error
@@ -98,8 +98,8 @@ func (e *PidfileError) Error() string {
 
 func (e *PidfileError) Unwrap() error { return e.Err }
 
-// RefusedError: the target names a process that is never taken for the main
-// process: podhook itself or a kernel thread.
+// RefusedError says that the target is podhook itself or a kernel thread, which cannot be
+// the main process.
 type RefusedError struct {
 	Target Target
 	PID    int

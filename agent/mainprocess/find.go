@@ -70,8 +70,8 @@ func (t Target) openPidfile(seen *state.MainIdentity) (*Process, pidfile, error)
 	return p, file, nil
 }
 
-// openAgain takes hold of a process that was seen before: errGone where it has
-// exited, whoever has its number now.
+// openAgain opens a process that was seen before. The error is errGone where it has
+// exited, even if another process has its PID now.
 func openAgain(seen state.MainIdentity) (*Process, error) {
 	p, _, err := open(seen.PID)
 	if err == nil && seen.StartTime != 0 && p.start != seen.StartTime {

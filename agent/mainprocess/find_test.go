@@ -36,7 +36,7 @@ func TestFindByEachKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.PID() != cmd.Process.Pid || p.StartTime() != s.Start || p.Name() != "kind-of-main" || !p.Alive() {
+		if p.PID() != cmd.Process.Pid || p.start != s.Start || p.Name() != "kind-of-main" || !p.Alive() {
 			t.Errorf("%s: found %s (%s), alive %v; want %d@%d", tg, p.Identity(), p.Name(), p.Alive(), s.PID, s.Start)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// whyNone says what a person needs to know where nothing matches: the mistake, if
-// it can be seen, or else what was looked at.
+// whyNone says why no process matches: what is wrong with the target if that is known,
+// and otherwise what was searched.
 func (t Target) whyNone(all map[int]procfs.Stat, unreadable int) string {
 	if err := t.Check(); err != nil {
 		return err.Error()
@@ -34,9 +34,9 @@ func (t Target) whyNone(all map[int]procfs.Stat, unreadable int) string {
 	return why + ownProcesses()
 }
 
-// nearest is what was probably meant, or "".
+// nearest returns the target that was probably meant, or "".
 func (t Target) nearest(all map[int]procfs.Stat) string {
-	found := make(map[string]string) // what to write, by name
+	found := make(map[string]string) // targets by name
 	for pid, s := range all {
 		if t.kind == kindName {
 			found[s.Comm] = "name:" + s.Comm
@@ -51,19 +51,19 @@ func (t Target) nearest(all map[int]procfs.Stat) string {
 	return found[config.Nearest(path.Base(t.value), names)]
 }
 
-// Check is an error where the target can never be found, whatever runs: an exe that
-// is a script.
+// Check returns an error where no process can ever match: the exe of a process is never
+// a script.
 func (t Target) Check() error {
 	if t.kind != kindExe || !executable.IsScript(t.value) {
-		return nil // it may be another container's
+		return nil // the file may be in another container
 	}
 	interpreter := cmp.Or(executable.Interpreter(t.value), "its interpreter")
 	return fmt.Errorf("it is a script, and a script has no exe of its own: its process runs %s; use name:%s or pidfile:PATH",
 		interpreter, path.Base(t.value))
 }
 
-// ownProcesses says that no other container's processes can be seen, where that is
-// so: all that can be are in this process's own cgroup, cgroups(7).
+// ownProcesses returns a note where this process sees no process of another container:
+// then all processes are in its own cgroup (cgroups(7)).
 func ownProcesses() string {
 	own, err := os.ReadFile(procfs.Proc.Path(procfs.Self, "cgroup"))
 	if err != nil {

@@ -13,25 +13,25 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// pidfileLimit bounds a pidfile's first line, in bytes.
+// pidfileLimit bounds the first line of a pidfile, in bytes.
 const pidfileLimit = 64
 
-// pidfile is what a pidfile said, and when it was written.
+// pidfile is the content of a pidfile and the time it was written.
 type pidfile struct {
 	pid     int
 	ino     uint64
 	written time.Time
 }
 
-// readPidfile reads the PID in the first line of a pidfile; white space round it
-// and further lines do not matter, as for systemd's PIDFile= (PostgreSQL writes
-// more lines). Errors are *PidfileError.
+// readPidfile reads the PID in the first line of a pidfile. It ignores white space and
+// further lines, as systemd's PIDFile= does (PostgreSQL writes more lines). The error
+// is a *PidfileError.
 func readPidfile(path string) (pidfile, error) {
 	p, err := tryPidfile(path)
 	if err != nil {
 		var pe *os.PathError
 		if errors.As(err, &pe) {
-			err = pe.Err // PidfileError says the path
+			err = pe.Err // PidfileError names the path
 		}
 		return pidfile{}, &PidfileError{path, err}
 	}
@@ -39,7 +39,7 @@ func readPidfile(path string) (pidfile, error) {
 }
 
 func tryPidfile(path string) (pidfile, error) {
-	// Non-blocking: opening a FIFO would wait for its writer.
+	// Non-blocking, because opening a FIFO waits for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return pidfile{}, err
@@ -81,16 +81,15 @@ func parsePidfile(text []byte) (int, error) {
 	return pid, nil
 }
 
-// doubtless is the difference of two clocks that says nothing: file times and
-// start times are as coarse as the kernel's ticks, and a clock is slewed, not set,
-// by less than 128 ms (ntpd(8)).
+// doubtless is a difference of two times that proves nothing: file times and start times
+// are as coarse as the kernel's ticks, and ntpd(8) slews the clock by up to 128 ms
+// instead of setting it.
 const doubtless = 100 * time.Millisecond
 
-// doubt is why the file may mean an earlier process that had the same number, or
-// nil. It was written when the process ran already: that is known by the time of
-// the file, on a clock that can be set, and the start of the process, on one that
-// cannot. Process 1 is never in doubt: its number cannot be recycled while its PID
-// namespace lives.
+// doubt returns why the file may mean an earlier process with the same PID, or nil. A
+// file that is older than the process does, and so may one whose time is in the future,
+// because the clock was set. Process 1 is never in doubt: no other process gets its PID
+// while its PID namespace exists.
 func (p pidfile) doubt(found *Process) error {
 	if found.pid == 1 {
 		return nil
@@ -109,7 +108,7 @@ func (p pidfile) doubt(found *Process) error {
 	return nil
 }
 
-// same: nobody has written the file between the two readings.
+// same reports whether the file was not written between two readings.
 func (p pidfile) same(other pidfile) bool {
 	return p.pid == other.pid && p.ino == other.ino && p.written.Equal(other.written)
 }

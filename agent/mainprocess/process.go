@@ -17,13 +17,13 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Process is one process, found once: it never comes to mean another one that
-// gets the same PID later. Its methods may be called from any goroutine.
+// Process is one process. It never means a later process with the same PID. Its methods
+// may be called from any goroutine.
 type Process struct {
 	pid   int
 	start uint64
 	name  string
-	// pidfd is nil where the kernel or a seccomp profile gives none.
+	// pidfd is nil where there are no pidfds; see openPidfd.
 	pidfd *os.File
 
 	markExited sync.Once
@@ -33,10 +33,10 @@ type Process struct {
 	closed     chan struct{}
 }
 
-// errGone: there is no such process, or it has exited.
+// errGone says that there is no such process, or that it has exited.
 var errGone = errors.New("no such process")
 
-// open takes hold of the process that has the PID now.
+// open opens the process that has the PID now.
 func open(pid int) (*Process, procfs.Stat, error) {
 	fd, err := openPidfd(pid)
 	if err != nil {
@@ -54,8 +54,8 @@ func open(pid int) (*Process, procfs.Stat, error) {
 		return nil, procfs.Stat{}, errGone
 	}
 	p.start, p.name = s.Start, s.Comm
-	// The PID cannot have been recycled while its process was alive: what was
-	// read between pidfd_open and here is about the process of the pidfd.
+	// If the process of the pidfd is alive now, it had the PID all the time since
+	// pidfd_open, so what was read is about this process.
 	if !p.Alive() {
 		p.Close()
 		return nil, procfs.Stat{}, errGone
@@ -63,23 +63,19 @@ func open(pid int) (*Process, procfs.Stat, error) {
 	return p, s, nil
 }
 
-// PID is the process's number in podhook's PID namespace.
+// PID returns the process's PID in podhook's PID namespace.
 func (p *Process) PID() int { return p.pid }
 
-// StartTime is in clock ticks since boot: field 22 of proc_pid_stat(5).
-func (p *Process) StartTime() uint64 { return p.start }
-
-// Name is the process's comm when it was found: at most 15 bytes.
+// Name returns the process's comm when it was found: at most 15 bytes.
 func (p *Process) Name() string { return p.name }
 
-// Identity is the PID with the start time, which tell the process from every other.
+// Identity returns the PID and the start time, which no other process has.
 func (p *Process) Identity() state.MainIdentity {
 	return state.MainIdentity{PID: p.pid, StartTime: p.start}
 }
 
-// Alive tells whether the process runs; one that has exited and waits for its
-// parent (a zombie) does not. It asks the pidfd, which costs one system call.
-// After Close it answers what was known then.
+// Alive reports whether the process runs. A zombie does not run. It asks the pidfd,
+// which costs one system call. After Close it returns what was known then.
 func (p *Process) Alive() bool {
 	select {
 	case <-p.exited:
@@ -93,11 +89,11 @@ func (p *Process) Alive() bool {
 	return true
 }
 
-// Signal sends a signal. gone says that the process had exited already, which
-// is a result and no error. Where podhook may not signal it, the error is a
-// *process.DeniedError. After Close of a live process it is os.ErrClosed.
+// Signal sends a signal. gone says that the process had already exited, which is no
+// error. The error is a *process.DeniedError where podhook may not signal the process,
+// and os.ErrClosed after Close of a live process.
 func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
-	// A zombie takes signals without an error.
+	// A signal to a zombie succeeds.
 	if !p.Alive() {
 		return true, nil
 	}
@@ -109,7 +105,7 @@ func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
 		p.sawExit()
 		return true, nil
 	case errors.Is(err, os.ErrClosed) && !p.Alive():
-		return true, nil // seen and closed by a Finder meanwhile
+		return true, nil // a Finder has noticed the exit and closed it
 	case errors.As(err, &denied):
 		return false, err
 	default:
@@ -117,11 +113,10 @@ func (p *Process) Signal(sig syscall.Signal) (gone bool, err error) {
 	}
 }
 
-// WaitExit returns nil when the process has exited, reaped by its parent or
-// not, and the context's error when that comes first. It works for processes
-// that are not podhook's children. All waiters of a process share one goroutine,
-// which ends with the process or with Close; after Close of a live process they
-// get os.ErrClosed.
+// WaitExit returns nil when the process has exited, whether its parent has reaped it or
+// not. If ctx ends first, it returns the error of ctx. The process need not be a child of
+// podhook. All waiters of a process share one goroutine, which ends with the process or
+// with Close. After Close of a live process the error is os.ErrClosed.
 func (p *Process) WaitExit(ctx context.Context) error {
 	if !p.Alive() {
 		return nil
@@ -135,12 +130,12 @@ func (p *Process) WaitExit(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	if !p.Alive() {
-		return nil // several of them may have happened
+		return nil // the exit counts, even if something else has happened too
 	}
 	return err
 }
 
-// Close lets the process go, not harming it. It may be called again.
+// Close releases the process's pidfd. It may be called again.
 func (p *Process) Close() error {
 	p.markClosed.Do(func() {
 		close(p.closed)
@@ -158,7 +153,7 @@ func (p *Process) watch() {
 		p.sawExit()
 		return
 	}
-	// Closed, or there is nothing that could wake us.
+	// The pidfd was closed, or there is none, so poll.
 	const interval = 100 * time.Millisecond
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -200,7 +195,7 @@ func (p *Process) send(sig syscall.Signal) error {
 		return err
 	}
 	var sent error
-	// Control keeps the number from being closed and used anew meanwhile.
+	// Control keeps the descriptor open during the call.
 	if err := c.Control(func(fd uintptr) { sent = process.Signal(int(fd), p.pid, p.start, sig) }); err != nil {
 		return os.ErrClosed
 	}

@@ -57,7 +57,7 @@ func recycle(t *testing.T) {
 		}
 	}
 	end(main)
-	awaitTickAfter(t, held.StartTime())
+	awaitTickAfter(t, held.start)
 	other := startAs(t, pid, "/bin/sleep", "61")
 
 	if held.Alive() {

@@ -14,8 +14,8 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// search finds the process by its program or name. Processes come and go while
-// it looks, so what it chose is looked at again once a pidfd holds it.
+// search finds the process by its program or name. Processes start and exit meanwhile,
+// so it checks its choice again once a pidfd refers to it.
 func (t Target) search() (*Process, error) {
 	const attempts = 10
 	for range attempts {
@@ -36,8 +36,8 @@ func (t Target) search() (*Process, error) {
 	return nil, fmt.Errorf("%s: what matches was gone each time, %d times", t, attempts)
 }
 
-// hold takes hold of the chosen process, unless it has gone or become another
-// program meanwhile: errGone.
+// hold opens the chosen process. The error is errGone where it has exited or executed
+// another program meanwhile.
 func (t Target) hold(chosen procfs.Stat) (*Process, error) {
 	p, s, err := open(chosen.PID)
 	if err != nil {
@@ -50,11 +50,11 @@ func (t Target) hold(chosen procfs.Stat) (*Process, error) {
 	return p, nil
 }
 
-// choose picks the one process that matches, of several the one that all others
-// descend from: a server's master and not its workers.
+// choose returns the process that matches. Of several it returns the one that all
+// others descend from: a server's master and not its workers.
 func (t Target) choose(all map[int]procfs.Stat) (procfs.Stat, error) {
 	match := t.matcher()
-	candidates := make(map[int]error) // why the program is not known, or nil
+	candidates := make(map[int]error) // why the program is unknown, or nil
 	unreadable := 0
 	for pid, s := range all {
 		found, err := match(s)
@@ -86,13 +86,13 @@ func (t Target) choose(all map[int]procfs.Stat) (procfs.Stat, error) {
 	return roots[0], nil
 }
 
-// rootsOf are the candidates that have no candidate among their ancestors, by PID.
+// rootsOf returns the candidates that descend from no other candidate, sorted by PID.
 func rootsOf(candidates map[int]error, all map[int]procfs.Stat) []procfs.Stat {
 	var roots []procfs.Stat
 	for _, pid := range slices.Sorted(maps.Keys(candidates)) {
 		isRoot := true
 		up := all[pid].PPID
-		// Parents are read at different moments, so a circle is possible.
+		// Parents are read at different times, so a circle is possible.
 		for n := 0; up != 0 && isRoot && n < len(all); n++ {
 			_, isCandidate := candidates[up]
 			isRoot = !isCandidate || up == pid
@@ -105,8 +105,8 @@ func rootsOf(candidates map[int]error, all map[int]procfs.Stat) []procfs.Stat {
 	return roots
 }
 
-// withoutHooks drops what a hook's step started, such as an `nginx -s quit`
-// beside the server, unless that is all there is.
+// withoutHooks drops the processes of hooks, such as an `nginx -s quit` beside the
+// server. If all are processes of hooks it drops none.
 func withoutHooks(roots []procfs.Stat) []procfs.Stat {
 	rest := slices.DeleteFunc(slices.Clone(roots), func(s procfs.Stat) bool { return ofAHook(s.PID) })
 	if len(rest) == 0 {
@@ -123,8 +123,8 @@ func ofAHook(pid int) bool {
 	})
 }
 
-// A matcher tells whether a process is a candidate. found with an error: its
-// program cannot be seen, and its name suggests that it is the one.
+// A matcher reports whether a process is a candidate. An error says that its program
+// cannot be seen; found is true then if its name matches.
 type matcher func(procfs.Stat) (found bool, err error)
 
 func (t Target) matcher() matcher {
@@ -145,7 +145,7 @@ func argv0(pid int) string {
 	return first[strings.LastIndexByte(first, '/')+1:]
 }
 
-// commOf is the name as the kernel keeps it: TASK_COMM_LEN - 1 bytes, prctl(2).
+// commOf cuts a name as the kernel does: to TASK_COMM_LEN - 1 bytes, prctl(2).
 func commOf(name string) string { return name[:min(len(name), 15)] }
 
 // matchName compares comm and the base name of argv[0].
@@ -158,9 +158,9 @@ func matchName(name string) matcher {
 		if first == name {
 			return true, nil
 		}
-		// comm says only the first 15 bytes of a longer name: argv[0] tells
-		// whether it is another one that begins in the same way. Servers write
-		// more behind their name there, as "NAME: worker".
+		// comm has only the first 15 bytes of a longer name, so argv[0] decides
+		// between names with the same beginning. Servers write more after their name
+		// there, as in "NAME: worker".
 		rest, same := strings.CutPrefix(first, name)
 		same = same && strings.IndexAny(rest, ": ") == 0
 		other := strings.HasPrefix(first, s.Comm) && !same
@@ -168,9 +168,9 @@ func matchName(name string) matcher {
 	}
 }
 
-// matchExe compares the link /proc/PID/exe with the path and with what the path
-// leads to here, if it is a link. A program file that was replaced or removed
-// while it runs matches, too.
+// matchExe compares the link /proc/PID/exe with the path, and with the file that the
+// path leads to here if it is a link. A program also matches if its file was replaced or
+// removed.
 func matchExe(file string) matcher {
 	files := []string{file}
 	if real, err := filepath.EvalSymlinks(file); err == nil && real != file {
@@ -185,7 +185,7 @@ func matchExe(file string) matcher {
 			return suggests, err
 		}
 		if err != nil {
-			return false, nil // it has gone
+			return false, nil // it has exited
 		}
 		return slices.ContainsFunc(files, func(f string) bool {
 			return link == f || link == f+" (deleted)"

@@ -9,18 +9,18 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Target says how the main process is found. The zero value finds nothing.
+// Target says how to find the main process. The zero value finds nothing.
 type Target struct {
 	kind  kind
 	value string
 	pid   int // of kindPID only
-	// started is a process of podhook's own, nil where it is somebody else's.
+	// started is the process that podhook run has started, nil for any other.
 	started *state.MainIdentity
 }
 
-// Started is the process that podhook run has started. Another one with its number
-// is not it; a start time of 0 is not compared. PID 0 is a process that has not been
-// started yet.
+// Started returns the target of the process that podhook run has started. It never
+// leads to another process with the same PID, but a start time of 0 is not compared.
+// PID 0 means a process that has not been started yet.
 func Started(main state.MainIdentity) Target {
 	t := Target{kind: kindPID, value: strconv.Itoa(main.PID), pid: main.PID}
 	if main.PID != 0 {
@@ -41,9 +41,9 @@ const (
 // maxPID is PID_MAX_LIMIT of 64-bit Linux, see proc(5), pid_max.
 const maxPID = 1 << 22
 
-// Parse reads a PODHOOK_MAIN value: "pid:N", "pidfile:PATH", "exe:PATH" or
-// "name:NAME". It looks at no process and no file. An error names the value and
-// what is allowed.
+// Parse parses a value of PODHOOK_MAIN: "pid:N", "pidfile:PATH", "exe:PATH" or
+// "name:NAME". It does not look for the process or the file. An error names the value
+// and what is allowed.
 func Parse(s string) (Target, error) {
 	k, value, found := strings.Cut(s, ":")
 	t := Target{kind: kind(k), value: value}
@@ -67,7 +67,7 @@ func Parse(s string) (Target, error) {
 	return t, nil
 }
 
-// String is the target as Parse reads it.
+// String returns the target in the form that Parse reads.
 func (t Target) String() string {
 	if t.kind == "" {
 		return ""

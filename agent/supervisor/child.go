@@ -17,14 +17,14 @@ import (
 type child struct {
 	pid   int
 	pidfd int // -1 where the kernel has none (before 5.2)
-	// started is its start in clock ticks since boot, 0 where there is no /proc.
+	// started is its start time in clock ticks since boot, 0 where there is no /proc.
 	started uint64
 	group   bool
-	tty     *terminal // our session's, or nil
+	tty     *terminal // of podhook's session, or nil
 }
 
-// start executes the command as the leader of a process group, in the
-// foreground where we have a terminal to give away.
+// start executes the command as the leader of a process group. If podhook is in the
+// foreground of a terminal, the new group is.
 func (c *child) start(command Command) (int, error) {
 	m, err := command.image()
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *child) start(command Command) (int, error) {
 	pid, err := spawn(m)
 	if err != nil {
 		if m.tty >= 0 {
-			c.tty.give(unix.Getpgrp()) // the child has taken it
+			c.tty.give(unix.Getpgrp()) // take it back from the child
 		}
 		return 0, &ExecError{Name: command.Argv[0], Err: err}
 	}
@@ -47,8 +47,8 @@ func (c *child) start(command Command) (int, error) {
 	return pid, nil
 }
 
-// spawn forks with all signals blocked, so that neither a signal to our group
-// nor the terminal stops or kills the child before it is the program.
+// spawn forks with all signals blocked, so that no signal to podhook's group and no
+// terminal stops or kills the child before it executes the program.
 func spawn(m *image) (int, error) {
 	shared, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(*m.failure)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
 	if err != nil {
@@ -59,7 +59,7 @@ func spawn(m *image) (int, error) {
 
 	pid, errno := forkBlocked(m)
 	if errno == syscall.EINVAL {
-		// A kernel before 5.2, or somebody who plays one.
+		// A kernel before 5.2, or a sandbox that behaves like one.
 		m.cloneFlags = 0
 		pid, errno = forkBlocked(m)
 	}
@@ -87,8 +87,8 @@ func forkBlocked(m *image) (uintptr, syscall.Errno) {
 	return pid, errno
 }
 
-// signal sends sig; info is what it came with, or nil. It has errors as
-// process.Signal has, but none where the main process has gone.
+// signal sends sig. info is what it was received with, or nil. It has the errors of
+// process.Signal, but none where the main process has exited.
 func (c *child) signal(sig syscall.Signal, info *received) error {
 	if c.tty != nil && sig == syscall.SIGCONT {
 		c.tty.resume(c.pid)
@@ -108,7 +108,7 @@ func (c *child) signal(sig syscall.Signal, info *received) error {
 	return err
 }
 
-// queue sends a signal with the value that it came with, by a pidfd alone.
+// queue sends a signal with the value that it was received with. It needs a pidfd.
 func (c *child) queue(sig syscall.Signal, info *received) bool {
 	if c.pidfd < 0 {
 		return false

@@ -12,13 +12,13 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// Command is a program to be executed with what podhook was started with: its
-// directory, descriptors, limits, signal mask and ignored signals.
+// Command is a program that gets what podhook was started with: its directory,
+// descriptors, limits, signal mask and ignored signals.
 type Command struct {
-	// Argv is the program's name, which is searched for in PATH as execvp(3)
-	// does, and its arguments.
+	// Argv is the program and its arguments. The program is searched for in PATH as
+	// execvp(3) does.
 	Argv []string
-	// Env is the whole environment, passed on as it is.
+	// Env is the whole environment.
 	Env []string
 }
 
@@ -33,8 +33,8 @@ func (e *ExecError) Error() string { return fmt.Sprintf("cannot execute %q: %v",
 // Unwrap returns the error of execve(2).
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// ExitCode is what a shell exits with: 127 where there is no such program, 126
-// where it cannot be executed.
+// ExitCode returns the exit code of a shell in this case: 127 where there is no such
+// program, and 126 where it cannot be executed.
 func (e *ExecError) ExitCode() int {
 	if errors.Is(e.Err, syscall.ENOENT) {
 		return 127
@@ -42,7 +42,7 @@ func (e *ExecError) ExitCode() int {
 	return 126
 }
 
-// shell executes what has no format that the kernel knows: execvp(3).
+// shell executes files whose format the kernel does not know: execvp(3).
 const shell = "/bin/sh"
 
 func (c Command) image() (*image, error) {
@@ -79,8 +79,8 @@ func (c Command) image() (*image, error) {
 	return m, nil
 }
 
-// loweredNoFile is the RLIMIT_NOFILE that Go's package syscall has replaced by
-// the highest one, or nil where it has not or somebody has set another since.
+// loweredNoFile returns the RLIMIT_NOFILE that Go's package syscall has raised, or nil
+// where it has not, or where the limit was changed since.
 func loweredNoFile() *unix.Rlimit {
 	was, known := inherited.NoFile()
 	var now unix.Rlimit
@@ -93,7 +93,7 @@ func loweredNoFile() *unix.Rlimit {
 	return &was
 }
 
-// pointers makes a list as execve(2) wants it, with nil at its end.
+// pointers makes a list for execve(2), with nil at its end.
 func pointers(words []string) ([]*byte, error) {
 	list := make([]*byte, 0, len(words)+1)
 	for _, w := range words {

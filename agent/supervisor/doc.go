@@ -1,4 +1,3 @@
-// Package supervisor is podhook as PID 1: it starts the main process with
-// exactly what it would have had without podhook, forwards signals, reaps
-// orphans and passes terminals through.
+// Package supervisor is podhook as PID 1. It starts the main process with exactly what it
+// would have without podhook, forwards signals, reaps orphans and gives it the terminal.
 package supervisor

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// Exec replaces podhook by the program: with podhook disabled, nothing of it
-// stays. It returns only where that failed, with an *ExecError.
+// Exec replaces podhook by the program, so that nothing of a disabled podhook is left. It
+// returns only on failure, with an *ExecError.
 func (c Command) Exec() error {
 	m, err := c.image()
 	if err != nil {
@@ -14,7 +14,7 @@ func (c Command) Exec() error {
 	}
 	var failure syscall.Errno
 	m.failure = &failure
-	// What is restored is this thread's, which becomes the process.
+	// restore changes this thread only, which becomes the process.
 	runtime.LockOSThread()
 	m.restore()
 	m.exec()

@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// image is all that the forked child needs, made ready before: between fork
-// and exec nothing may be allocated, no lock taken and no stack grown.
+// image is all that the forked child needs, prepared before the fork: between fork and
+// exec the child must not allocate, take a lock or grow the stack.
 type image struct {
-	paths   []*byte // what to try, in this order
+	paths   []*byte // the paths to try, in order
 	argv    []*byte
 	shell   *byte
 	shargv  []*byte // argv of the shell; the path goes to shargv[1]
 	envv    []*byte
-	tty     int // to become the foreground group of, or -1
+	tty     int // whose foreground group the child becomes, or -1
 	mask    uint64
 	actions [65]action // by signal
 	nofile  *unix.Rlimit
 	shut    [3]bool // of 0, 1, 2
-	// cloneFlags is CLONE_PIDFD, or 0 where that is not known; see pidfd.
+	// cloneFlags is CLONE_PIDFD, or 0 where the kernel does not know it.
 	cloneFlags uintptr
 	pidfd      int32
 	childpid   int32
-	// failure is in memory that the child shares, for its errno.
+	// failure is in memory that the child shares. It takes the child's errno.
 	failure *syscall.Errno
 }
 
@@ -36,12 +36,12 @@ type action struct {
 	_       [4]uint64
 }
 
-// fork starts the image. The calling thread stands still until the child has
-// executed its program or ended (CLONE_VFORK), so then failure is set.
+// fork starts the image. The calling thread stops until the child has executed its
+// program or ended (CLONE_VFORK), so failure is set when fork returns.
 //
-// It is done by hand because syscall.ForkExec cannot be told a signal mask,
-// ignored signals or a search path. Unlike there the child has a copy of our
-// memory: to share it safely takes assembly.
+// syscall.ForkExec cannot do this, because it takes no signal mask, no ignored signals
+// and no search path. Unlike there the child has a copy of the memory, because sharing
+// it safely takes assembly.
 //
 //go:noinline
 //go:norace
@@ -56,7 +56,7 @@ func fork(m *image) (pid uintptr, errno syscall.Errno) {
 	if errno != 0 || pid != 0 {
 		return
 	}
-	// We are the child. All signals are blocked until the program is there.
+	// This is the child. All signals are blocked until it executes the program.
 	runtimeAfterForkInChild()
 	m.become()
 	for {
@@ -64,7 +64,7 @@ func fork(m *image) (pid uintptr, errno syscall.Errno) {
 	}
 }
 
-// become turns the child into the program; it returns if that failed.
+// become executes the program in the child. It returns on failure.
 //
 //go:nosplit
 //go:norace
@@ -75,8 +75,8 @@ func (m *image) become() {
 	m.exec()
 }
 
-// lead makes the child the leader of a process group, in the foreground of the
-// terminal where there is one.
+// lead makes the child the leader of a process group, and that the foreground group of
+// the terminal if there is one.
 //
 //go:nosplit
 //go:norace
@@ -86,12 +86,12 @@ func (m *image) lead() {
 	if m.tty >= 0 {
 		self, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
 		m.childpid = int32(self)
-		// TTOU is blocked, so a background process may do this: tcsetpgrp(3).
+		// A background process may do this while it blocks TTOU: tcsetpgrp(3).
 		syscall.RawSyscall(unix.SYS_IOCTL, uintptr(m.tty), unix.TIOCSPGRP, uintptr(unsafe.Pointer(&m.childpid)))
 	}
 }
 
-// restore brings back what podhook itself was started with.
+// restore restores what podhook was started with.
 //
 //go:nosplit
 //go:norace
@@ -135,7 +135,7 @@ func (m *image) exec() {
 	*m.failure = last
 }
 
-// further tells whether execvp(3) goes on to the next path after this error.
+// further reports whether execvp(3) tries the next path after this error.
 //
 //go:nosplit
 func further(errno syscall.Errno) bool {
@@ -155,8 +155,8 @@ func execve(path *byte, argv, envv []*byte) syscall.Errno {
 	return errno
 }
 
-// Go's own for package syscall; the runtime keeps them for gVisor, which forks
-// by hand too.
+// The runtime has these for package syscall. It keeps them accessible for gVisor, which
+// forks in the same way.
 
 //go:linkname runtimeBeforeFork syscall.runtime_BeforeFork
 func runtimeBeforeFork()

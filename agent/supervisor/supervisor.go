@@ -13,24 +13,23 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// Options are how signals get to the main process.
+// Options say how signals get to the main process.
 type Options struct {
 	// Group sends signals to the process group of the main process.
 	Group bool
 	// Rewrite replaces a signal by another one; 0 drops it.
 	Rewrite map[syscall.Signal]syscall.Signal
-	// Hold is asked about every signal that has arrived, after Rewrite, in
-	// the order of arrival. If it returns true it has taken the signal, and the main
-	// process does not get it unless by Deliver. It must return at once; signals
-	// wait meanwhile. Nil takes none.
+	// Hold is called for every signal, after Rewrite, in the order of arrival. If it
+	// returns true, the main process does not get the signal unless by Deliver. It must
+	// return at once, because later signals wait. Nil holds none.
 	Hold func(syscall.Signal) bool
-	// Lost is told of a signal that has arrived and that the main process did not
-	// get, and why: mostly a *process.DeniedError. It must not block. Nil for nobody.
+	// Lost is called for a signal that the main process did not get, with the reason,
+	// usually a *process.DeniedError. It must not block. It may be nil.
 	Lost func(syscall.Signal, error)
 }
 
-// Supervisor starts the main process and passes signals on to it. All methods
-// may be called from any goroutine, but Run.
+// Supervisor starts the main process and forwards signals to it. All methods but Run may
+// be called from any goroutine.
 type Supervisor struct {
 	options Options
 	reaper  *process.Reaper
@@ -40,9 +39,9 @@ type Supervisor struct {
 	mu    sync.Mutex
 	main  *child
 	ended bool
-	// changes tell of a child that has ended or stopped.
+	// changes gets a value when a child has ended or stopped.
 	changes chan os.Signal
-	// queue are the signals for a main process that is not there yet.
+	// queue holds the signals that came before the start of the main process.
 	queue []pending
 }
 
@@ -56,12 +55,11 @@ func New(reaper *process.Reaper, options Options) *Supervisor {
 	return &Supervisor{options: options, reaper: reaper, changes: make(chan os.Signal, 1)}
 }
 
-// Run receives signals while life runs in another goroutine, and returns what
-// life returns. It must be called from the main goroutine, which package
-// inherited keeps on the main thread: the kernel offers a signal for the process to
-// that thread first (kernel/signal.c, complete_signal), and here it waits for it
-// in the kernel, so that nothing else has to be woken. What arrives while it is
-// busy stays pending, or comes by way of os/signal.
+// Run receives signals while life runs in another goroutine, and returns what life
+// returns. It must be called from the main goroutine, which package inherited keeps on
+// the main thread. The kernel offers a signal to that thread first (kernel/signal.c,
+// complete_signal), and Run waits for it in the kernel, so that no other thread wakes.
+// A signal that arrives while Run is busy stays pending, or comes through os/signal.
 func (s *Supervisor) Run(life func() int) (int, error) {
 	inherited.OutliveRTMIN()
 	runtime.LockOSThread()
@@ -100,8 +98,8 @@ func (s *Supervisor) Run(life func() int) (int, error) {
 	}
 }
 
-// wake makes Run look round. The signal is the runtime's own, so that it harms
-// nobody should the thread not be waiting.
+// wake makes Run notice the end of life. SIGURG is the runtime's own signal and harmless
+// if the thread is not waiting.
 func (s *Supervisor) wake() {
 	_ = unix.Tgkill(os.Getpid(), s.thread, syscall.SIGURG)
 }
@@ -125,9 +123,8 @@ func (s *Supervisor) lost(sig syscall.Signal, err error) {
 	}
 }
 
-// Deliver sends sig to the main process, or keeps it until there is one. After
-// its end it does nothing. The error is why it could not be delivered: mostly a
-// *process.DeniedError.
+// Deliver sends sig to the main process, or keeps it until the start. After the end of
+// the main process it does nothing. The error is usually a *process.DeniedError.
 func (s *Supervisor) Deliver(sig syscall.Signal) error { return s.deliver(sig, nil) }
 
 func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
@@ -147,9 +144,9 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
 	return nil
 }
 
-// Start starts the main process and then gives it the signals that have come for
-// it, in their order. The channel gets its end. The error is an *ExecError where
-// the program could not be executed.
+// Start starts the main process and then sends it the signals that came before, in
+// order. The channel gets its exit status. The error is an *ExecError where the program
+// could not be executed.
 func (s *Supervisor) Start(command Command) (pid int, exited <-chan syscall.WaitStatus, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,12 +161,12 @@ func (s *Supervisor) Start(command Command) (pid int, exited <-chan syscall.Wait
 	}
 	s.queue = nil
 	if main.tty == nil && main.pidfd >= 0 {
-		return pid, status, nil // a pidfd knows when its process is gone
+		return pid, status, nil // no signal can reach another process by a pidfd
 	}
 	return pid, s.watch(main, status), nil
 }
 
-// tellTerminal passes on that a child has ended or stopped.
+// tellTerminal tells terminal.watch that a child has ended or stopped.
 func (s *Supervisor) tellTerminal() {
 	select {
 	case s.changes <- syscall.SIGCHLD:
@@ -177,8 +174,8 @@ func (s *Supervisor) tellTerminal() {
 	}
 }
 
-// watch follows the main process to its end and passes the end on, when no signal
-// can hit another process of the same pid any more and the terminal is ours again.
+// watch passes on the exit status of the main process when no signal can reach another
+// process with the same PID any more and podhook has the terminal back.
 func (s *Supervisor) watch(main *child, status <-chan syscall.WaitStatus) <-chan syscall.WaitStatus {
 	gone, released := make(chan struct{}), make(chan struct{})
 	go func() {

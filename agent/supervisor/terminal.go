@@ -12,13 +12,13 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// terminal is the controlling terminal of our session. The main process is
-// a process group of its own, so that what is typed reaches it once and not us;
-// the price is that we stand between a job-controlling shell that started us
-// and the group that it should stop and continue.
+// terminal is the controlling terminal of podhook's session. The main process has a
+// process group of its own, so that it gets the signals of the keyboard once, and podhook
+// does not. Therefore a shell with job control, which started podhook, cannot stop and
+// continue that group itself: podhook does it.
 type terminal struct{ fd int }
 
-// controllingTerminal finds it among stdin, stdout and stderr; nil if there is none.
+// controllingTerminal searches stdin, stdout and stderr. It returns nil if there is none.
 func controllingTerminal() *terminal {
 	for fd := range 3 {
 		// Fails unless fd is the controlling terminal: tcgetpgrp(3).
@@ -29,7 +29,7 @@ func controllingTerminal() *terminal {
 	return nil
 }
 
-// foreground is the process group that has the terminal, -1 if that is not known.
+// foreground returns the process group that has the terminal, -1 if that is unknown.
 func (t *terminal) foreground() int {
 	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
 	if err != nil {
@@ -38,11 +38,11 @@ func (t *terminal) foreground() int {
 	return group
 }
 
-// ours tells whether our own group has the terminal.
+// ours reports whether podhook's own group has the terminal.
 func (t *terminal) ours() bool { return t.foreground() == unix.Getpgrp() }
 
-// give makes group the one in the foreground: tcsetpgrp(3). With TTOU blocked
-// that works from the background too.
+// give makes group the foreground group: tcsetpgrp(3). With TTOU blocked this works from
+// the background too.
 func (t *terminal) give(group int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -51,9 +51,9 @@ func (t *terminal) give(group int) {
 	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
 }
 
-// watch follows the main process's stops until it has ended (gone), and then takes
-// the terminal back. Changes tell when to look; what the main thread of
-// Supervisor.Run did not take comes there by way of os/signal.
+// watch stops podhook whenever the main process stops, until the main process has ended
+// (gone). Then it takes the terminal back. changes says when to look. Signals that
+// Supervisor.Run does not take get there through os/signal.
 func (t *terminal) watch(pid int, changes chan os.Signal, gone <-chan struct{}) {
 	signal.Notify(changes, syscall.SIGCHLD)
 	defer signal.Stop(changes)
@@ -72,8 +72,8 @@ func (t *terminal) watch(pid int, changes chan os.Signal, gone <-chan struct{}) 
 	}
 }
 
-// stoppedBy is the signal that has stopped pid since the last call, or 0. It takes no
-// exit status away: waitid(2) without WEXITED.
+// stoppedBy returns the signal that has stopped pid since the last call, or 0. It does
+// not reap: waitid(2) without WEXITED.
 func stoppedBy(pid int) syscall.Signal {
 	var info struct {
 		received
@@ -86,14 +86,14 @@ func stoppedBy(pid int) syscall.Signal {
 	return syscall.Signal(*(*int32)(unsafe.Add(unsafe.Pointer(&info), unionOffset+8)))
 }
 
-// suspend stops us as the main process was stopped, so that the shell which
-// started us sees its job stop, and goes on when it continues us (fg). Where
-// nobody could continue us (PID 1, a session leader: an orphaned process group) the
-// kernel does not stop us, and what Ctrl-Z has stopped goes on at once: without
+// suspend stops podhook as the main process was stopped, so that the shell that started
+// podhook sees its job stop. It returns when the shell continues the job (fg). The kernel
+// does not stop an orphaned process group (PID 1, a session leader), which nobody could
+// continue. Then a main process that Ctrl-Z has stopped continues at once: without
 // podhook it would not have stopped either.
 func (t *terminal) suspend(pid int, sig syscall.Signal) {
 	if sig == syscall.SIGSTOP {
-		stopSelf(syscall.SIGTSTP) // a shell's suspend; TSTP is refused where STOP is not
+		stopSelf(syscall.SIGTSTP) // not SIGSTOP, which stops an orphaned group too
 	} else {
 		stopSelf(sig)
 	}
@@ -107,20 +107,20 @@ func (t *terminal) suspend(pid int, sig syscall.Signal) {
 	_ = syscall.Kill(-pid, syscall.SIGCONT)
 }
 
-// stopSelf stops our process group, the rest of a pipeline included, and returns when we
-// are continued, or at once where the kernel does not stop us.
+// stopSelf stops podhook's process group, including the rest of a pipeline. It returns
+// when podhook is continued, or at once where the kernel does not stop it.
 func stopSelf(sig syscall.Signal) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	old := inherited.SetMask(inherited.All)
 	defer inherited.SetMask(old)
-	_ = syscall.Kill(0, sig) // Supervisor.Run drops its own
+	_ = syscall.Kill(0, sig) // Supervisor.Run drops podhook's own signals
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), sig)
 	inherited.SetMask(inherited.All &^ inherited.Set(sig))
 }
 
-// resume passes on the terminal that a shell has given to our group (fg) and
-// continues the group of the main process.
+// resume gives the group of the main process the terminal that a shell has given to
+// podhook's group (fg), and continues it.
 func (t *terminal) resume(pid int) {
 	if t.ours() {
 		t.give(pid)

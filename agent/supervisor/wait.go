@@ -10,8 +10,8 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// received is the kernel's siginfo_t (sigaction(2)): three ints, then a union
-// that is aligned as a pointer is.
+// received is the kernel's siginfo_t (sigaction(2)): three ints, then a union with the
+// alignment of a pointer.
 type received struct {
 	signo int32
 	_     int32 // errno
@@ -28,26 +28,26 @@ const (
 	codeTkill = -6 // tgkill(2)
 )
 
-// sender is the pid of the process that sent the signal, in our namespace.
+// sender returns the PID of the process that sent the signal, in podhook's namespace.
 func (r *received) sender() int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(r), unionOffset)))
 }
 
-// own tells whether this process has sent it: Go's runtime does, to preempt
-// a goroutine, and so do Supervisor.wake and stopSelf.
+// own reports whether this process sent the signal: Go's runtime does, to preempt a
+// goroutine, and so do Supervisor.wake and stopSelf.
 func (r *received) own() bool {
 	return (r.code == codeTkill || r.code == codeUser) && r.sender() == os.Getpid()
 }
 
-// waited are the signals that the main thread waits for. 32 and 33 are the
-// C library's and Go's own.
+// waited returns the signals that the main thread waits for. The C library and Go use 32
+// and 33 themselves.
 func waited() inherited.Signals {
 	return inherited.All &^ inherited.Set(syscall.SIGKILL, syscall.SIGSTOP, 32, 33)
 }
 
 // wait takes the next pending signal of set, which must be blocked in the
-// calling thread: sigtimedwait(2) without a timeout. A queued real-time signal
-// comes as often as it was sent.
+// calling thread: sigtimedwait(2) without a timeout. A real-time signal comes as often as
+// it was sent.
 func wait(set inherited.Signals, into *received) (syscall.Signal, error) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_RT_SIGTIMEDWAIT,

@@ -292,6 +292,50 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 	}
 }
 
+// TestScriptThatIsBeingWritten: one that is written in place is no bad one for that.
+func TestScriptThatIsBeingWritten(t *testing.T) {
+	dir := t.TempDir()
+	const text = "#!/bin/sh\n"
+	script := write(t, filepath.Join(dir, "shutdown.d", "a"), text, 0o755)
+	c, err := Load(Source{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	stalled := false
+	go func() {
+		defer close(done)
+		for {
+			began := time.Now()
+			f, err := os.OpenFile(script, os.O_WRONLY|os.O_TRUNC, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+			f.WriteString(text)
+			f.Close()
+			stalled = stalled || time.Since(began) > settle-5*time.Millisecond
+			select {
+			case <-stop:
+				return
+			case <-time.After(settle + 20*time.Millisecond):
+			}
+		}
+	}()
+	var wrong []error
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if c, err = Update(c.source, c); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	close(stop)
+	<-done
+	if len(wrong) > 0 && !stalled {
+		t.Errorf("refused %d times: %v", len(wrong), wrong[0])
+	}
+}
+
 // TestFileThatIsWrittenAllTheTime: a start says so, and does not wait for ever.
 func TestFileThatIsWrittenAllTheTime(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "podhook.yaml"), "hooks: {}\n", 0o644)

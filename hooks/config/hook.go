@@ -107,7 +107,7 @@ func (d *decoder) steps(v value) []*Step {
 	d.nameSteps(drafts)
 	var list []*Step
 	for _, draft := range drafts {
-		list = append(list, draft.Step)
+		list = append(list, draft.step)
 	}
 	return list
 }

@@ -48,8 +48,8 @@ func readParallel(d *decoder, v value) Action {
 	var drafts []*stepDraft
 	for _, item := range d.items(v, "a list of steps, such as [{wait: {tcp: \"db:5432\"}}, {wait: {tcp: \"mq:5672\"}}]") {
 		draft := d.step(item)
-		if draft.Members() != nil {
-			d.add(Problem{Pos: draft.Pos, Field: item.path, Msg: "a group in a group; its steps can be steps of the outer one"})
+		if draft.step.Members() != nil {
+			d.add(Problem{Pos: draft.step.Pos, Field: item.path, Msg: "a group in a group; its steps can be steps of the outer one"})
 		}
 		for _, given := range draft.outerOnly {
 			d.add(Problem{Pos: d.pos(given), Field: given.path, Msg: "means nothing in a group; give it to the group"})
@@ -65,7 +65,7 @@ func readParallel(d *decoder, v value) Action {
 	}
 	var p Parallel
 	for _, draft := range drafts {
-		p.Steps = append(p.Steps, draft.Step)
+		p.Steps = append(p.Steps, draft.step)
 	}
 	return p
 }

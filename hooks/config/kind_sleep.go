@@ -23,8 +23,8 @@ func (a Sleep) worst(s *Step) (WorstStep, bool) {
 
 // check refuses a timeout that always ends the sleep.
 func (a Sleep) check(d *decoder, s *stepDraft, field string) {
-	if s.Timeout != 0 && s.Timeout <= a.Duration {
-		d.add(Problem{Pos: s.Pos, Field: field + ".timeout", Value: s.Timeout.String(),
+	if s.step.Timeout != 0 && s.step.Timeout <= a.Duration {
+		d.add(Problem{Pos: s.step.Pos, Field: field + ".timeout", Value: s.step.Timeout.String(),
 			Msg: fmt.Sprintf("not longer than the sleep of %s; the step would always time out", a.Duration)})
 	}
 }

@@ -21,7 +21,7 @@ func Parse(name string, text []byte, environ []string) (*Config, error) {
 	} else if d.found() == 0 {
 		d.add(Problem{Pos: Position{File: name}, Msg: "empty; " + noHooks})
 	}
-	if err := d.err(); err != nil {
+	if err := d.problems.err(); err != nil {
 		return nil, err
 	}
 	addBuiltin(c.Hooks)
@@ -31,8 +31,8 @@ func Parse(name string, text []byte, environ []string) (*Config, error) {
 
 // decoder walks the YAML nodes itself, because only they know their lines.
 type decoder struct {
-	problems
-	file string
+	problems problems
+	file     string
 	// first is where a path or marker was first given, for all hooks.
 	first map[string]claim
 
@@ -40,6 +40,11 @@ type decoder struct {
 	lookup  func(string) (string, bool) // made when the first variable is met
 	grown   int                         // bytes that came of replacing variables
 }
+
+func (d *decoder) add(p Problem) { d.problems.add(p) }
+
+// found counts the problems that were added.
+func (d *decoder) found() int { return d.problems.found() }
 
 // document parses the one document of a text; nil where it is empty or broken.
 func (d *decoder) document(text []byte) *yaml.Node {

@@ -70,8 +70,8 @@ func (d *decoder) retryFields(s *stepDraft) []field {
 		}
 	}
 	return []field{
-		{"retries", s.ownOnly(func(v value) { s.Retry.Times, s.retriesGiven = d.number(v, 0, maxRetries), true })},
-		{"backoff", s.ownOnly(needsRetries(func(v value) { s.Retry.Backoff = d.duration(v) }))},
+		{"retries", s.ownOnly(func(v value) { s.step.Retry.Times, s.retriesGiven = d.number(v, 0, maxRetries), true })},
+		{"backoff", s.ownOnly(needsRetries(func(v value) { s.step.Retry.Backoff = d.duration(v) }))},
 		{"retryOn", s.ownOnly(needsRetries(func(v value) { d.retryOn(v, s) }))},
 	}
 }
@@ -85,7 +85,7 @@ func (d *decoder) retryOn(v value, s *stepDraft) {
 			continue
 		}
 		if text == "timeout" {
-			s.Retry.Timeout = true
+			s.step.Retry.Timeout = true
 			continue
 		}
 		n, err := strconv.Atoi(text)
@@ -93,7 +93,7 @@ func (d *decoder) retryOn(v value, s *stepDraft) {
 			d.refuse(item, allowed)
 			continue
 		}
-		s.Retry.On = append(s.Retry.On, n)
+		s.step.Retry.On = append(s.step.Retry.On, n)
 		s.idle = append(s.idle, item)
 	}
 	if len(items) == 0 && (v.isNull() || v.node.Kind != scalarNode) {
@@ -103,10 +103,10 @@ func (d *decoder) retryOn(v value, s *stepDraft) {
 
 // checkRetry completes the retries of a step.
 func (d *decoder) checkRetry(s *stepDraft) {
-	if s.Retry.Times > 0 && s.Retry.Backoff == 0 {
-		s.Retry.Backoff = defaultBackoff
+	if s.step.Retry.Times > 0 && s.step.Retry.Backoff == 0 {
+		s.step.Retry.Backoff = defaultBackoff
 	}
-	if s.Retry.Times > 0 {
+	if s.step.Retry.Times > 0 {
 		return
 	}
 	for _, v := range s.needRetries {

@@ -8,7 +8,7 @@ import (
 
 // stepDraft is a step while it is read.
 type stepDraft struct {
-	*Step
+	step   *Step
 	chosen []kind
 	// name is where the name is given.
 	name value
@@ -32,14 +32,14 @@ func (s *stepDraft) ownOnly(read func(value)) func(value) {
 }
 
 func (d *decoder) step(v value) *stepDraft {
-	draft := &stepDraft{Step: &Step{
+	draft := &stepDraft{step: &Step{
 		KillAfter: defaultKillAfter, OnFailure: Fail, Pos: d.pos(v),
 	}}
 	table := d.commonFields(draft)
 	for _, k := range kinds() {
 		table = append(table, field{k.name(), func(v value) {
 			draft.chosen = append(draft.chosen, k)
-			draft.Action = k.read(d, v)
+			draft.step.Action = k.read(d, v)
 		}})
 	}
 	known := d.fields(v, "a mapping such as {sleep: 5s}", table)
@@ -58,27 +58,27 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 		}
 	}
 	table := []field{
-		{"name", func(v value) { s.Name, s.name = d.stepName(v), v }},
-		{"timeout", func(v value) { s.Timeout = d.duration(v) }},
+		{"name", func(v value) { s.step.Name, s.name = d.stepName(v), v }},
+		{"timeout", func(v value) { s.step.Timeout = d.duration(v) }},
 	}
 	table = append(table, d.retryFields(s)...)
 	return append(table, []field{
-		{"onFailure", func(v value) { s.OnFailure = d.policy(v) }},
-		{"once", s.ownOnly(func(v value) { s.Once = d.boolean(v) })},
+		{"onFailure", func(v value) { s.step.OnFailure = d.policy(v) }},
+		{"once", s.ownOnly(func(v value) { s.step.Once = d.boolean(v) })},
 		{"always", func(v value) {
 			s.outerOnly = append(s.outerOnly, v)
-			s.Always = d.boolean(v)
+			s.step.Always = d.boolean(v)
 		}},
 		{"when", func(v value) {
 			s.outerOnly = append(s.outerOnly, v)
-			s.When = d.when(v)
+			s.step.When = d.when(v)
 		}},
-		{"env", started(private(func(v value) { s.Env = d.env(v) }))},
-		{"workingDir", started(func(v value) { s.WorkingDir = d.absPath(v) })},
-		{"user", started(func(v value) { s.User = d.user(v) })},
+		{"env", started(private(func(v value) { s.step.Env = d.env(v) }))},
+		{"workingDir", started(func(v value) { s.step.WorkingDir = d.absPath(v) })},
+		{"user", started(func(v value) { s.step.User = d.user(v) })},
 		{"killAfter", started(func(v value) {
 			if t := d.duration(v); t != 0 {
-				s.KillAfter = t
+				s.step.KillAfter = t
 			}
 		})},
 	}...)
@@ -86,7 +86,7 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 
 // oneAction holds the rules between the fields of a step.
 func (d *decoder) oneAction(v value, s *stepDraft) {
-	p := Problem{Pos: s.Pos, Field: v.path}
+	p := Problem{Pos: s.step.Pos, Field: v.path}
 	switch len(s.chosen) {
 	case 0:
 		p.Msg = "has no action; a step has exactly one of " + kindNames()
@@ -111,14 +111,14 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 	}
 	d.checkRetry(s)
 	action := only.action
-	if s.Action != nil {
-		action = s.Action
+	if s.step.Action != nil {
+		action = s.step.Action
 	}
 	if a, ok := action.(checker); ok {
 		a.check(d, s, v.path)
 	}
-	if s.Always && s.Timeout == 0 {
-		s.Timeout = action.alwaysTimeout()
+	if s.step.Always && s.step.Timeout == 0 {
+		s.step.Timeout = action.alwaysTimeout()
 	}
 }
 

@@ -42,25 +42,25 @@ func cleanName(text string) string {
 func (d *decoder) nameSteps(steps []*stepDraft) {
 	taken := map[string]*stepDraft{}
 	for _, s := range steps {
-		if s.Name == "" {
+		if s.step.Name == "" {
 			continue
 		}
-		if other := taken[s.Name]; other != nil {
+		if other := taken[s.step.Name]; other != nil {
 			d.refuse(s.name, "is already the name of a step of this hook, on line %d", other.name.node.Line)
 		}
-		taken[s.Name] = s
+		taken[s.step.Name] = s
 	}
 	for _, s := range steps {
-		if s.Name != "" || s.Action == nil {
+		if s.step.Name != "" || s.step.Action == nil {
 			continue
 		}
-		base := defaultName(s.Action)
-		s.Name = base
-		for n := 2; taken[s.Name] != nil; n++ {
+		base := defaultName(s.step.Action)
+		s.step.Name = base
+		for n := 2; taken[s.step.Name] != nil; n++ {
 			suffix := "-" + strconv.Itoa(n)
-			s.Name = base[:min(len(base), maxStepName-len(suffix))] + suffix
+			s.step.Name = base[:min(len(base), maxStepName-len(suffix))] + suffix
 		}
-		taken[s.Name] = s
+		taken[s.step.Name] = s
 	}
 }
 

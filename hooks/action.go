@@ -9,23 +9,23 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// showInterval is how often, at most, a record is written only because what a
-// step waits for has changed.
+// showInterval is the shortest time between two writes of a record of which only
+// Waiting has changed.
 const showInterval = 500 * time.Millisecond
 
-// action is a unit while it is done. It works on a copy of its record: other
-// steps of its group write theirs at the same time.
+// action is a unit that is being performed. It changes a copy of its record, because
+// the other steps of its group write theirs at the same time.
 type action struct {
 	run    *run
 	unit   unit
 	rec    state.StepRecord
 	tail   *tail
-	signal syscall.Signal // what ended the program
-	shown  time.Time      // when the record was written last
-	stale  bool           // what it says of waiting has changed since
+	signal syscall.Signal // the signal that ended the program, or 0
+	shown  time.Time      // when the record was last written
+	stale  bool           // Waiting has changed since then
 }
 
-// perform does what the unit says and fills in the outcome.
+// perform makes one attempt and fills in its outcome.
 func (a *action) perform(ctx context.Context) {
 	if ctx.Err() != nil {
 		a.stopped(ctx)
@@ -41,12 +41,12 @@ func (a *action) perform(ctx context.Context) {
 func (a *action) succeed()        { a.rec.Outcome = state.Succeeded }
 func (a *action) fail(why string) { a.rec.Outcome, a.rec.Error = state.Failed, why }
 
-// stopped records a step that the end of ctx has stopped.
+// stopped records that the end of ctx has stopped the step.
 func (a *action) stopped(ctx context.Context) {
 	a.rec.Outcome, a.rec.Error = stopOutcome(ctx), stopReason(ctx)
 }
 
-// show puts the record where status finds it.
+// show writes the record, so that podhook status shows it.
 func (a *action) show() {
 	a.run.mu.Lock()
 	defer a.run.mu.Unlock()
@@ -55,7 +55,7 @@ func (a *action) show() {
 	a.shown, a.stale = time.Now(), false
 }
 
-// waiting shows what a step waits for, but not too often.
+// waiting shows what the step waits for, at most every showInterval.
 func (a *action) waiting(text string) {
 	a.stale = a.stale || a.rec.Waiting != text
 	a.rec.Waiting = text
@@ -64,7 +64,8 @@ func (a *action) waiting(text string) {
 	}
 }
 
-// end settles a unit: its record, its totals, and what it means for the rest.
+// end completes the unit's record and its totals, and decides what the outcome means
+// for the rest of the scope.
 func (a *action) end(ctx context.Context, sc *scope) {
 	now := time.Now()
 	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(a.rec.Error)
@@ -76,7 +77,7 @@ func (a *action) end(ctx context.Context, sc *scope) {
 	sc.judge(ctx, a.unit.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
 }
 
-// say puts a line of podhook's own into a step's output.
+// say adds a line by podhook itself to the step's output.
 func (a *action) say(text string) { a.print([]byte(text)) }
 
 func (a *action) print(text []byte) {

@@ -12,12 +12,11 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// execUnits is the one program of a step.
 func execUnits(step *config.Step, do config.Exec) []unit {
 	return []unit{{name: step.Name, argv: do.Argv, perform: runProgram}}
 }
 
-// runProgram runs a unit's argv.
+// runProgram starts the unit's argv and waits for its end.
 func runProgram(ctx context.Context, a *action) {
 	deadline, _ := ctx.Deadline()
 	base, user, err := a.run.actAs(a.unit.step.User)
@@ -43,8 +42,8 @@ func runProgram(ctx context.Context, a *action) {
 	a.settle(ctx, result, err)
 }
 
-// actAs returns what a program gets of the container's environment, and whom it runs
-// as; nil is podhook's own user.
+// actAs returns the environment that a program starts from and the user that it runs
+// as. A nil user is podhook's own.
 func (x *run) actAs(whom *config.User) (env []string, user *process.User, err error) {
 	if whom == nil {
 		return x.runner.Options.Environ, nil, nil
@@ -64,7 +63,7 @@ func (a *action) settle(ctx context.Context, result process.Result, err error) {
 	case result.Stopped != "":
 		a.stopped(ctx)
 		if result.Survivors > 0 {
-			a.rec.Error += fmt.Sprintf("; %d processes of it cannot be killed", result.Survivors)
+			a.rec.Error += fmt.Sprintf("; %d of its processes cannot be killed", result.Survivors)
 			if result.Unkillable != nil {
 				a.rec.Error += ": " + result.Unkillable.Error()
 			}

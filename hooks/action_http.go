@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// maxAnswer bounds what is read of an answer, in bytes.
+	// maxAnswer is how many bytes of an answer are read.
 	maxAnswer = 1 << 20
-	// shownAnswer is how much of a failing answer is in the run's output.
+	// shownAnswer is how many bytes of a failing answer the run's output shows.
 	shownAnswer = 2 << 10
 )
 
-// sendRequest sends a request. The answer is read to its end, or to 1 MiB: a server may
-// do its work while it answers.
+// sendRequest sends a request. It reads the answer to its end, or up to 1 MiB, because
+// the server may do its work while it answers.
 func sendRequest(ctx context.Context, a *action, do config.HTTP) {
 	res, err := httpcall.Send(ctx, do, maxAnswer)
 	if err != nil {
@@ -46,7 +46,7 @@ func sendRequest(ctx context.Context, a *action, do config.HTTP) {
 	a.say("status " + res.Status)
 }
 
-// failed records an error, unless it is only that the time is up.
+// failed records an error, or the end of ctx if that is the cause.
 func (a *action) failed(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		a.stopped(ctx)
@@ -55,9 +55,9 @@ func (a *action) failed(ctx context.Context, err error) {
 	a.fail(err.Error())
 }
 
-// answer puts the first bytes of a failing answer into the output.
+// answer adds the first bytes of a failing answer to the output.
 func (a *action) answer(body io.Reader) {
-	text, _ := io.ReadAll(io.LimitReader(body, shownAnswer)) // what came before an error is of use too
+	text, _ := io.ReadAll(io.LimitReader(body, shownAnswer)) // the bytes before an error are useful too
 	for line := range bytes.Lines(text) {
 		a.print(bytes.TrimRight(line[:min(len(line), process.MaxLine)], "\r\n"))
 	}

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// group runs the steps of a group at the same time and judges them as one.
+// group runs the steps of a group at the same time. They count as one step of the
+// hook.
 func (x *run) group(ctx context.Context, w *work) {
 	members, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

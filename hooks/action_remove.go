@@ -31,7 +31,7 @@ func remove(_ context.Context, a *action, do config.Remove) {
 	}
 }
 
-// explainBusy says what the kernel's EBUSY means for a path (unlink(2)).
+// explainBusy adds to EBUSY what it means for a path, see unlink(2).
 func explainBusy(err error) error {
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("%w: it is a mount, which cannot be removed", err)

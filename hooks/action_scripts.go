@@ -6,7 +6,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// scriptUnits are the scripts of a step's directory.
+// scriptUnits returns a unit for each script of the step's directory.
 func scriptUnits(step *config.Step, list []config.Script) []unit {
 	units := make([]unit, len(list))
 	for i, s := range list {

@@ -9,8 +9,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// sendSignal succeeds where the process is known to be gone: to be gone is what a
-// stop signal is for, and nothing to retry until the grace period ends.
+// sendSignal sends a signal. It succeeds if the process is known to be gone: that is
+// the purpose of a stop signal, and a retry would only use up the grace period.
 func sendSignal(_ context.Context, a *action, do config.Signal) {
 	name, target := config.SignalName(do.Signal), a.run.runner.Options.Main
 	if do.To != "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// sleep waits. It ends early where a shutdown sleeps for a main process that exits or is not
-// there: then there is nothing left to wait for.
+// sleep waits. In a shutdown it ends early when the main process exits or is gone:
+// nothing is left to wait for.
 func sleep(ctx context.Context, a *action, do config.Sleep) {
 	timer := time.NewTimer(do.Duration)
 	defer timer.Stop()
@@ -28,7 +28,8 @@ func sleep(ctx context.Context, a *action, do config.Sleep) {
 
 const mainHasExited = "the main process has exited"
 
-// mainExit tells when the main process of a shutdown has exited, or why there is none.
+// mainExit returns a channel that gets a text when the main process of a shutdown has
+// exited or is gone. In another hook, or without a main process, it gets nothing.
 func (a *action) mainExit(ctx context.Context) <-chan string {
 	exited := make(chan string, 1)
 	if a.run.hook.Name != config.Shutdown || a.run.runner.Options.Main == nil {
@@ -45,7 +46,7 @@ func (a *action) mainExit(ctx context.Context) <-chan string {
 	return exited
 }
 
-// hasExited says whether a wait for the exit of a process came to that.
+// hasExited reports whether the error of WaitExit means that the process has exited.
 func hasExited(err error) bool {
 	var gone *GoneError
 	return err == nil || errors.As(err, &gone)

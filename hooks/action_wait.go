@@ -10,10 +10,12 @@ import (
 	"github.com/podhook/podhook/hooks/wait"
 )
 
-// waitFor waits for a condition. What was seen last is in the status while it
-// waits, and at its end in the output. A shutdown does not wait on when the main
-// process has gone, whose work mostly is what is waited for; where it has waited for
-// just that before, this is about something else.
+// waitFor waits for a condition. It shows what it saw last in the status, and at the
+// end in the output.
+//
+// In a shutdown it stops waiting when the main process has gone, because most
+// conditions depend on the main process. After a step that has waited for the main
+// process's exit it goes on: then the condition is about something else.
 func waitFor(ctx context.Context, a *action, do config.Wait) {
 	what := do.For.String()
 	if _, ok := do.For.(config.MainExit); ok {
@@ -38,7 +40,7 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 	if err != nil && ctx.Err() == nil && watched {
 		gone = a.mainGone(waiting)
 	}
-	if gone != "" { // the look that its end has cut short says nothing
+	if gone != "" { // the exit has cut the last look short, so look again
 		short, cancel := context.WithTimeout(ctx, lastLook)
 		defer cancel()
 		seen := look.Once(short)
@@ -62,11 +64,11 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 	}
 }
 
-// lastLook bounds the look at a condition when the main process has gone.
+// lastLook is the timeout of the look after the main process has gone.
 const lastLook = time.Second
 
-// whileMain ends when the main process of a shutdown has gone, with a *GoneError as
-// its cause.
+// whileMain returns a context that ends when the main process of a shutdown has gone.
+// Its cause is then a *GoneError.
 func (a *action) whileMain(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
 	go func() {
@@ -79,8 +81,8 @@ func (a *action) whileMain(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { end(nil) }
 }
 
-// mainGone says why there is no main process to wait for, or nothing. What was waited
-// for may have failed because of it, before its end was seen.
+// mainGone returns why the main process is gone, or "". A condition may fail because
+// of the exit before podhook sees the exit, so mainGone looks once more.
 func (a *action) mainGone(waiting context.Context) string {
 	var gone *GoneError
 	if errors.As(context.Cause(waiting), &gone) {
@@ -98,9 +100,8 @@ func (a *action) mainGone(waiting context.Context) string {
 	return ""
 }
 
-// waitMain waits, without looking, for the exit of the main process that was
-// there when the run began. One that is gone has exited; another one that has
-// come since is not waited for.
+// waitMain waits for the exit of the main process that the run began with, without
+// polling. It does not wait for a main process that has started since.
 func (a *action) waitMain(ctx context.Context) {
 	if a.run.runner.Options.Main == nil {
 		a.fail(config.NoMain)

@@ -25,9 +25,9 @@ func write(_ context.Context, a *action, do config.Write) {
 	}
 }
 
-// writeFile replaces the file that path leads to. A file that exists and that cannot
-// be replaced (it is a mount of its own, its directory is read-only or another
-// user's) is written in place; note says so.
+// writeFile replaces the file that path leads to. It writes in place, and says so in
+// note, if the file exists and cannot be replaced: it is a mount, or its directory is
+// read-only or belongs to another user.
 func writeFile(path string, data []byte, mode fs.FileMode) (note string, err error) {
 	at, err := userfile.Target(path)
 	if err != nil {

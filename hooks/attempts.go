@@ -10,8 +10,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// attempts are what a step has left of its retries, and the time of the attempt
-// that goes on. The scripts of a directory share both.
+// attempts holds the retries that a step has left and the context of the current
+// attempt. The scripts of a directory share both.
 type attempts struct {
 	step   *config.Step
 	left   int
@@ -30,8 +30,7 @@ func (b *attempts) end() {
 	}
 }
 
-// try does a unit's action until it succeeds or nothing speaks for another
-// attempt.
+// try performs a unit and retries until it succeeds or the policy says stop.
 func (a *action) try(ctx context.Context, budget *attempts) {
 	if budget.ctx == nil {
 		budget.begin(ctx)
@@ -51,7 +50,8 @@ func (a *action) try(ctx context.Context, budget *attempts) {
 	}
 }
 
-// exitCode is 128+n where signal n ended the program.
+// exitCode returns the program's exit code, 128+n if signal n ended it, or nil if no
+// program has ended.
 func (a *action) exitCode() *int {
 	if a.rec.ExitCode != nil {
 		return a.rec.ExitCode
@@ -63,18 +63,18 @@ func (a *action) exitCode() *int {
 	return &code
 }
 
-// pause waits before the next attempt, a random part of the back-off (full
-// jitter, so that many containers that failed together do not come back
-// together), and makes the record that attempt's. It returns false, and leaves
-// the record as it is, where no time is left for another attempt.
+// pause waits before the next attempt and resets the record for it. It returns false,
+// and keeps the record, if no time is left for another attempt. The pause is a random
+// part of the back-off (full jitter), so that containers that failed together do not
+// retry together.
 func (a *action) pause(ctx context.Context, retry config.Retry) bool {
 	next := a.rec.Attempt + 1
 	pause := rand.N(retry.Pause(next) + 1)
 	if deadline, ok := ctx.Deadline(); ok && pause >= time.Until(deadline) {
-		a.say(fmt.Sprintf("attempt %d failed: %s; no time is left for another one", a.rec.Attempt, a.rec.Error))
+		a.say(fmt.Sprintf("attempt %d failed: %s; no time is left for another attempt", a.rec.Attempt, a.rec.Error))
 		return false
 	}
-	what := fmt.Sprintf("attempt %d failed: %s; the next one in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
+	what := fmt.Sprintf("attempt %d failed: %s; the next in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
 	a.say(what)
 	failed := a.rec
 	a.rec = state.StepRecord{Name: failed.Name, Kind: failed.Kind, Once: failed.Once, Start: failed.Start,

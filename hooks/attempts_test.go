@@ -99,7 +99,7 @@ func TestBackoffEnds(t *testing.T) {
 	began := time.Now()
 	rec := b.run()
 	testutil.Within(t, time.Since(began), 0, 10*time.Second)
-	if rec.Outcome != state.Failed || !strings.Contains(b.out.text(), "no time is left for another one") {
+	if rec.Outcome != state.Failed || !strings.Contains(b.out.text(), "no time is left for another attempt") {
 		t.Errorf("got %s, %s\n%s", rec.Outcome, rec.Reason, b.out.text())
 	}
 }

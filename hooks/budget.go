@@ -6,16 +6,16 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// Grace is the time between being told to stop and being killed.
+// Grace is the time between the stop signal and SIGKILL.
 type Grace struct {
 	// Period is the pod's terminationGracePeriodSeconds.
 	Period time.Duration
-	// Margin is what hooks leave of it for the main process to stop in.
+	// Margin is the part of Period that shutdown leaves for the main process to stop.
 	Margin time.Duration
 }
 
-// BeginGrace starts the grace period of an agent that was told to stop. Only the
-// first call counts: a second stop signal does not give more time.
+// BeginGrace says that the grace period began at that time. Only the first call
+// counts: a second stop signal does not give more time.
 func (r *Runner) BeginGrace(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -24,7 +24,7 @@ func (r *Runner) BeginGrace(at time.Time) {
 	}
 }
 
-// podEnds says whether it is known that the whole pod ends.
+// podEnds reports whether the whole pod is known to end.
 func (r *Runner) podEnds() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,26 +32,27 @@ func (r *Runner) podEnds() bool {
 }
 
 const (
-	// endReserve is what poststop leaves of the grace period for podhook's own end.
+	// endReserve is the part of the grace period that poststop leaves for podhook to
+	// exit.
 	endReserve = 250 * time.Millisecond
-	// quickKill is the longest KillAfter of a poststop in the grace period: it
-	// begins when most of that is used up.
+	// quickKill is the longest KillAfter of a poststop in the grace period, most of
+	// which has passed by then.
 	quickKill = 250 * time.Millisecond
 )
 
 // budget is the time of one run.
 type budget struct {
 	deadline time.Time
-	// killAfter bounds that of each step.
+	// killAfter is the longest KillAfter of a step.
 	killAfter time.Duration
-	// cut: the grace period leaves less than the hook's timeout.
+	// cut is true if the grace period leaves less than the hook's timeout.
 	cut bool
 }
 
-// budgetOf is the budget of a run of the hook that starts now. A shutdown, and a
-// poststop within the grace period, is cut to what is left of it, killing
-// included: what outlives it is killed by kubelet with the container and leaves
-// no record. The 2 s that kubelet adds are not planned with (kubelet.md, budgets).
+// budgetOf returns the budget of a run of the hook that begins at start. A shutdown,
+// and a poststop in the grace period, must end and be killed within that period:
+// kubelet kills what outlives it with the container, and no record is left. The 2 s
+// that kubelet may add are not used (deploy/kubernetes/kubelet.md).
 func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	r.mu.Lock()
 	begin, reserve := r.grace, r.Options.Grace.Margin
@@ -70,8 +71,7 @@ func (r *Runner) budgetOf(hook *config.Hook, start time.Time) budget {
 	}
 	end := begin.Add(r.Options.Grace.Period - reserve)
 	if end.Add(-b.killAfter).Before(b.deadline) {
-		// Where little is left the killing gets half of it at most, so that some
-		// work is done.
+		// The kill gets at most half of what is left, so that some work is done.
 		b.killAfter = min(b.killAfter, max(end.Sub(start), 0)/2)
 		b.deadline, b.cut = end.Add(-b.killAfter), true
 	}

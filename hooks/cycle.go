@@ -9,10 +9,10 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// CycleError is a call of a hook from one of its own steps, or from a step of a hook
-// that such a step has called: it would wait for itself until its timeout.
+// CycleError is a hook that one of its own steps calls, directly or through other
+// hooks. The hook would wait for itself until its timeout.
 type CycleError struct {
-	// Hooks are the names in the order of the calls; the last is the first.
+	// Hooks lists the names in the order of the calls. The last equals the first.
 	Hooks []string
 }
 
@@ -25,9 +25,9 @@ func (e *CycleError) Error() string {
 	return fmt.Sprintf("%s calls hook %s, which would wait for itself: move what both need to a hook of its own", text, last)
 }
 
-// callersOf are the runs that whoever has this environment is in, as HOOK/RUN,
-// outermost first. A run that has ended is none of them: a background process that
-// it has left may call its hook. store is nil where that cannot be known.
+// callersOf returns the runs that a process with this environment belongs to, as
+// HOOK/RUN, outermost first. It leaves out runs that have ended: a background process
+// of such a run may call the hook. store may be nil; then no run has ended.
 func callersOf(environ []string, store *state.Store) []string {
 	var callers, hook, run string
 	for _, entry := range environ {
@@ -51,9 +51,9 @@ func goesOn(hook *state.Hook, run string) bool {
 	return err == nil && found && rec.Outcome == state.Running && rec.RunID == run
 }
 
-// CheckCycle returns a *CycleError where a process with this environment cannot wait
-// for the hook, because a run of it waits for that process. store is nil where there
-// is no state.
+// CheckCycle returns a *CycleError if a run of the hook waits for the process with
+// this environment, which therefore cannot wait for the hook. store is nil if there is
+// no state.
 func CheckCycle(environ []string, store *state.Store, name string) error {
 	callers := callersOf(environ, store)
 	at := slices.IndexFunc(callers, func(caller string) bool { return strings.HasPrefix(caller, name+"/") })

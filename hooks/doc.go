@@ -1,13 +1,12 @@
-// Package hooks runs hooks: once in an instance, joined by whoever calls in the
-// meantime, step by step under a budget of time, recorded so that every process
-// of the container knows the outcome.
+// Package hooks runs hooks. A hook runs once in an instance of a container; further
+// callers join the run or get its outcome. Steps run within a budget of time. The
+// record of a run tells every process of the container the outcome.
 //
-// Data flows one way: configuration (hooks/config) -> hook -> run -> result
-// (hooks/state) -> shown by an Observer. The package knows no HTTP
-// server and no Prometheus; requests are sent by hooks/httpcall, and conditions are
-// waited for by hooks/wait.
+// A call takes this way: Runner.Start (runner.go) begins or joins a Flight (flight.go);
+// the flight takes the hook's lock (once.go); the run (run.go) plans its steps (plan.go)
+// and runs them in order (steps.go), each in one or more attempts (attempts.go) of its
+// action (action_KIND.go). scope.go decides what a failure means for the rest. The
+// record, the output and the marker go to hooks/state (journal.go, marker.go).
 //
-// A hook's steps are planned (plan.go) and run in order, or in a group at the same
-// time (steps.go), each in one or more attempts (attempts.go) of an action
-// (action*.go, actions.go); what a failure counts for is in scope.go.
+// The package imports no HTTP server and no Prometheus.
 package hooks

@@ -10,9 +10,9 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// environment is a step's: base, the step's own entries and what tells a script
-// where it is. Nothing of an HTTP request is in it. marks are the entries that tell
-// this attempt's processes from all others in /proc/PID/environ.
+// environment returns the environment of a unit: base, the step's env and the
+// variables of config.StepVariables. It holds nothing of an HTTP request. marks are
+// the entries by which the processes of this attempt are found in /proc/PID/environ.
 func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline time.Time) (env, marks []string) {
 	marks = []string{
 		runMark(x.rec.RunID),
@@ -34,9 +34,8 @@ func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline
 func runMark(id string) string    { return config.EnvRunID + "=" + id }
 func stepMark(name string) string { return config.EnvStep + "=" + name }
 
-// override returns base with the entries of with in the place of those of the
-// same name. Programs differ in which of two entries they take, so there may
-// not be two.
+// override returns base and with; an entry of with replaces the entry of base with the
+// same name. Programs differ in which of two such entries they read.
 func override(base, with []string) []string {
 	replaced := make(map[string]bool, len(with))
 	for _, entry := range with {
@@ -46,7 +45,7 @@ func override(base, with []string) []string {
 	return append(without(base, replaced), with...)
 }
 
-// without returns a new list that lacks the entries of some names.
+// without returns a new list without the entries of these names.
 func without(env []string, names map[string]bool) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

@@ -8,24 +8,25 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Flight is a call that is going on.
+// Flight is a call that goes on, and the callers that wait for it. Its methods may be
+// called from any goroutine.
 type Flight struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	result Result
 	err    error
-	// begun is when, by what and for which start of the container it was called.
+	// begun says when, by what and for which start of the container it was called.
 	begun state.Record
 
-	// The Runner's lock guards these. forced is when the newest forced call joined,
-	// zero for none; landed: what it comes to is settled, and is no answer to a forced
-	// call that comes now.
+	// The Runner's lock guards these. forced is when the newest forced call joined, or
+	// zero. landed is true when the outcome is decided: it does not answer a forced
+	// call that comes later.
 	forced time.Time
 	landed bool
 }
 
-// Wait returns the outcome, or the error of ctx: a caller that goes away does
-// not stop the run (design: joinable).
+// Wait returns the outcome of the call, or the cause of ctx if ctx ends first. The run
+// goes on without a caller. Other errors mean that nothing was run; see Runner.Call.
 func (f *Flight) Wait(ctx context.Context) (Result, error) {
 	select {
 	case <-f.done:
@@ -35,7 +36,7 @@ func (f *Flight) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// fly resolves the call when the one before it, which has landed, is over.
+// fly resolves the call after the flight before it, if any, has ended.
 func (r *Runner) fly(ctx context.Context, f, before *Flight, hook *config.Hook, source string, req Request) {
 	defer f.cancel(nil)
 	if before != nil {
@@ -50,8 +51,8 @@ func (r *Runner) fly(ctx context.Context, f, before *Flight, hook *config.Hook, 
 	close(f.done)
 }
 
-// settle makes an outcome that is there the flight's, that of a run which ended at
-// end. It returns false where a forced call that has joined wants a newer one.
+// settle decides that the outcome of a run which ended at end is the flight's. It
+// returns false if a forced call has joined since and wants a newer run.
 func (r *Runner) settle(f *Flight, end time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,14 +60,14 @@ func (r *Runner) settle(f *Flight, end time.Time) bool {
 	return f.landed
 }
 
-// isForced says whether a forced call has begun the flight or joined it.
+// isForced reports whether a forced call has begun the flight or joined it.
 func (r *Runner) isForced(f *Flight) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !f.forced.IsZero()
 }
 
-// land settles the flight with the run of its own that ends now.
+// land decides that the flight's own run, which ends now, is its outcome.
 func (r *Runner) land(f *Flight) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

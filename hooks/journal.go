@@ -6,17 +6,17 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// journal writes a run down as it goes on. Where the state cannot be written the run
-// goes on without, and each write is tried again: whether that fails the hook is
-// decided at its begin and by the last write.
+// journal writes the record and the output of a run. A write that fails does not stop
+// the run, and the next write is tried. Only the write at the begin and the last one
+// decide whether the hook fails.
 type journal struct {
-	lock     *state.Lock // nil: nothing is written
+	lock     *state.Lock // nil if nothing can be written
 	previous state.Record
-	err      error               // of the newest write, or why there is no lock
-	output   *state.OutputWriter // ended by the lock's end
+	err      error               // of the last write, or why there is no lock
+	output   *state.OutputWriter // Unlock closes it
 }
 
-// progress writes a record that end's follows.
+// progress writes a record of a run that goes on.
 func (j *journal) progress(rec *state.Record) {
 	if j.lock != nil {
 		j.err = j.lock.Progress(*rec)
@@ -27,18 +27,18 @@ func (j *journal) begin(rec *state.Record) {
 	if j.lock == nil {
 		return
 	}
-	_ = j.lock.Reserve() // of no use where the state is full already
+	_ = j.lock.Reserve() // fails if the state is full already
 	j.err = j.lock.Write(*rec)
-	j.output, _ = j.lock.Output(rec.RunID) // a run without its output is worth more than none
+	j.output, _ = j.lock.Output(rec.RunID) // the run is worth more than its output
 }
 
 func (j *journal) line(l Line) {
 	if j.output != nil {
-		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Line.Stream), l.Line.Text, l.Line.Dropped) // a lost line of output is no reason to fail the hook
+		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Line.Stream), l.Line.Text, l.Line.Dropped) // a lost line does not fail the hook
 	}
 }
 
-// end returns why the outcome is not recorded, or nil.
+// end writes the outcome. It returns why the outcome is not recorded, or nil.
 func (j *journal) end(rec *state.Record) error {
 	if j.lock != nil {
 		j.err = j.lock.Write(*rec)

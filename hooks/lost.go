@@ -3,7 +3,7 @@ package hooks
 import "github.com/podhook/podhook/hooks/state"
 
 // remember keeps a success that could not be recorded, so that this process does not
-// do the work again. It is no success until it is recorded.
+// do the work again. Until it is recorded, callers are told that the hook failed.
 func (r *Runner) remember(rec state.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -23,8 +23,8 @@ func (r *Runner) forget(hook string) {
 	delete(r.lost, hook)
 }
 
-// recall is the newest run that is known, previous or the success that this process
-// remembers. That one is recorded now, if it can be; the error says why it cannot.
+// recall returns the newest known run: previous, or the success that this process
+// remembers. It records the latter if possible; the error says why it cannot.
 func (r *Runner) recall(hook string, lock *state.Lock, previous state.Record) (state.Record, error) {
 	rec, ok := r.remembered(hook)
 	if !ok {
@@ -41,7 +41,7 @@ func (r *Runner) recall(hook string, lock *state.Lock, previous state.Record) (s
 	return rec, nil
 }
 
-// lostAlready answers by a success that cannot be recorded.
+// lostAlready is the answer by a success that cannot be recorded.
 func lostAlready(rec state.Record, why error) Result {
 	rec = rec.Clone()
 	rec.Outcome, rec.Reason = state.Failed, successLost(why)

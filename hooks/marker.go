@@ -12,8 +12,8 @@ import (
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
-// markerPath is where the hook's marker is: the file that says that the hook has
-// succeeded in this instance. It is "" where there is no state to have it in.
+// markerPath returns the path of the hook's marker: the file that exists if the hook
+// has succeeded in this instance. It is "" if there is no state and no marker field.
 func (r *Runner) markerPath(hook *config.Hook) string {
 	switch {
 	case hook.Marker != "":
@@ -24,8 +24,8 @@ func (r *Runner) markerPath(hook *config.Hook) string {
 	return ""
 }
 
-// clearMarker comes before a run: the marker of an earlier one would let another
-// container go on too soon.
+// clearMarker removes the marker before a run. A container that waits for the marker
+// of an earlier run would go on too soon.
 func (r *Runner) clearMarker(hook *config.Hook) error {
 	path := r.markerPath(hook)
 	if path == "" {
@@ -37,8 +37,8 @@ func (r *Runner) clearMarker(hook *config.Hook) error {
 	return nil
 }
 
-// writeMarker comes after the record of the success, by which the next caller writes
-// a marker that is missing: a process may be killed between the two.
+// writeMarker writes the marker after the record of the success. If podhook is killed
+// between the two, the next caller writes the marker.
 func writeMarker(hook *config.Hook, lock *state.Lock, rec *state.Record) error {
 	text := fmt.Appendf(nil, "%s %s %s\n", rec.Hook, rec.RunID, time.Now().UTC().Format(time.RFC3339))
 	var err error
@@ -54,8 +54,8 @@ func writeMarker(hook *config.Hook, lock *state.Lock, rec *state.Record) error {
 	return nil
 }
 
-// repairMarker writes the marker of a success that is recorded, where it is missing.
-// One that only the state would have is not worth a failure.
+// repairMarker writes a missing marker of a success that is recorded. Only a marker
+// with a path of its own is worth an error.
 func (r *Runner) repairMarker(hook *config.Hook, lock *state.Lock, rec *state.Record) error {
 	if _, err := os.Stat(r.markerPath(hook)); !errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -66,10 +66,10 @@ func (r *Runner) repairMarker(hook *config.Hook, lock *state.Lock, rec *state.Re
 	return nil
 }
 
-// Prepare is called when an instance starts. It removes the markers that an earlier
-// instance or a failed run has left: a container that waits for this one's prestart
-// would go on too soon. And it keeps space for the hooks that come at the end, when
-// the state may be full.
+// Prepare is for the start of an instance. It removes the markers of an earlier
+// instance and of failed runs, because a container that waits for prestart would go on
+// too soon. It reserves space in the state for the hooks that run at the end, when the
+// state may be full.
 func (r *Runner) Prepare(cfg *config.Config) {
 	if r.Options.Store == nil {
 		return
@@ -87,17 +87,17 @@ func (r *Runner) Prepare(cfg *config.Config) {
 func (r *Runner) settleMarker(hook *config.Hook) {
 	lock, ok, err := r.Options.Store.Hook(hook.Name).TryLock()
 	if err != nil || !ok {
-		return // a run has the lock, and sees to the marker
+		return // a run holds the lock and takes care of the marker
 	}
 	rec, found, err := lock.Read()
 	if err != nil || !found || rec.Outcome != state.Succeeded || !r.Current(rec) {
-		_ = r.clearMarker(hook) // a run reports it if it cannot be removed
+		_ = r.clearMarker(hook) // the next run reports the error
 	}
 	_ = lock.Unlock() // closing the descriptor cannot fail in a way that keeps the lock
 }
 
-// reserve keeps space for a run of the hook. Without it the run is not recorded where
-// the state is full.
+// reserve keeps space in the state for a run of the hook. Without it, a run is not
+// recorded if the state is full.
 func (r *Runner) reserve(name string) {
 	h := r.Options.Store.Hook(name)
 	if h.Reserved() {
@@ -109,8 +109,7 @@ func (r *Runner) reserve(name string) {
 	}
 }
 
-// removeMarker removes the file that the marker's path leads to, where writeFile
-// will write it.
+// removeMarker removes the file that writeFile would write for this path.
 func removeMarker(path string) error {
 	at, err := userfile.Target(path)
 	if err == nil {

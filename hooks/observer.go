@@ -8,11 +8,13 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Observer is told what happens, while it happens. Its methods are called by
-// one goroutine at a time for a run, by several for several runs, and must not
-// block: a log that nobody reads must not delay a hook.
+// Observer is told what happens, while it happens. Its methods must not block: a log
+// that nobody reads must not delay a hook. One goroutine at a time calls them for a
+// run; several runs call them at the same time.
 type Observer interface {
+	// Line gets a line that a step printed.
 	Line(Line)
+	// Ended gets the record of a run that has ended.
 	Ended(state.Record)
 }
 
@@ -27,23 +29,22 @@ type nobody struct{}
 func (nobody) Line(Line)          {}
 func (nobody) Ended(state.Record) {}
 
-// MainProcess is the workload the container exists for, or another process that a
-// step is sent to. Its methods may be called from any goroutine.
+// MainProcess is the workload that the container exists for, or another process that
+// gets a signal. Its methods may be called from any goroutine.
 type MainProcess interface {
-	// Signal sends a signal. The error is a *GoneError where the process is known to
-	// be gone.
+	// Signal sends a signal. The error is a *GoneError if the process is known to be
+	// gone.
 	Signal(syscall.Signal) error
-	// WaitExit returns nil when the process that began names has exited, which is the
-	// one of now where began is nil; a *GoneError where it was gone before; and the
-	// context's error when that comes first.
+	// WaitExit waits for the exit of the process that began names, or of the current
+	// process if began is nil. It returns nil after the exit, a *GoneError if the
+	// process was gone before, and the context's error if ctx ends first.
 	WaitExit(ctx context.Context, began *state.MainIdentity) error
-	// Identity is nil where there is no main process now, or none can be told.
+	// Identity returns nil if there is no main process now, or if it cannot be known.
 	Identity() *state.MainIdentity
 }
 
-// GoneError: a process is known to be gone, so that there is nothing to signal or to
-// wait for. It was there and has exited, or podhook run has not started it. One that
-// nobody has ever seen is another error: it may live.
+// GoneError is a process that is known to be gone: it has exited, or podhook run has
+// not started it. A process that was never seen is another error, because it may live.
 type GoneError struct{ Why string }
 
 func (e *GoneError) Error() string { return e.Why }

@@ -10,12 +10,12 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// lockSlack is what a run may take beyond its hook's timeout until a joiner
-// gives its owner up: killing what is left and writing the record.
+// lockSlack is how long a joiner waits beyond the hook's timeout. The owner of the run
+// needs it to kill what is left and to write the record.
 const lockSlack = 15 * time.Second
 
-// NotRecordedError is a hook that was not run because its outcome could not
-// have been recorded.
+// NotRecordedError is a hook that was not run because its outcome could not be
+// recorded.
 type NotRecordedError struct{ Err error }
 
 func (e *NotRecordedError) Error() string {
@@ -23,15 +23,15 @@ func (e *NotRecordedError) Error() string {
 	var place *state.DirError
 	var owner *state.OwnerError
 	if errors.As(e.Err, &place) || errors.As(e.Err, &owner) {
-		return text // they say what to do
+		return text // which says what to do
 	}
 	return text + ": mount an emptyDir for podhook and set PODHOOK_STATE_DIR to it"
 }
 
-// Unwrap is the state's error.
+// Unwrap returns the state's error.
 func (e *NotRecordedError) Unwrap() error { return e.Err }
 
-// StuckError is a joined run whose owner neither ended it nor died.
+// StuckError is a run of another process that did not end within the hook's timeout.
 type StuckError struct {
 	Hook  string
 	After time.Duration
@@ -41,9 +41,9 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("hook %s is held by another process for %v, longer than its timeout allows", e.Hook, e.After)
 }
 
-// resolve makes sure that the hook is run once: it takes the hook's lock,
-// waiting for the run that holds it, and then runs the hook or returns the
-// outcome that is there.
+// resolve runs the hook once. It takes the hook's lock, which a run of another process
+// may hold for a while. Then it returns the outcome of that run, or of an earlier one
+// that counts, or runs the hook.
 func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request) (Result, error) {
 	if err := CheckCycle(r.Options.Environ, r.Options.Store, hook.Name); err != nil {
 		return Result{}, err
@@ -51,7 +51,7 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 	if r.Options.Store == nil {
 		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.Options.StoreErr})
 	}
-	before, _, _ := r.Options.Store.Hook(hook.Name).Read() // one that cannot be read is no run to join
+	before, _, _ := r.Options.Store.Hook(hook.Name).Read() // a record that cannot be read is no run to join
 	lock, waited, err := r.lock(ctx, hook, req.Joiner)
 	var lost *NotRecordedError
 	if errors.As(err, &lost) {
@@ -86,8 +86,8 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 	return r.run(ctx, f, hook, source, req, j)
 }
 
-// told is the outcome of another run, whose process may have been killed before it
-// wrote the marker.
+// told returns the outcome of another run. It writes the marker if the process of that
+// run was killed before it could.
 func (r *Runner) told(hook *config.Hook, lock *state.Lock, result Result) Result {
 	if rec := &result.Record; rec.Outcome == state.Succeeded {
 		if err := r.repairMarker(hook, lock, rec); err != nil {
@@ -97,17 +97,17 @@ func (r *Runner) told(hook *config.Hook, lock *state.Lock, result Result) Result
 	return result
 }
 
-// doubtful says whether a record may be there, and a good one. One that is broken or
-// another user's is none.
+// doubtful reports whether a good record may exist although Read has failed. A broken
+// record, or that of another user, is not a good one.
 func doubtful(err error) bool {
 	var broken *state.RecordError
 	var owner *state.OwnerError
 	return err != nil && !errors.As(err, &broken) && !errors.As(err, &owner)
 }
 
-// withoutLock answers where the lock cannot be had, nor a record be written: by the
-// success that is recorded or that this process remembers. Else it runs what does
-// its work all the same.
+// withoutLock answers a call without a lock and without a record: by a success that is
+// recorded or that this process remembers. Otherwise it runs the hook if the hook runs
+// unrecorded.
 func (r *Runner) withoutLock(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, why *NotRecordedError) (Result, error) {
 	if r.Options.Store != nil {
 		rec, _, err := r.Options.Store.Hook(hook.Name).Read()
@@ -126,9 +126,8 @@ func (r *Runner) withoutLock(ctx context.Context, f *Flight, hook *config.Hook, 
 	return r.run(ctx, f, hook, source, req, j)
 }
 
-// ranMeanwhile says whether the run in the record after a wait for the lock is one
-// that was going on in the wait. The lock may also have been held by somebody who
-// ran nothing.
+// ranMeanwhile reports whether the run in the record after a wait for the lock went on
+// during the wait. The holder of the lock may also have run nothing.
 func ranMeanwhile(before, after state.Record) bool {
 	return after.End != nil && after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
 }
@@ -162,16 +161,14 @@ func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Con
 	return nil, true, &NotRecordedError{Err: err}
 }
 
-// counts says whether a record stands for a call of the hook, which then runs
-// nothing.
+// counts reports whether a record answers a call of the hook, so that nothing is run.
 func (r *Runner) counts(hook *config.Hook, rec state.Record) bool {
 	return rec.Outcome == state.Succeeded && r.Current(rec) && !r.unknown(rec)
 }
 
-// Current says whether a record of this instance still speaks for its hook, by the
-// rule of state.Store.Current. For shutdown the process counts and not its
-// container: one that drained a main process does not speak for the next one, or
-// that would drain for ever (Contour #4851), but it does where none has come since.
+// Current reports whether a record of this instance is still valid for its hook, by the
+// rule of state.Store.Current. A record of shutdown is valid until another main process
+// starts: the shutdown of one main process must not leave the next one draining.
 func (r *Runner) Current(rec state.Record) bool {
 	if rec.Hook == config.Shutdown || r.Options.Store == nil {
 		return !r.MainReplaced(rec)
@@ -179,15 +176,16 @@ func (r *Runner) Current(rec state.Record) bool {
 	return r.Options.Store.Current(rec)
 }
 
-// unknown: podhook is a sidecar, and whether the record and the call are about the
-// same start of the other container cannot be told, because no main process was
-// there and none is. To run a hook once more does less harm than never.
+// unknown reports whether podhook is a sidecar that cannot know if the record and the
+// call are about the same start of the other container: there was no main process
+// then, and there is none now. To run a hook twice does less harm than not to run it.
 func (r *Runner) unknown(rec state.Record) bool {
 	return rec.Hook != config.Shutdown && r.Options.Main != nil && rec.Main == nil &&
 		r.Options.Store != nil && r.Options.Store.Instance().Alone && r.Options.Main.Identity() == nil
 }
 
-// otherContainer is that of a main process, where it is not podhook's own.
+// otherContainer returns the start of the main process's container, or nil if that is
+// podhook's own container.
 func (r *Runner) otherContainer(main *state.MainIdentity) *state.ContainerStart {
 	if r.Options.Store == nil || r.Options.OneMain {
 		return nil
@@ -195,9 +193,9 @@ func (r *Runner) otherContainer(main *state.MainIdentity) *state.ContainerStart 
 	return r.Options.Store.OtherContainer(main)
 }
 
-// MainReplaced says whether another main process has come since the record's
-// run began, or one where there was none. Under podhook run a shutdown may be
-// called before the main process is started, and counts all the same.
+// MainReplaced reports whether a main process has started since the run of the record
+// began. Under podhook run it is always false: a shutdown that is called before the
+// main process starts counts too.
 func (r *Runner) MainReplaced(rec state.Record) bool {
 	if r.Options.Main == nil || r.Options.OneMain {
 		return false
@@ -212,8 +210,8 @@ func (r *Runner) MainReplaced(rec state.Record) bool {
 	return *now != *rec.Main
 }
 
-// stands says whether the record of this instance answers a call, so that nothing is
-// run. Where only the steps that it owes are run, the request says so then.
+// stands reports whether the record answers the call, so that nothing is run. It sets
+// onlyOwed in the request if only the steps that the record owes must run.
 func (r *Runner) stands(hook *config.Hook, rec state.Record, req *Request) bool {
 	if req.Force || !r.counts(hook, rec) {
 		return false
@@ -222,8 +220,8 @@ func (r *Runner) stands(hook *config.Hook, rec state.Record, req *Request) bool 
 	return !req.onlyOwed
 }
 
-// refused is a *NotRecordedError where a hook is not run because of what is wrong
-// with the state.
+// refused returns a *NotRecordedError if the hook is not run because of an error of the
+// state.
 func refused(hook *config.Hook, wrong error) error {
 	if wrong == nil || unrecorded(hook) {
 		return nil
@@ -231,8 +229,8 @@ func refused(hook *config.Hook, wrong error) error {
 	return &NotRecordedError{Err: wrong}
 }
 
-// unrecorded says whether a hook does its work even where that cannot be written
-// down: what comes at the end of a container cannot be made up for later.
+// unrecorded reports whether a hook runs even if it cannot be recorded: the work at the
+// end of a container cannot be done later.
 func unrecorded(hook *config.Hook) bool {
 	return hook.Name == config.Shutdown || hook.Name == config.Poststop
 }

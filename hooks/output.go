@@ -10,8 +10,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// tail keeps a step's last lines. A background process may go on printing after
-// its step has ended, so it is locked.
+// tail keeps the last lines of a step. It has a lock because a background process may
+// print after the step has ended.
 type tail struct {
 	mu  sync.Mutex
 	rec state.StepRecord
@@ -31,7 +31,8 @@ func (t *tail) lines() []string {
 	return slices.Clone(t.rec.Tail)
 }
 
-// errorLimit bounds what a step failed by, in bytes: a record has a thousand steps.
+// errorLimit is the longest error of a step, in bytes: a record may have a thousand
+// steps.
 const errorLimit = 1 << 10
 
 func cutError(text string) string {
@@ -41,13 +42,13 @@ func cutError(text string) string {
 	return strings.ToValidUTF8(text[:errorLimit], "") + "..."
 }
 
-// tailsLimit bounds the last lines of all steps together, in bytes: a hook may
-// have hundreds of scripts, and the record is written with every step.
+// tailsLimit bounds the last lines of all steps together, in bytes: a hook may have
+// hundreds of scripts, and the record is written after each.
 const tailsLimit = 64 << 10
 
-// boundTails gives up last lines where there are too many of them: first those of
-// the oldest steps that have succeeded, which nobody asks for, then the newest of
-// the others, because the first failure is often the cause of the rest.
+// boundTails drops last lines beyond tailsLimit: first those of steps that have
+// succeeded, from the oldest; then those of the others, from the newest, because the
+// first failure is often the cause of the rest.
 func boundTails(steps []state.StepRecord) {
 	total := 0
 	for _, s := range steps {
@@ -71,7 +72,7 @@ func boundTails(steps []state.StepRecord) {
 	}
 }
 
-// line shows a line and writes it down.
+// line passes a line of output to the tail, the journal and the Observer.
 func (x *run) line(step string, t *tail, l process.Line) {
 	t.add(l.Text)
 	line := Line{Hook: x.hook.Name, Step: step, RunID: x.rec.RunID, Line: l}
@@ -81,7 +82,7 @@ func (x *run) line(step string, t *tail, l process.Line) {
 	x.runner.Options.Observer.Line(line)
 }
 
-// String is a line for people: what was cut from it is counted.
+// String returns the line's text, with the number of bytes that were cut from it.
 func (l Line) String() string {
 	if l.Line.Dropped == 0 {
 		return string(l.Line.Text)

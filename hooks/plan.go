@@ -8,25 +8,25 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// unit is what is run and recorded as one: a step, or one script of a step.
+// unit is what is performed and recorded as one: a step, or one script of a step.
 type unit struct {
 	step *config.Step
 	name string
-	at   int // its place among the records
+	at   int // index of its record
 	argv []string
 	err  error // why it cannot be run
 
 	perform performer
 }
 
-// work is one step with its units, or a group with its steps.
+// work is a step with its units, or a group with its members.
 type work struct {
 	step    *config.Step
 	units   []unit
 	members []work
 }
 
-// all are the units, those of a group's steps too.
+// all returns the units, including those of a group's members.
 func (w *work) all() []unit {
 	units := w.units
 	for i := range w.members {
@@ -35,11 +35,11 @@ func (w *work) all() []unit {
 	return units
 }
 
-// planner numbers the units in the order of their records.
+// planner gives each unit the index of its record.
 type planner struct{ next int }
 
-// plan lists the work of a hook in its order. A directory of scripts that changes
-// meanwhile changes the next run.
+// plan lists the work of a hook in order. It is made once: a directory of scripts that
+// changes during the run changes the next run.
 func plan(hook *config.Hook) []work {
 	var p planner
 	list := make([]work, len(hook.Steps))
@@ -63,11 +63,11 @@ func (p *planner) work(hook *config.Hook, step *config.Step, prefix string) work
 	return w
 }
 
-// performer does the work of a unit and fills in its outcome.
+// performer makes one attempt of a unit and fills in its outcome.
 type performer func(ctx context.Context, a *action)
 
-// unitsOf is the table of all kinds: what a step runs and records one by one, and
-// what performs it. A group has no units of its own, see action_parallel.go.
+// unitsOf is the table of all kinds. It returns the units of a step, each with its
+// performer. A group has none: its members have, see action_parallel.go.
 func unitsOf(hook *config.Hook, step *config.Step) []unit {
 	switch do := step.Action.(type) {
 	case config.Exec:
@@ -90,14 +90,13 @@ func unitsOf(hook *config.Hook, step *config.Step) []unit {
 	return nil
 }
 
-// single is the unit of a step that is performed as one.
+// single returns the unit of a step that is performed as a whole.
 func single[D config.Action](step *config.Step, do D, perform func(context.Context, *action, D)) []unit {
 	return []unit{{name: step.Name, perform: func(ctx context.Context, a *action) { perform(ctx, a, do) }}}
 }
 
-// records makes the units' records. A step marked once that has succeeded in an
-// earlier run of this instance says so from the beginning, so that a crash does
-// not lose it.
+// records makes the records of the units. DoneIn of a once step is set from the begin
+// of the run, so that a crash does not lose it.
 func records(list []work, previous state.Record) []state.StepRecord {
 	var recs []state.StepRecord
 	for i := range list {
@@ -113,15 +112,15 @@ func records(list []work, previous state.Record) []state.StepRecord {
 	return recs
 }
 
-// owes says whether a run has left out one of the steps, or any one where none is
-// named, for want of knowing that the pod ends.
+// owes reports whether a run has skipped one of the named steps, or any step if none is
+// named, because it did not know that the pod ends.
 func owes(previous state.Record, names ...string) bool {
 	return slices.ContainsFunc(previous.Steps, func(s state.StepRecord) bool {
 		return s.Owed && s.Outcome == state.Skipped && (len(names) == 0 || slices.Contains(names, s.Name))
 	})
 }
 
-// doneIn is the run in which the step has succeeded, or nothing.
+// doneIn returns the id of the run in which the step has succeeded, or "".
 func doneIn(previous state.Record, name string) string {
 	for _, s := range previous.Steps {
 		if s.Name == name && s.DoneIn != "" {

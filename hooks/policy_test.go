@@ -74,7 +74,7 @@ func TestAlways(t *testing.T) {
 		if !b.exists("done") {
 			t.Error("the file was not written")
 		}
-		contains(t, rec.Reason, "step a: timed out after the timeout of 2s of hook demo, 1s of which is kept for steps that are always run")
+		contains(t, rec.Reason, "step a: timed out after the timeout of 2s of hook demo, 1s of which is reserved for steps that always run")
 	})
 	t.Run("after an interruption", func(t *testing.T) {
 		b := newBench(t, hook("- {name: a, sleep: 30s}"+rest))

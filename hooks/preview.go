@@ -16,35 +16,35 @@ type Preview struct {
 	Hook    string        `json:"hook"`
 	Source  string        `json:"source,omitempty"`
 	Trigger state.Trigger `json:"trigger"`
-	// Runs is false where the call would run nothing; Reason says why.
+	// Runs is false if the call would run nothing. Reason says why.
 	Runs   bool   `json:"runs"`
 	Reason string `json:"reason,omitempty"`
-	// Seconds is how long the run may take; Cut says why that is less than the
-	// hook's timeout.
+	// Seconds is how long the run may take. Cut says why that is less than the hook's
+	// timeout.
 	Seconds float64         `json:"seconds,omitempty"`
 	Cut     string          `json:"cut,omitempty"`
 	Steps   []PreviewedStep `json:"steps"`
 }
 
-// PreviewedStep is a step, or one script of a step, in the place of its record.
+// PreviewedStep is a step or one script of a step, in the order of the records.
 type PreviewedStep struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
-	// Group is the group whose steps run at the same time.
+	// Group is the name of the step's group.
 	Group string `json:"group,omitempty"`
-	// Skipped says why it would not be run, and Error why it cannot be.
+	// Skipped says why the step would be skipped, and Error why it cannot run.
 	Skipped string `json:"skipped,omitempty"`
 	Error   string `json:"error,omitempty"`
-	// Argv is what would be started, with the interpreter of a script that
-	// cannot be started by itself; Does what a built-in step does.
+	// Argv is the command that would be started. It includes the interpreter of a
+	// script that cannot be started by itself. Does describes a step without a program.
 	Argv       []string `json:"argv,omitempty"`
 	Does       string   `json:"does,omitempty"`
 	User       string   `json:"user,omitempty"`
 	WorkingDir string   `json:"workingDir,omitempty"`
-	// TimeoutSeconds bounds each attempt, 0 where only the run's end does. Scripts
-	// of one directory share it, and the retries.
+	// TimeoutSeconds bounds each attempt; 0 means that only the run's end does. The
+	// scripts of a directory share the timeout and the retries.
 	TimeoutSeconds float64 `json:"timeoutSeconds,omitempty"`
-	// EndSeconds is when it is stopped at the latest, counted from the run's begin.
+	// EndSeconds is the latest end of the step, counted from the begin of the run.
 	EndSeconds     float64       `json:"endSeconds"`
 	Retries        int           `json:"retries,omitempty"`
 	BackoffSeconds float64       `json:"backoffSeconds,omitempty"`
@@ -52,9 +52,9 @@ type PreviewedStep struct {
 	Always         bool          `json:"always,omitempty"`
 }
 
-// Preview says what a call would run now, in which order and until when, and why
-// it would leave out what it would. It runs nothing and changes nothing. The
-// error is an *UnknownHookError or the configuration's.
+// Preview returns what a call would run now, in which order and until when, and why it
+// would skip steps. It runs nothing and changes nothing. The error is an
+// *UnknownHookError or that of Options.Config.
 func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	if r.Options.Disabled {
 		return Preview{Hook: name, Trigger: req.Trigger, Reason: bypassReason, Steps: []PreviewedStep{}}, nil
@@ -84,8 +84,8 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	return p, nil
 }
 
-// before says whether the call would run the hook, as resolve decides it. A record
-// that is broken is none, as for a run.
+// before decides whether the call would run the hook, as resolve does. It returns the
+// record of the run before, if that is a good one.
 func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous state.Record) {
 	wrong := r.Options.StoreErr
 	if r.Options.Store != nil {
@@ -94,7 +94,7 @@ func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous s
 		previous, _, err = h.Read()
 		var full *state.FullError
 		if wrong = r.Options.Store.Check(); errors.As(wrong, &full) && h.Reserved() {
-			wrong = nil // there is space for the record
+			wrong = nil // space for the record is reserved
 		}
 		if doubtful(err) {
 			wrong = err
@@ -121,14 +121,14 @@ func (r *Runner) before(p *Preview, hook *config.Hook, req *Request) (previous s
 	return previous
 }
 
-// preview adds the units of the hook's n-th step.
+// preview appends the units of the hook's n-th step.
 func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 	reason := x.skip(w)
 	ctx, cancel := x.timeFor(context.Background(), n)
 	end, _ := ctx.Deadline()
 	cancel()
 	for _, u := range w.all() {
-		timeout, own := u.step.Timeout, w.step.Timeout // the step's, and its group's
+		timeout, own := u.step.Timeout, w.step.Timeout // of the step and of its group
 		if timeout == 0 || own > 0 && own < timeout {
 			timeout = own
 		}
@@ -164,8 +164,8 @@ func hideURLs(argv []string) []string {
 	return shown
 }
 
-// Seconds is a time as people read it, to the millisecond. Duration.Seconds adds two
-// numbers, and so makes 1.1179999999999999 of 1.118.
+// Seconds returns a duration in seconds, rounded to the millisecond. It returns 1.118
+// where Duration.Seconds, which adds two numbers, returns 1.1179999999999999.
 func Seconds(d time.Duration) float64 {
 	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }

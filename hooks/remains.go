@@ -8,12 +8,12 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// remainsKill is the longest time between SIGTERM and SIGKILL to what a dead run
-// has left: the next run waits for it.
+// remainsKill is the longest time between SIGTERM and SIGKILL to what a dead run has
+// left. The next run waits for it.
 const remainsKill = time.Second
 
-// Remains is what a run whose podhook was killed has left, by its record. What its
-// successful steps have left in the background is not of it.
+// Remains identifies the processes that a run has left whose podhook was killed. It
+// spares the background processes of steps that have succeeded.
 func Remains(rec state.Record) process.Remains {
 	of := process.Remains{Mark: runMark(rec.RunID)}
 	for _, step := range rec.Steps {
@@ -24,10 +24,10 @@ func Remains(rec state.Record) process.Remains {
 	return of
 }
 
-// endRemains ends what the run before has left, where its podhook was killed: two
-// runs of a hook must not overlap. It says what it has done, or nothing. It comes
-// before the record of that run is replaced, so that it is done again if podhook is
-// killed meanwhile.
+// endRemains ends what the run before has left, if its podhook was killed: two runs of
+// a hook must not overlap. It returns what it has done, or "". It must be called before
+// the record of that run is replaced, so that it is repeated if podhook is killed
+// meanwhile.
 func (x *run) endRemains(before state.Record) string {
 	if before.Outcome != state.Interrupted || before.End != nil {
 		return ""

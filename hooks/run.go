@@ -14,29 +14,30 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// run is one execution of a hook while it goes on.
+// run is one execution of a hook that goes on.
 type run struct {
 	runner  *Runner
 	hook    *config.Hook
 	budget  budget
 	environ []string // of the request
-	// onlyOwed: the hook has succeeded before, but for steps that it owes.
+	// onlyOwed is true if the hook has succeeded before and only the steps that it has
+	// skipped because of podEnds are run.
 	onlyOwed bool
 
-	// mu guards what the steps of a group share: the record, its journal and
-	// what their failures count for.
+	// mu guards what the steps of a group share: the record, the journal and the
+	// scopes.
 	mu      sync.Mutex
 	rec     state.Record
 	journal *journal
 	scope   scope
 
-	outlived atomic.Bool // the exit of the main process was waited for
+	outlived atomic.Bool // a step has waited for the main process's exit
 
-	lines sync.Mutex // held by whoever writes a line of output
+	lines sync.Mutex // held while a line of output is passed on
 }
 
-// run executes the hook's steps and records them. It returns an error only
-// where nothing was run; a failed step is a Result.
+// run runs the hook's steps and records them. An error means that nothing was run; a
+// failed step is a Result.
 func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source string, req Request, j *journal) (Result, error) {
 	x := r.newRun(hook, source, req, j)
 	list := plan(hook)
@@ -50,7 +51,7 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	if err := refused(hook, j.err); err != nil {
 		return Result{}, err
 	}
-	r.forget(hook.Name) // its totals are in this run's
+	r.forget(hook.Name) // the totals of this run include its totals
 	if markerErr != nil && (hook.Marker != "" || j.err == nil) {
 		x.scope.keep(state.Failed, markerErr.Error())
 		x.scope.halted = !unrecorded(hook)
@@ -74,8 +75,8 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 	return x
 }
 
-// before is the record before this run, as far as its steps count on: with a new
-// start of the container nothing is done yet.
+// before returns the record before this run. Its steps are left out after a new start
+// of the container: nothing is done yet.
 func (x *run) before() state.Record {
 	rec := x.journal.previous
 	if x.runner.Options.Store != nil && rec.RunID != "" && !x.onlyOwed && (!x.runner.Current(rec) && !x.runner.Options.Store.Current(rec) || x.runner.unknown(rec)) {
@@ -84,9 +85,8 @@ func (x *run) before() state.Record {
 	return rec
 }
 
-// end settles the outcome and writes the record, and then the marker. A hook never
-// reports a success that it could not record, but shutdown has done its work by then
-// all the same.
+// end decides the outcome and writes the record, and then the marker. A success that
+// cannot be recorded is reported as a failure.
 func (x *run) end(f *Flight) {
 	now := x.runner.land(f)
 	x.findMain()
@@ -105,7 +105,7 @@ func (x *run) end(f *Flight) {
 	if err := writeMarker(x.hook, x.journal.lock, &x.rec); err != nil {
 		x.rec.Totals = before
 		x.finish(now, state.Failed, err.Error())
-		_ = x.journal.end(&x.rec) // if not, the next caller finds a success without its marker, and fails at that
+		_ = x.journal.end(&x.rec) // if that fails, the next caller finds a success without its marker, and fails too
 	}
 }
 
@@ -114,9 +114,9 @@ func (x *run) finish(now time.Time, outcome state.Outcome, reason string) {
 	x.rec.Totals.AddRun(outcome, now.Sub(x.rec.Start).Seconds(), now)
 }
 
-// findMain notes the container of a main process that has come since the begin:
-// kubelet's postStart may be called before a name: or an exe: is there. A shutdown
-// is for the main process that was there.
+// findMain records a main process that has started since the begin of the run: kubelet
+// may call postStart before a process matches name: or exe:. A shutdown is for the main
+// process that it began with.
 func (x *run) findMain() {
 	if x.runner.Options.Main == nil || x.rec.Main != nil || x.hook.Name == config.Shutdown {
 		return

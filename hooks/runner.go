@@ -16,33 +16,33 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Options is what a Runner works with. All fields but Store, Main, Target
-// and Observer are needed.
+// Options configures a Runner. Config, Reaper and Environ are needed.
 type Options struct {
-	// Config returns the configuration in force; a run keeps the one it began with.
+	// Config returns the configuration in force. A run keeps the one that it began with.
 	Config func() (*config.Config, error)
-	// Store is nil where no directory could be had; StoreErr says why. Only
-	// shutdown and poststop run without one.
+	// Store is nil if there is no directory for the state; StoreErr says why. Without a
+	// Store only shutdown and poststop run.
 	Store    *state.Store
 	StoreErr error
 	Reaper   *process.Reaper
-	// Main is nil where no main process is configured.
+	// Main is nil if no main process is configured.
 	Main MainProcess
-	// OneMain: podhook run has started, or will start, the main process of this
-	// instance, and no other one can come.
+	// OneMain says that podhook run starts the main process, so that this instance has
+	// only one.
 	OneMain bool
-	// Target finds a process by what a signal step is sent to: pidfile:PATH,
-	// exe:PATH or name:NAME.
+	// Target finds the process that a signal step names: pidfile:PATH, exe:PATH or
+	// name:NAME.
 	Target func(target string) (MainProcess, error)
-	// OwnContainer: podhook is a container of its own, so that its own stop
-	// signal, and no other sign, says that the whole pod ends (config.When).
+	// OwnContainer says that podhook runs in a container of its own. Its own stop signal
+	// then means that the whole pod ends, see config.When.
 	OwnContainer bool
-	// Environ is the container's environment without podhook's secrets.
+	// Environ is the environment that programs start from. It must hold no secrets of
+	// podhook.
 	Environ []string
 	Grace   Grace
-	// Observer is told what happens; nil for nobody.
+	// Observer is told what happens. It may be nil.
 	Observer Observer
-	// Disabled answers every call with a success that ran nothing.
+	// Disabled makes every call succeed without running anything.
 	Disabled bool
 }
 
@@ -51,16 +51,16 @@ type Runner struct {
 	// Options are those given to New.
 	Options Options
 	life    context.Context
-	slack   time.Duration // lockSlack, but for tests
+	slack   time.Duration // lockSlack, except in tests
 
 	mu      sync.Mutex
 	flights map[string]*Flight
 	lost    map[string]state.Record // see remember
-	grace   time.Time               // the start of the grace period, zero before it
+	grace   time.Time               // the begin of the grace period, or zero
 }
 
-// New returns a Runner whose runs live until life ends, whoever called them. The
-// end of life interrupts what is going on.
+// New returns a Runner. The end of life interrupts its runs; the end of a caller's
+// context does not.
 func New(life context.Context, o Options) *Runner {
 	if o.Observer == nil {
 		o.Observer = nobody{}
@@ -70,29 +70,29 @@ func New(life context.Context, o Options) *Runner {
 
 // Request says how a hook is called.
 type Request struct {
-	// Trigger is what called: one of the Trigger constants of hooks/state.
+	// Trigger is one of the constants of hooks/state.
 	Trigger state.Trigger
-	// Force runs the hook although it has succeeded in this instance.
+	// Force runs the hook even if it has succeeded in this instance.
 	Force bool
 	// onlyOwed: see run.
 	onlyOwed bool
-	// Joiner, where it is not nil, ends when nobody is there any more to be told: a
-	// call that waits for the run of another process then gives up. A run that it
-	// has begun itself goes on.
+	// Joiner may be nil. Its end says that nobody waits for the answer any more: a call
+	// that waits for the run of another process gives up, a run that the call has begun
+	// goes on.
 	Joiner context.Context
-	// Environ are more entries for the steps' environment. They are podhook's
-	// own and never a caller's.
+	// Environ holds further entries for the steps' environment. They come from podhook,
+	// never from a caller.
 	Environ []string
 }
 
-// Result is what a call came to.
+// Result is the outcome of a call.
 type Result struct {
 	Record state.Record
-	// Joined: the run had been started by somebody else and was waited for.
+	// Joined says that another caller had begun the run.
 	Joined bool
-	// Already: the hook had succeeded in this instance before the call.
+	// Already says that the hook had succeeded in this instance before the call.
 	Already bool
-	// Bypassed: podhook is disabled and nothing was run.
+	// Bypassed says that podhook is disabled and has run nothing.
 	Bypassed bool
 }
 
@@ -111,8 +111,22 @@ func (e *UnknownHookError) Error() string {
 	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
 }
 
-// Call runs a hook, joins the run that is going on or returns the outcome of
-// the one that succeeded, and waits for it as Flight.Wait does.
+// Call runs a hook and waits for the outcome. It joins a run that goes on, and returns
+// the outcome of an earlier run that has succeeded in this instance.
+//
+// A step that fails is not an error but a Result whose Record has another outcome than
+// state.Succeeded. An error means that the call has run nothing, or does not know:
+//
+//   - *UnknownHookError: the configuration has no such hook.
+//   - The error of Options.Config, such as a *config.Errors.
+//   - *CycleError: the caller is a step of the hook.
+//   - *NotRecordedError: the state cannot be written. shutdown and poststop run anyway.
+//   - *StuckError: a run of another process did not end in time.
+//   - The cause of ctx: the caller does not wait any longer; the run goes on.
+//   - The cause of Interrupt or of the Runner's life, or the end of Request.Joiner,
+//     before a run of this process had begun.
+//
+// Judge maps all of them to an exit code and an HTTP status.
 func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, error) {
 	f, joined, err := r.Start(name, req)
 	if err != nil {
@@ -123,10 +137,13 @@ func (r *Runner) Call(ctx context.Context, name string, req Request) (Result, er
 	return result, err
 }
 
-// Start is Call without the waiting. Callers of one process share one Flight,
-// so a thousand of them cost one lock; joined says that it was going on before.
-// One that is about an earlier start of the container is not joined: what it does
-// is of no use any more, and it is interrupted, unless it is a shutdown.
+// Start begins a call without waiting for it. All callers in this process share one
+// Flight of a hook; joined is true if it went on before. Start does not join a flight
+// for an earlier start of the container: it interrupts that flight, unless it is a
+// shutdown, and begins another.
+//
+// The error is an *UnknownHookError or that of Options.Config. All other errors of Call
+// come from Flight.Wait.
 func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err error) {
 	if r.Options.Disabled {
 		return bypass(name, req), false, nil
@@ -163,8 +180,8 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	return f, false, nil
 }
 
-// noteCall lets podhook run know when shutdown was asked for: a preStop that joins a
-// run, or finds that it has succeeded, leaves no other trace.
+// noteCall tells podhook run that shutdown was called. A preStop that joins a run, or
+// finds that shutdown has succeeded, leaves no other trace.
 func (r *Runner) noteCall(name string, req Request) {
 	asked := req.Trigger == state.TriggerExec || req.Trigger == state.TriggerHTTP
 	if name == config.Shutdown && asked && r.Options.Store != nil {
@@ -174,7 +191,8 @@ func (r *Runner) noteCall(name string, req Request) {
 
 var errRestarted = errors.New("the main process's container has been restarted")
 
-// begin is the begin of a record: of which hook, when, by what and for what.
+// begin returns the first fields of a record: the hook, its trigger, the time and the
+// main process that the call is about.
 func (r *Runner) begin(hook string, trigger state.Trigger) state.Record {
 	rec := state.Record{Hook: hook, Trigger: trigger, Start: time.Now(), StartTicks: procfs.Now()}
 	if r.Options.Store != nil {
@@ -207,8 +225,8 @@ func bypass(name string, req Request) *Flight {
 	return f
 }
 
-// Interrupt ends the runs of this process that are going on, or their waiting for
-// another process, of the hooks that which reports true for.
+// Interrupt ends the calls of this process for the hooks that which selects: their
+// runs, and their waiting for the run of another process. cause is their reason.
 func (r *Runner) Interrupt(cause error, which func(hook string) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,8 +237,8 @@ func (r *Runner) Interrupt(cause error, which func(hook string) bool) {
 	}
 }
 
-// Flying says how and when the call of a hook that is going on in this process began.
-// It is known also where the run cannot be recorded.
+// Flying returns what triggered the current call of a hook in this process, and when.
+// It does not need the state. ok is false if there is no such call.
 func (r *Runner) Flying(hook string) (trigger state.Trigger, began time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,9 +249,8 @@ func (r *Runner) Flying(hook string) (trigger state.Trigger, began time.Time, ok
 	return f.begun.Trigger, f.begun.Start, true
 }
 
-// Wait returns when the runs of this process that are going on now have ended, or
-// with the error of ctx. What begins meanwhile is not waited for: callers could go
-// on for ever.
+// Wait waits until the current calls of this process have ended, or returns the cause
+// of ctx. It does not wait for calls that begin meanwhile: there could always be one.
 func (r *Runner) Wait(ctx context.Context) error {
 	r.mu.Lock()
 	flights := slices.Collect(maps.Values(r.flights))

@@ -10,27 +10,28 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// scope is what a step's failure counts for: the hook, or the group that it is
-// in. The run's lock guards it.
+// scope is what a failed step makes fail: its hook or its group. The lock of the run
+// guards it.
 type scope struct {
-	// failed is the outcome of the first failure that counts; "" for none.
+	// failed is the outcome of the first failure that counts, or "".
 	failed state.Outcome
 	reason string
-	// halted: what has not begun is skipped.
+	// halted says that the steps that have not begun are skipped.
 	halted bool
-	// halt stops what has begun; nil for a hook, whose steps come one by one.
+	// halt stops the steps that have begun. It is nil for a hook, whose steps run one
+	// after the other.
 	halt func(cause error)
 }
 
-// keep keeps the first failure: what comes after it is often its consequence.
+// keep keeps the first failure: later ones are often its consequence.
 func (s *scope) keep(outcome state.Outcome, reason string) {
 	if s.failed == "" {
 		s.failed, s.reason = outcome, reason
 	}
 }
 
-// judge decides what a step's outcome means. The end of the scope's own time
-// halts it whatever the step's policy says.
+// judge decides what the outcome of a step means for the scope. The end of the scope's
+// own time halts it, whatever the policy of the step is.
 func (s *scope) judge(ctx context.Context, policy config.Policy, outcome state.Outcome, reason string) {
 	if outcome == state.Succeeded || outcome == state.Skipped {
 		return
@@ -53,12 +54,12 @@ func (s *scope) judge(ctx context.Context, policy config.Policy, outcome state.O
 	}
 }
 
-// siblingError stops the steps of a group when one of them has failed.
+// siblingError is the cause that stops the steps of a group after one has failed.
 type siblingError struct{ reason string }
 
 func (e *siblingError) Error() string { return "another step of the group failed: " + e.reason }
 
-// stopOutcome is the outcome of what the end of ctx has stopped.
+// stopOutcome returns the outcome of a step that the end of ctx has stopped.
 func stopOutcome(ctx context.Context) state.Outcome {
 	if ctx.Err() == context.DeadlineExceeded {
 		return state.TimedOut
@@ -66,7 +67,7 @@ func stopOutcome(ctx context.Context) state.Outcome {
 	return state.Interrupted
 }
 
-// stopReason says whose time it was that ended, or what has interrupted.
+// stopReason says which timeout has ended ctx, or what has interrupted it.
 func stopReason(ctx context.Context) string {
 	if stopOutcome(ctx) == state.Interrupted {
 		return "interrupted: " + context.Cause(ctx).Error()
@@ -74,12 +75,12 @@ func stopReason(ctx context.Context) string {
 	return context.Cause(ctx).Error()
 }
 
-// timeUp is the cause of a context whose deadline has passed.
+// timeUp is the cause of a context after its deadline.
 type timeUp struct{ msg string }
 
 func (e *timeUp) Error() string { return "timed out" + e.msg }
 
-// withTimeout gives a step, or a group, its own time; 0 leaves it what there is.
+// withTimeout applies the timeout of a step or a group, if it has one.
 func withTimeout(ctx context.Context, step *config.Step) (context.Context, context.CancelFunc) {
 	if step.Timeout == 0 {
 		return ctx, func() {}
@@ -91,9 +92,9 @@ func withTimeout(ctx context.Context, step *config.Step) (context.Context, conte
 	return context.WithTimeoutCause(ctx, step.Timeout, &timeUp{msg})
 }
 
-// timeFor gives a step of the hook, the n-th, the time until the run's deadline, less
-// what is kept for later steps that are always run. Such a step itself is not
-// stopped by what stops the run: it has the rest of the time, and its own.
+// timeFor returns the context of the hook's n-th step. It ends at the run's deadline,
+// less the reserve for later steps with always: true. A step with always: true does not
+// end with life: it has the time until the deadline and its own timeout.
 func (x *run) timeFor(life context.Context, n int) (context.Context, context.CancelFunc) {
 	if x.hook.Steps[n].Always {
 		return context.WithDeadlineCause(context.WithoutCancel(life), x.budget.deadline, x.timeUp(0))
@@ -108,7 +109,7 @@ func (x *run) timeUp(reserve time.Duration) error {
 		msg = fmt.Sprintf(": the grace period of %v leaves hook %s no more time", x.runner.Options.Grace.Period, x.hook.Name)
 	}
 	if reserve > 0 {
-		msg += fmt.Sprintf(", %v of which is kept for steps that are always run", reserve.Round(time.Millisecond))
+		msg += fmt.Sprintf(", %v of which is reserved for steps that always run", reserve.Round(time.Millisecond))
 	}
 	return &timeUp{msg}
 }

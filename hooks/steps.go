@@ -11,8 +11,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// steps runs the work in order until one of them halts the run; what is always
-// run is run then too.
+// steps runs the steps in order. After a step has halted the run, only those with
+// always: true run.
 func (x *run) steps(life context.Context, list []work) {
 	for i := range list {
 		w := &list[i]
@@ -21,7 +21,7 @@ func (x *run) steps(life context.Context, list []work) {
 			continue
 		}
 		ctx, cancel := x.timeFor(life, i)
-		if i > 0 { // the first is in the record that began the run
+		if i > 0 { // run has marked the first
 			x.mark(w)
 			x.write()
 		}
@@ -34,10 +34,10 @@ func (x *run) steps(life context.Context, list []work) {
 	}
 }
 
-// podEndsUnknown is why a step is skipped that is owed then.
+// podEndsUnknown is why a step is skipped that the run then owes.
 const podEndsUnknown = "when: that the pod ends is not known here"
 
-// skip says why a step of the hook is not run, or nothing.
+// skip returns why a step of the hook is skipped, or "".
 func (x *run) skip(w *work) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -73,8 +73,8 @@ func (x *run) skipAll(units []unit, reason string) {
 
 func onceReason(rec *state.StepRecord) string { return "once: succeeded in run " + rec.DoneIn }
 
-// mark makes running, in the record, what begins now: the first unit of a step
-// that is not done yet, or of each step of a group.
+// mark sets to running, in the record, the units that begin now: the first unit of a
+// step that is not done yet, or of each step of a group.
 func (x *run) mark(w *work) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -94,7 +94,8 @@ func (x *run) markFirst(units []unit, now time.Time) {
 	}
 }
 
-// work runs the units of a step in order. They share its time and its retries.
+// work performs the units of a step in order. They share the step's timeout and
+// retries.
 func (x *run) work(ctx context.Context, w *work, sc *scope) {
 	budget := &attempts{step: w.step, left: w.step.Retry.Times}
 	defer budget.end()
@@ -118,23 +119,22 @@ func (x *run) work(ctx context.Context, w *work, sc *scope) {
 	}
 }
 
-// record copies a unit's record, which its action changes.
+// record returns a copy of a unit's record for its action.
 func (x *run) record(u unit) state.StepRecord {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.rec.Steps[u.at]
 }
 
-// isHalted is true where an earlier script of the same step, or another step of
-// the group, has halted what it counts for. Of a step that is always run all
-// scripts are.
+// isHalted reports whether an earlier script of the step, or another step of the group,
+// has halted the scope. All scripts of a step with always: true run.
 func (x *run) isHalted(sc *scope, step *config.Step) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return sc.halted && !step.Always
 }
 
-// write puts the record, as it is now, into the state.
+// write writes the record as it is now.
 func (x *run) write() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

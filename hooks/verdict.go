@@ -7,26 +7,26 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Verdict is what an outcome or an error means for a caller.
+// Verdict is what a caller is told about an outcome or an error.
 type Verdict struct {
-	// ExitCode of an exec'd hook (design section 3).
+	// ExitCode is that of an exec'd hook.
 	ExitCode int
-	// HTTPStatus of an answer (design section 9).
+	// HTTPStatus is that of an answer.
 	HTTPStatus int
 }
 
-// The exit codes that are not an outcome's.
+// The exit codes other than 0.
 const (
 	ExitFailed = 1
-	// ExitUsage is bad usage or bad configuration.
+	// ExitUsage means bad usage or bad configuration.
 	ExitUsage = 2
-	// ExitTimedOut is timeout(1)'s.
+	// ExitTimedOut is that of timeout(1).
 	ExitTimedOut = 124
-	// ExitInterrupted is 128+SIGTERM, where the signal is not known better.
+	// ExitInterrupted is 128+SIGTERM, for an interruption by an unknown signal.
 	ExitInterrupted = 143
 )
 
-// Judge is the one table from an outcome or an error to what a caller is told.
+// Judge is the table from an outcome or an error to an exit code and an HTTP status.
 func Judge(result Result, err error) Verdict {
 	var unknown *UnknownHookError
 	var broken *config.Errors

@@ -113,7 +113,7 @@ func TestStepThatCannotBeKilled(t *testing.T) {
 	if e.code != exitLate || step.Outcome != "timed_out" {
 		t.Errorf("%v\n%+v", e, step)
 	}
-	contains(t, step.Error, "1 processes of it cannot be killed: podhook may not signal process", "(sleep) of user 65534", "CAP_KILL")
+	contains(t, step.Error, "1 of its processes cannot be killed: podhook may not signal process", "(sleep) of user 65534", "CAP_KILL")
 	if kills := s.record("slow").Totals.Kills; len(kills) > 0 {
 		t.Errorf("counted %v", kills)
 	}

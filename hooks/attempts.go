@@ -74,7 +74,7 @@ func (a *action) pause(ctx context.Context, retry config.Retry) bool {
 		a.say(fmt.Sprintf("attempt %d failed: %s; no time is left for another attempt", a.rec.Attempt, a.rec.Error))
 		return false
 	}
-	what := fmt.Sprintf("attempt %d failed: %s; the next in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
+	what := fmt.Sprintf("attempt %d failed: %s; the next one in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
 	a.say(what)
 	failed := a.rec
 	a.rec = state.StepRecord{Name: failed.Name, Kind: failed.Kind, Once: failed.Once, Start: failed.Start,

@@ -9,13 +9,12 @@ import (
 	"strings"
 )
 
-// maxInterpreters is how often an interpreter may itself be a script, see
-// execve(2).
+// maxInterpreters is how often an interpreter may itself be a script: execve(2).
 const maxInterpreters = 4
 
 // Check returns why the kernel would not start a file, or nil. The warning is about
-// what only the run itself can show, such as the program that env(1) looks for. A
-// file that cannot be read can still be executed, so nothing is said of its text.
+// something that only the run itself can show, such as the program that env(1) starts. A
+// file that cannot be read can still be executed, so its text is not checked.
 func (s Search) Check(file string) (warning string, err error) {
 	info, err := os.Stat(file)
 	switch {
@@ -35,8 +34,8 @@ func (s Search) Check(file string) (warning string, err error) {
 	return warning, err
 }
 
-// Command returns how to start a script: itself where the kernel would, else through
-// the interpreter of its #! line. The warning is as for Check.
+// Command returns how to start a script: directly if the kernel would, and otherwise by
+// the interpreter of its #! line. The warning is that of Check.
 func (s Search) Command(file string) (argv []string, warning string, err error) {
 	head, err := ReadHead(file)
 	if err != nil {
@@ -56,8 +55,8 @@ func (s Search) Command(file string) (argv []string, warning string, err error) 
 	return append(line, file), warning, nil
 }
 
-// checkHead returns the words of the #! line, if there is one, and why what is in
-// the file cannot be started.
+// checkHead returns the words of the #! line, if there is one, and why the file cannot be
+// started.
 func (s Search) checkHead(head []byte) (line []string, warning string, err error) {
 	if len(head) == 0 {
 		return nil, "", errors.New("an empty file")
@@ -78,7 +77,7 @@ func (s Search) checkHead(head []byte) (line []string, warning string, err error
 	return line, s.warnOfEnv(line), nil
 }
 
-// warnOfEnv looks for the program that env(1) is to start. It is only a warning: the
+// warnOfEnv looks for the program that env(1) would start. It only warns, because the
 // hook's own PATH may differ.
 func (s Search) warnOfEnv(line []string) string {
 	if path.Base(line[0]) != "env" || len(line) != 2 || strings.HasPrefix(line[1], "-") || strings.ContainsAny(line[1], "= \t") {
@@ -127,8 +126,8 @@ func checkProgram(file string) error {
 	return checkExecutable(file)
 }
 
-// checkNested looks into an interpreter: it may be a script itself. One that cannot
-// be read can still be executed, so nothing is said of it.
+// checkNested checks the text of an interpreter, which may be a script itself. If it
+// cannot be read, it can still be executed, so it is not checked.
 func checkNested(interpreter string, depth int) error {
 	head, err := ReadHead(interpreter)
 	if err != nil {

@@ -1,5 +1,4 @@
-// Package executable knows what execve(2) and execvp(3) do with a file: where a
-// program is found in PATH, how a #! line is read, and why a file cannot be
-// started. It is the one place for that: hooks are checked, run and explained by
-// it. It starts nothing and imports no other package of podhook.
+// Package executable knows what execve(2) and execvp(3) do with a file: where a program is
+// found in PATH, how a #! line is read, and why a file cannot be started. It starts
+// nothing and imports no other package of podhook.
 package executable

@@ -50,9 +50,9 @@ func CheckDir(dir string) error {
 	return nil
 }
 
-// checkExecutable asks the kernel, by the user whose permissions count: root needs
-// an execute bit too. The mount is looked at by itself, because without
-// faccessat2(2), which old seccomp profiles refuse, the answer leaves it out.
+// checkExecutable asks the kernel whether the effective user may execute a file: root
+// needs an execute bit too. It checks the mount by itself, because without faccessat2(2),
+// which old seccomp profiles refuse, faccessat ignores it.
 func checkExecutable(file string) error {
 	var fs unix.Statfs_t
 	if unix.Statfs(file, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
@@ -68,13 +68,13 @@ func checkExecutable(file string) error {
 	return nil
 }
 
-// Missing is true for the error of a path at which there is nothing, not even a
-// broken link.
+// Missing reports whether an error says that a path does not exist. A broken link has
+// the same error.
 func Missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// Explain says why a path cannot be used, in words that do not repeat it.
+// Explain says why a path cannot be used, without repeating the path.
 func Explain(path string, err error) error {
 	switch {
 	case Missing(err):
@@ -94,7 +94,7 @@ func Explain(path string, err error) error {
 	return err
 }
 
-// Type is what a file is, in words.
+// Type names the type of a file.
 func Type(mode fs.FileMode) string {
 	switch mode.Type() {
 	case 0:
@@ -112,9 +112,9 @@ func Type(mode fs.FileMode) string {
 	}
 }
 
-// User is whose permissions count for files in this thread: the effective user,
-// unless the thread has taken another one by setfsuid(2).
+// User returns the user whose permissions count for files in this thread: the effective
+// user, unless the thread has set another one by setfsuid(2).
 func User() int {
-	uid, _ := unix.SetfsuidRetUid(-1) // never done, and answered with what is
+	uid, _ := unix.SetfsuidRetUid(-1) // changes nothing and returns the current user
 	return uid
 }

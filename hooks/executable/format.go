@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// maxHashBang is BINPRM_BUF_SIZE - 1: of a longer first line the kernel would
-// take a part, see execve(2).
+// maxHashBang is BINPRM_BUF_SIZE - 1. The kernel uses only a part of a longer first
+// line: execve(2).
 const maxHashBang = 255
 
-// Interpreter is the program of a file's #! line, or "" where there is none.
+// Interpreter returns the program of a file's #! line, or "" where there is none.
 func Interpreter(file string) string {
 	head, err := ReadHead(file)
 	if err != nil {
@@ -24,13 +24,13 @@ func Interpreter(file string) string {
 	return ""
 }
 
-// IsScript is true for a file that begins with #!, IsELF for a program.
+// IsScript reports whether a file begins with #!.
 func IsScript(file string) bool {
 	head, err := ReadHead(file)
 	return err == nil && hasHashBang(head)
 }
 
-// IsELF is true for a program.
+// IsELF reports whether a file is a program and not a script.
 func IsELF(file string) bool {
 	head, err := ReadHead(file)
 	return err == nil && isELF(head)
@@ -38,14 +38,14 @@ func IsELF(file string) bool {
 
 func isELF(head []byte) bool { return bytes.HasPrefix(head, []byte("\x7fELF")) }
 
-// hasHashBang is true also where a byte order mark makes the line useless.
+// hasHashBang is also true where a byte order mark makes the line useless.
 func hasHashBang(head []byte) bool {
 	return bytes.HasPrefix(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), []byte("#!"))
 }
 
-// hashBang takes the first line apart as the kernel does (execve(2), "Interpreter
-// scripts"): the interpreter and at most one argument, which is all the rest.
-// It is nil where there is no such line.
+// hashBang parses the first line as the kernel does (execve(2), "Interpreter scripts"):
+// the interpreter, and the rest as one argument if there is any. It is nil where there
+// is no such line.
 func hashBang(head []byte) ([]string, error) {
 	line, found := bytes.CutPrefix(head[:min(len(head), maxHashBang+1)], []byte("#!"))
 	if !found {
@@ -77,8 +77,8 @@ func hashBang(head []byte) ([]string, error) {
 	return []string{interpreter, arg}, nil
 }
 
-// loaderOf finds PT_INTERP of a 64-bit ELF file (elf(5)). debug/elf would do,
-// and would cost more of the binary than the rest of this package.
+// loaderOf finds PT_INTERP of a 64-bit ELF file (elf(5)). The package debug/elf would add
+// more to the binary than the rest of this package.
 func loaderOf(head []byte) string {
 	const (
 		headerSize, class64, interp = 64, 2, 3

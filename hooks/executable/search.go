@@ -12,17 +12,17 @@ import (
 // defaultPath is where execvp(3) searches without PATH.
 const defaultPath = "/bin:/usr/bin"
 
-// Search is where a program is looked for.
+// Search says where to look for a program.
 type Search struct {
 	// Path is the value of PATH.
 	Path string
-	// Dir is the directory that the program starts in, from which relative paths
-	// count; "" is this process's own.
+	// Dir is the directory that the program starts in, to which paths are relative; ""
+	// means that of this process.
 	Dir string
 }
 
-// PathOf returns PATH as getenv(3) finds it in an environment, of which the first
-// entry counts, or the C library's default where it is not set.
+// PathOf returns PATH as getenv(3) finds it in an environment, where the first entry
+// counts, or the C library's default where it is not set.
 func PathOf(env []string) string {
 	for _, entry := range env {
 		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
@@ -52,10 +52,9 @@ func (s Search) Candidates(name string) []string {
 	return paths
 }
 
-// FindError says that no program has the name, or that none of those that have it
-// may be executed.
+// FindError says that no file has the name, or that none that has it may be executed.
 type FindError struct {
-	// Reason is the sentence for a person.
+	// Reason says what was searched, or why the file cannot be executed.
 	Reason string
 	// Err is syscall.ENOENT or syscall.EACCES.
 	Err syscall.Errno
@@ -66,9 +65,9 @@ func (e *FindError) Error() string { return e.Reason }
 // Unwrap returns what execvp(3) fails with.
 func (e *FindError) Unwrap() error { return e.Err }
 
-// Find returns the path that execvp(3) would start, as it is seen from Dir. A name
-// with a slash is returned as it is. Where a file has the name and may not be
-// executed, its path is returned with the error, which is a *FindError.
+// Find returns the path that execvp(3) would start, relative to Dir. A name with a slash
+// is returned as it is. The error is a *FindError. If a file has the name but may not be
+// executed, Find returns its path with the error.
 func (s Search) Find(name string) (path string, err error) {
 	switch {
 	case name == "":
@@ -94,7 +93,7 @@ func (s Search) Find(name string) (path string, err error) {
 	return "", &FindError{"not found in PATH " + strconv.Quote(s.Path), syscall.ENOENT}
 }
 
-// why is Check for a file that is known not to be executable.
+// why returns why a file cannot be executed; that it cannot is known.
 func (s Search) why(file string) error {
 	if _, err := s.Check(file); err != nil {
 		return err
@@ -102,7 +101,7 @@ func (s Search) why(file string) error {
 	return syscall.EACCES
 }
 
-// At returns a path of a program that starts in Dir as it is seen from here.
+// At converts a path relative to Dir to one that this process can use.
 func (s Search) At(path string) string {
 	if s.Dir == "" || strings.HasPrefix(path, "/") {
 		return path
@@ -110,7 +109,7 @@ func (s Search) At(path string) string {
 	return filepath.Join(s.Dir, path)
 }
 
-// access is nil for a regular file that this thread may execute.
+// access returns nil for a regular file that this thread may execute.
 func access(path string) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {

@@ -1,6 +1,6 @@
-// Package exposition reads Prometheus' text format
-// (prometheus.io/docs/instrumenting/exposition_formats), as much of it as it takes
-// to add up the series of one metric. Memory is bounded by a line.
+// Package exposition reads as much of Prometheus' text format
+// (prometheus.io/docs/instrumenting/exposition_formats) as it needs to sum the series of
+// one metric. It keeps one line in memory.
 package exposition
 
 import (
@@ -18,11 +18,11 @@ const maxLine = 64 << 10
 // Label is one label of a series.
 type Label struct{ Name, Value string }
 
-// Sum is what the matching series come to.
+// Sum is the result of Add.
 type Sum struct {
-	// Value is their sum; NaN where one of them is.
+	// Value is the sum of the matching series. It is NaN if one of them is.
 	Value float64
-	// Matched counts them, and Series those of every metric.
+	// Matched counts the matching series, and Series those of all metrics.
 	Matched, Series int
 	// Unended is true where the last line has no newline and is no "# EOF". If the
 	// source cannot tell its end from a broken connection, the text may have been
@@ -30,7 +30,7 @@ type Sum struct {
 	Unended bool
 }
 
-// LineError is a line that is not of the format.
+// LineError says that a line does not have the format.
 type LineError struct {
 	Line int
 	Msg  string
@@ -38,9 +38,9 @@ type LineError struct {
 
 func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Msg) }
 
-// Add adds up the series of a metric that have all the given labels, whatever
-// others they have. Of lines of other metrics only the name is looked at.
-// Errors are *LineError or r's.
+// Add sums the values of all series of a metric that have all the given labels. They may
+// have other labels too. It reads only the name in lines of other metrics. The error is a
+// *LineError or that of r.
 func Add(r io.Reader, metric string, labels []Label) (Sum, error) {
 	reader := bufio.NewReaderSize(r, maxLine)
 	var sum Sum
@@ -75,16 +75,16 @@ func Add(r io.Reader, metric string, labels []Label) (Sum, error) {
 	}
 }
 
-// verdict is what a line is for a search.
+// verdict says what a line means for the sum.
 type verdict int
 
 const (
-	noSeries verdict = iota // a comment or nothing
-	other                   // a series that is not meant
+	noSeries verdict = iota // a comment or an empty line
+	other                   // a series that does not match
 	matches
 )
 
-// series reads one line, without the space around it.
+// series parses one line without the white space around it.
 func series(line []byte, metric string, labels []Label) (float64, verdict, error) {
 	if len(line) == 0 || line[0] == '#' {
 		return 0, noSeries, nil
@@ -104,7 +104,7 @@ func series(line []byte, metric string, labels []Label) (float64, verdict, error
 	text, rest, _ := bytes.Cut(bytes.TrimLeft(rest, " \t"), []byte(" "))
 	text, _, _ = bytes.Cut(text, []byte("\t"))
 	value, err := strconv.ParseFloat(string(text), 64)
-	// What is too large for a float64 comes as an infinity, and is one.
+	// ErrRange comes with an infinity, which is the value.
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, noSeries, fmt.Errorf("%.40q is not a value", text)
 	}
@@ -119,8 +119,8 @@ func series(line []byte, metric string, labels []Label) (float64, verdict, error
 	return value, matches, nil
 }
 
-// readLabels reads what stands between { and } and returns what follows, and how
-// many of the wanted labels are missing.
+// readLabels parses the text between { and }. It returns the text after it, and how many
+// of the wanted labels are missing.
 func readLabels(rest []byte, wanted []Label) (after []byte, missing int, err error) {
 	missing = len(wanted)
 	found := make([]bool, len(wanted)) // a broken line may name a label twice
@@ -152,8 +152,7 @@ func readLabels(rest []byte, wanted []Label) (after []byte, missing int, err err
 	}
 }
 
-// unquote reads up to the closing quote; \\, \" and \n are what the format
-// escapes.
+// unquote reads up to the closing quote. The format has the escapes \\, \" and \n.
 func unquote(rest []byte) (value string, after []byte, err error) {
 	end := bytes.IndexAny(rest, "\"\\")
 	if end >= 0 && rest[end] == '"' {
@@ -172,7 +171,7 @@ func unquote(rest []byte) (value string, after []byte, err error) {
 			case '\\', '"':
 				text = append(text, rest[i])
 			default:
-				text = append(text, '\\', rest[i]) // as Prometheus reads it
+				text = append(text, '\\', rest[i]) // as Prometheus does
 			}
 		default:
 			text = append(text, c)

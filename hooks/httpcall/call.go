@@ -1,8 +1,8 @@
 // Package httpcall sends one HTTP/1.1 request on one connection, over TCP, TLS or
-// a Unix socket. It uses the standard library's requests and answers, and neither
-// its Client nor its Transport, which would be a twentieth of the binary.
+// a Unix socket. It uses the standard library's Request and Response, but neither its
+// Client nor its Transport, which would add a twentieth to the binary.
 //
-// It goes by no proxy variables: what hooks call is beside them.
+// It ignores proxy variables, because hooks call servers in the same pod.
 package httpcall
 
 import (
@@ -26,38 +26,37 @@ const (
 type Request struct {
 	Method string
 	URL    string // http or https
-	// Socket is a Unix socket to connect to; "" for the URL's host.
+	// Socket is a Unix socket to connect to; "" means the URL's host.
 	Socket string
-	// Header is sent as it is; Host in it replaces the URL's.
+	// Header is sent as it is. Its Host replaces that of the URL.
 	Header http.Header
 	Body   string
-	// CAFile holds the certificates that the server's is checked against, in
-	// PEM; "" stands for the system's.
+	// CAFile contains the certificates of the accepted authorities, in PEM; "" means
+	// those of the system.
 	CAFile string
-	// InsecureSkipVerify takes any certificate.
+	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
-	// Final are statuses that are an answer and not a redirect to follow; nil is
-	// none.
+	// Final reports which statuses are not followed as redirects; nil means none.
 	Final func(status int) bool
 }
 
-// Response is the answer to a request. Its body must be closed; it ends with the
-// context of the call.
+// Response is the answer to a request. The caller closes its body. Reading the body
+// fails when the context of the call ends.
 type Response struct {
 	*http.Response
 }
 
-// Framed says whether the answer tells where its body ends. The body of another one
-// ends with the connection, and so may one that was cut (RFC 9112, section 8).
+// Framed reports whether the answer says where its body ends. Otherwise the body ends
+// with the connection, and a body that was cut looks complete (RFC 9112, section 8).
 func (r *Response) Framed() bool { return r.ContentLength >= 0 || len(r.TransferEncoding) > 0 }
 
-// Do sends a request and returns the answer's head; limit bounds the bytes of
-// the body that can be read. Redirects are followed, ten at most, on the same
-// host and port, and from http to https of the same host: headers may hold
-// secrets. Another redirect is the answer itself.
+// Do sends a request and returns the head of the answer. limit bounds the bytes of the
+// body that can be read. Do follows at most ten redirects, and only on the same host and
+// port or from http to https of the same host, because headers may contain secrets. Any
+// other redirect is returned as the answer.
 //
-// The end of ctx ends everything, the reading of the body too, with its cause.
-// Other errors are the network's; *RedirectError is too many of them.
+// When ctx ends, Do and the reading of the body fail with its cause. The error of too
+// many redirects is a *RedirectError. Other errors are those of the network.
 func Do(ctx context.Context, r Request, limit int64) (*Response, error) {
 	for range maxRedirects + 1 {
 		res, err := r.once(ctx, limit)
@@ -67,20 +66,21 @@ func Do(ctx context.Context, r Request, limit int64) (*Response, error) {
 		if r.Final != nil && r.Final(res.StatusCode) || !r.follow(res) {
 			return res, nil
 		}
-		_ = res.Body.Close() // nothing was written that could be lost
+		_ = res.Body.Close() // nothing was written, so an error loses nothing
 	}
 	return nil, &RedirectError{URL: config.HideURLs(r.URL)}
 }
 
-// RedirectError is more redirects than are followed; URL is the last, without what
-// may be a secret.
+// RedirectError says that there were too many redirects. URL is the last one, without
+// the parts that may be secret.
 type RedirectError struct{ URL string }
 
 func (e *RedirectError) Error() string {
 	return fmt.Sprintf("more than %d redirects, the last to %s", maxRedirects, e.URL)
 }
 
-// follow makes of r the request that the answer redirects to, if it does.
+// follow changes r to the request that the answer redirects to. It returns false where
+// the answer is no redirect to follow.
 func (r *Request) follow(res *Response) bool {
 	switch res.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -149,7 +149,7 @@ func (r *Request) once(ctx context.Context, limit int64) (*Response, error) {
 	return &Response{res}, nil
 }
 
-// body closes the connection with itself.
+// body closes the connection too.
 type body struct {
 	io.ReadCloser
 	conn *conn

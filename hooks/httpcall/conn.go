@@ -27,7 +27,7 @@ type conn struct {
 	unctx func() bool
 }
 
-// dial connects and shakes hands.
+// dial connects, with TLS for https.
 func (r *Request) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	network, address := "tcp", net.JoinHostPort(u.Hostname(), portOf(u))
 	if r.Socket != "" {
@@ -39,7 +39,7 @@ func (r *Request) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	}
 	c := &conn{Conn: raw, ctx: ctx}
 	c.unctx = context.AfterFunc(ctx, func() {
-		_ = raw.SetDeadline(time.Unix(1, 0)) // it fails only on a closed one
+		_ = raw.SetDeadline(time.Unix(1, 0)) // fails only on a closed connection
 	})
 	if u.Scheme != "https" {
 		return c, nil
@@ -89,15 +89,15 @@ func (c *conn) exchange(req *http.Request, limit int64) (*http.Response, error) 
 	}
 }
 
-// LongError is a body that is longer than the caller takes.
+// LongError says that the body is longer than the limit.
 type LongError struct{ Limit int64 }
 
 func (e *LongError) Error() string {
 	return fmt.Sprintf("the answer is longer than %d bytes", e.Limit)
 }
 
-// bounded fails where io.LimitedReader ends: an answer that was cut must not
-// look like a whole one.
+// bounded returns an error at the limit. io.LimitedReader would return io.EOF, so that an
+// answer that was cut would look complete.
 type bounded struct {
 	io.Reader
 	left int64
@@ -115,8 +115,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// writeError is why the request could not be sent, where that is why there is no
-// answer.
+// writeError returns the error of sending the request where that explains why there is
+// no answer.
 func (c *conn) writeError(written <-chan error, err error) error {
 	select {
 	case sent := <-written:
@@ -136,7 +136,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// explain puts the end of the context in the place of what it caused.
+// explain replaces an error that the end of the context has caused.
 func (c *conn) explain(err error) error { return cause(c.ctx, err) }
 
 func cause(ctx context.Context, err error) error {

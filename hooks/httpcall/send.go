@@ -13,9 +13,9 @@ import (
 // maxHeaderFile bounds a file that a header is read from, in bytes.
 const maxHeaderFile = 64 << 10
 
-// Send sends what a configuration says, its headers read from their files now;
-// limit bounds the bytes of the body that can be read. Statuses that are
-// expected are not followed as redirects.
+// Send sends the request of a configuration. It reads the files of headers now. limit
+// bounds the bytes of the body that can be read. An expected status is not followed as a
+// redirect.
 func Send(ctx context.Context, h config.HTTP, limit int64) (*Response, error) {
 	header, err := headers(h.Endpoint.Headers)
 	if err != nil {
@@ -52,7 +52,7 @@ func headers(list []config.Header) (http.Header, error) {
 	return header, nil
 }
 
-// readHeader never shows what is in the file: it is a secret.
+// readHeader never puts the content of the file into an error, because it is a secret.
 func readHeader(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package userfile finds and overwrites files that a user names: what write steps
-// and markers write. These paths are other people's, so they may be links, mounts
-// or devices.
+// Package userfile finds and overwrites the files of write steps and markers. The user
+// chooses their paths, so they may be links, mounts or devices.
 package userfile
 
 import (
@@ -35,7 +34,7 @@ func Target(path string) (string, error) {
 			return path, nil
 		case filepath.IsAbs(link):
 			path = link
-		default: // not cleaned: .. means another directory behind a link
+		default: // not cleaned, because .. after a link means another directory
 			dir, _ := filepath.Split(path)
 			path = dir + link
 		}
@@ -78,18 +77,18 @@ func notRegular(f *os.File) error {
 	return fmt.Errorf("no regular file (%v); only a regular file can be written", info.Mode())
 }
 
-// IsMount says whether the file at path is a mount of its own, such as a volume's
-// subPath: it can be overwritten, but neither replaced nor removed. It is false
-// where the kernel cannot tell (before Linux 5.8).
+// IsMount reports whether the file at path is a mount of its own, such as a volume's
+// subPath. Such a file can be overwritten, but neither replaced nor removed. IsMount is
+// false before Linux 5.8, which cannot tell.
 func IsMount(path string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, 0, &st)
 	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
-// Overwrite writes into the file at path, which is a Target, and syncs it. Who reads
-// the file meanwhile can see a part. It never makes a file and never waits for a
-// reader. Where it cannot give the file its mode, it writes nothing. The error is a
+// Overwrite overwrites the file at path, which Target has returned, and syncs it. A
+// concurrent reader can see a part of it. Overwrite never makes a file and never waits
+// for a reader. If it cannot give the file its mode, it writes nothing. The error is a
 // *fs.PathError.
 func Overwrite(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
@@ -112,7 +111,7 @@ func Overwrite(path string, data []byte, mode fs.FileMode) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	// At the end, so that no reader finds the file empty.
+	// Last, so that no reader finds the file empty.
 	if err := f.Truncate(int64(len(data))); err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// maxBody bounds what is read of an answer of which only the status counts.
+	// maxBody bounds the body of an answer of which only the status counts, in bytes.
 	maxBody = 64 << 10
 	// maxMetrics bounds the text of all metrics, in bytes.
 	maxMetrics = 16 << 20
 )
 
-// For is the look at a condition. The exit of the main process has none: it is
-// not looked for but waited for, by its pidfd.
+// For returns the check of a condition. It is nil for the exit of the main process,
+// which the kernel notifies of.
 func For(c config.Condition) Look {
 	switch c := c.(type) {
 	case config.TCP:
@@ -44,7 +44,7 @@ func tcp(c config.TCP) Look {
 		if err != nil {
 			return Seen{Text: err.Error()}
 		}
-		_ = conn.Close() // that it was made is all that counts
+		_ = conn.Close() // only the connection counts
 		return Seen{Done: true, Text: "a connection was made"}
 	}
 }
@@ -70,7 +70,7 @@ func httpAnswer(c config.HTTPAnswer) Look {
 			return Seen{Text: err.Error()}
 		}
 		defer res.Body.Close()
-		// The server may do its work while it answers: let it.
+		// The server may work until it has sent the whole answer.
 		_, _ = io.Copy(io.Discard, res.Body)
 		return Seen{Done: config.StatusIn(res.StatusCode, c.HTTP.Status), Text: "status " + res.Status}
 	}
@@ -107,7 +107,7 @@ func metric(c config.Metric) Look {
 	}
 }
 
-// gone goes by what the configuration says about a target that is not there.
+// gone applies goneIs of the configuration: the target does not exist.
 func gone(c config.Metric, text string) Seen {
 	switch c.Gone {
 	case config.GoneIsDone:
@@ -118,14 +118,14 @@ func gone(c config.Metric, text string) Seen {
 	return Seen{Text: text}
 }
 
-// nobodyListens is true where the target is not there at all; one that is slow,
-// or cannot be reached for a while, may come back.
+// nobodyListens reports whether the target does not exist. A target that is slow or
+// cannot be reached may come back.
 func nobodyListens(err error) bool {
-	var dial *net.OpError // a missing file, of a header say, is no target that is gone
+	var dial *net.OpError // not a missing file, such as that of a header
 	return errors.As(err, &dial) && (errors.Is(dial, syscall.ECONNREFUSED) || errors.Is(dial, syscall.ENOENT))
 }
 
-// holds is false for NaN, which is neither at most nor at least anything.
+// holds is false for NaN, which compares false with every number.
 func holds(c config.Metric, n float64) bool {
 	return (c.AtMost == nil || n <= *c.AtMost) && (c.AtLeast == nil || n >= *c.AtLeast)
 }

@@ -1,5 +1,5 @@
-// Package wait waits for what the conditions of hooks/config name. The wait step
-// and the wait command are both made of it.
+// Package wait waits for the conditions of hooks/config. The wait step and the wait
+// command use it.
 package wait
 
 import (
@@ -10,12 +10,12 @@ import (
 
 const (
 	firstPause = 20 * time.Millisecond
-	// DefaultInterval is the longest pause between two looks.
+	// DefaultInterval is the longest pause between two checks.
 	DefaultInterval = time.Second
-	// lookTime bounds one look: a target that takes connections and says nothing
-	// is looked at again.
+	// lookTime bounds one check, so that a target that accepts connections and does not
+	// answer is checked again.
 	lookTime = 5 * time.Second
-	// lastLook is what a look at the very end has.
+	// lastLook bounds the check at the deadline.
 	lastLook = 100 * time.Millisecond
 )
 
@@ -23,31 +23,31 @@ type slowError struct{}
 
 func (slowError) Error() string { return "no answer within " + lookTime.String() }
 
-// Seen is what one look at a condition came to.
+// Seen is the result of one check of a condition.
 type Seen struct {
 	Done bool
-	// Text says in a few words what was seen.
+	// Text says in a few words what the check found.
 	Text string
-	// Err is what makes further looks useless.
+	// Err says why further checks are useless.
 	Err error
 }
 
-// Look looks at a condition once. It ends with its context.
+// Look checks a condition once. It ends with its context.
 type Look func(context.Context) Seen
 
-// Once looks once, for at most 5 s.
+// Once checks once, for at most 5 s.
 func (look Look) Once(ctx context.Context) Seen {
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, slowError{})
 	defer cancel()
 	return look(ctx)
 }
 
-// Until looks again and again, less and less often up to the interval (0 is the
-// default), until the condition holds, a look says that it never will, or ctx
-// ends; then the error is the context's. Where its deadline comes during a pause,
-// there is one more look, of 100 ms at most. Pauses are random between a half and
-// the whole, so that the containers of a node do not all look at once. What each
-// look has seen is reported; what was seen last is returned.
+// Until checks until the condition holds, a check returns an error, or ctx ends, whose
+// error it returns then. The pause between two checks doubles up to interval, where 0
+// means DefaultInterval. Each pause is shortened at random by up to a half, so that the
+// containers of a node do not check at the same time. If the deadline of ctx comes
+// during a pause, there is one more check of at most 100 ms. The result of each check is
+// reported; the last one is returned.
 func (look Look) Until(ctx context.Context, interval time.Duration, report func(string)) (last string, err error) {
 	if interval == 0 {
 		interval = DefaultInterval
@@ -58,7 +58,7 @@ func (look Look) Until(ctx context.Context, interval time.Duration, report func(
 			if last == "" {
 				last = seen.Text
 			}
-			return last, ctx.Err() // this look was cut short: what it saw is no news
+			return last, ctx.Err() // this check was cut short, so its result says nothing
 		}
 		last = seen.Text
 		if seen.Done || seen.Err != nil {
@@ -75,7 +75,7 @@ func (look Look) Until(ctx context.Context, interval time.Duration, report func(
 	}
 }
 
-// atEnd is the look at the deadline.
+// atEnd checks at the deadline.
 func (look Look) atEnd(ctx context.Context, last string) (string, error) {
 	if ctx.Err() != context.DeadlineExceeded {
 		return last, ctx.Err()

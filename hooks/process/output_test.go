@@ -84,7 +84,7 @@ func TestManyLinesInOrder(t *testing.T) {
 	}
 }
 
-// The anchors' mistake: a leader that has ended, and a child with the pipe.
+// A leader that has ended, and a child that holds the pipe.
 func TestBackgroundDoesNotHoldARunUp(t *testing.T) {
 	r := newReaper(t)
 	file := t.TempDir() + "/pid"

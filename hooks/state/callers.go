@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Call marks this process as a caller of the hook until it ends. The kernel takes
-// the mark away when the process's exit code is settled, so it tells what a run's
-// lock cannot: that whoever waits for the process gets that code.
+// Call marks this process as a caller of the hook until it ends. The kernel removes the
+// mark when the exit code of the process is final. So, unlike the lock of a run, the mark
+// tells when a waiter for the process gets that code.
 func (h *Hook) Call() error {
 	if h.bad != nil {
 		return h.bad
@@ -26,7 +26,7 @@ func (h *Hook) Call() error {
 	if err != nil {
 		return err
 	}
-	// The descriptor stays open: its end is the process's.
+	// The descriptor stays open until the process ends.
 	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) })
 	if err != nil {
 		unix.Close(fd)
@@ -35,7 +35,7 @@ func (h *Hook) Call() error {
 	return nil
 }
 
-// WaitForCallers returns when no process is marked by Call, or the error of ctx.
+// WaitForCallers returns nil when no process is marked by Call, or the error of ctx.
 func (h *Hook) WaitForCallers(ctx context.Context) error {
 	fd, _, err := h.store.openTrusted(h.callersPath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,8 +52,8 @@ func (h *Hook) WaitForCallers(ctx context.Context) error {
 	return err
 }
 
-// flockWithin takes a flock, or returns the error of ctx. It looks again and again:
-// to wait in the system call costs a thread that cannot be called back.
+// flockWithin takes a flock, or returns the error of ctx. It polls, because a thread that
+// waits in flock(2) cannot be interrupted.
 func flockWithin(ctx context.Context, fd int) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		_, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
@@ -68,7 +68,7 @@ func flockWithin(ctx context.Context, fd int) error {
 	}
 }
 
-// Called notes that the hook has just been asked for.
+// Called records the time of a call of the hook.
 func (h *Hook) Called() error {
 	if h.bad != nil {
 		return h.bad
@@ -90,8 +90,8 @@ func (h *Hook) Called() error {
 	return nil
 }
 
-// CalledLast is when the hook was asked for last, by any process and in whatever
-// instance; zero for never.
+// CalledLast returns the time of the last call of the hook, by any process and in any
+// instance. It is zero where there was none.
 func (h *Hook) CalledLast() (time.Time, error) {
 	if h.bad != nil {
 		return time.Time{}, h.bad
@@ -107,7 +107,7 @@ func (h *Hook) CalledLast() (time.Time, error) {
 	}
 }
 
-// callersName is a file that callers hold a lock on, and whose time is that of the
+// callersName is a file that callers hold a lock on. Its modification time is that of the
 // last call.
 const callersName = "callers"
 

@@ -6,21 +6,21 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// containerIdentity is a short name for the container: different for every
-// container of a pod and, as far as the runtime lets it be known, the same
-// after a restart, so that a crash loop does not fill /dev/shm with
-// directories.
+// containerIdentity returns a short name for the container. It is different for every
+// container of a pod. If the runtime shows enough of the container, it is the same after a
+// restart, so that a crash loop does not fill /dev/shm with directories. It is derived from
+// the first of these that there is:
 //
-//  1. kubelet mounts the termination log of each container from
-//     .../pods/UID/containers/NAME/HASH; UID and NAME stay over restarts.
-//  2. Else the root overlay's upperdir, which differs from container to
-//     container (kubelet.md) and stays over `docker restart`.
-//  3. Else the cgroup that is mounted, where its path has a container's ID:
-//     fuse-overlayfs shows no upperdir.
-//  4. Else what there is of the root mount. Its device number differs among
-//     living containers, but may be another after a restart.
+//  1. The termination log. kubelet mounts that of each container from
+//     .../pods/UID/containers/NAME/HASH; UID and NAME are the same after restarts.
+//  2. The upperdir of the root overlay. Every container has its own
+//     (deploy/kubernetes/kubelet.md), and it is the same after `docker restart`.
+//  3. The mounted cgroup, if its path contains a container's ID: fuse-overlayfs shows
+//     no upperdir.
+//  4. The root mount. Its device number is different for all containers that exist, but
+//     may change with a restart.
 //
-// "" where mountinfo cannot be read.
+// It is empty where mountinfo cannot be read.
 func containerIdentity(proc procfs.FS) string {
 	var pod, upper, group, root string
 	err := proc.EachMount(procfs.Self, func(m procfs.Mount) bool {
@@ -63,7 +63,7 @@ func hasContainerID(path string) bool {
 	return run >= 64
 }
 
-// podContainer gives UID/NAME of a path that ends in pods/UID/containers/NAME/HASH.
+// podContainer returns UID/NAME of a path that ends in pods/UID/containers/NAME/HASH.
 func podContainer(root string) string {
 	p := strings.Split(root, "/")
 	n := len(p)
@@ -77,7 +77,7 @@ func podContainer(root string) string {
 	return uid + "/" + name
 }
 
-// option is the value of a mount option "name=value", "" where it is missing.
+// option returns the value of a mount option "name=value", "" where it is missing.
 func option(options, name string) string {
 	for _, o := range strings.Split(options, ",") {
 		if v, ok := strings.CutPrefix(o, name+"="); ok {

@@ -20,20 +20,20 @@ type places struct {
 	run, shm string
 }
 
-// candidates are the directories that the container's state may be in, in their
-// order. Each has the container's identity in its name, because containers may
-// share every place: /dev/shm in a pod, and an emptyDir at /run. /run/podhook is
-// used where somebody has mounted or made it, and never made.
+// candidates returns the directories that may contain the container's state, in order.
+// The name of each contains the container's identity, because containers may share every
+// place: /dev/shm in a pod, and an emptyDir at /run. /run/podhook is used if it exists,
+// and never made.
 func (p places) candidates(container string) []string {
 	name := "podhook-" + container
 	return []string{filepath.Join(p.run, "podhook", name), filepath.Join(p.run, name), filepath.Join(p.shm, name)}
 }
 
-// DirError says that there is no place for the state, and what to mount.
+// DirError says that there is no directory for the state, and what to mount.
 type DirError struct {
 	// Tries are the directories that were tried, in order.
 	Tries []DirTry
-	// Given is true where the directory came from PODHOOK_STATE_DIR.
+	// Given is true where the directory is from PODHOOK_STATE_DIR.
 	Given bool
 }
 
@@ -64,7 +64,7 @@ func (e *DirError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause of every try to errors.Is and errors.As.
+// Unwrap returns the error of every try.
 func (e *DirError) Unwrap() []error {
 	var errs []error
 	for _, t := range e.Tries {
@@ -82,7 +82,7 @@ func cause(err error) error {
 	return err
 }
 
-// OwnerError is a file or a directory that another user owns or can write to.
+// OwnerError says that another user owns or can write to a file or a directory.
 type OwnerError struct {
 	Path string
 	UID  uint32
@@ -97,10 +97,9 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("%s uid %d with mode %04o, and must be uid %d's and not writable by others: run podhook as one user in a container, or remove it", is, e.UID, e.Mode.Perm(), os.Geteuid())
 }
 
-// chooseDir returns the directory that all processes of the container use, and
-// whether it has made it. One that has state of this instance in it is that
-// directory, whether it can be written now or not: in a second one every hook
-// would run twice.
+// chooseDir returns the directory that all processes of the container use, and whether it
+// has made it. A directory that contains state of this instance is the one, even if it
+// cannot be written now: with a second one, every hook would run twice.
 func chooseDir(o Options, p places, in Instance) (dir string, made bool, err error) {
 	if given := o.Dir; given != "" {
 		dir = filepath.Clean(given)
@@ -134,7 +133,7 @@ func chooseDir(o Options, p places, in Instance) (dir string, made bool, err err
 	return "", false, e
 }
 
-// inUse says whether there is state of this instance in dir.
+// inUse reports whether dir contains state of this instance.
 func inUse(dir string, in Instance, show bool) bool {
 	s := newStore(dir, in)
 	s.show = show
@@ -151,9 +150,9 @@ func inUse(dir string, in Instance, show bool) bool {
 	})
 }
 
-// unusable tells a directory that no process of this container can use from
-// one that only fails this time (full, or another user's). Only the first may
-// be passed over: else two processes would come to two directories.
+// unusable reports whether no process of this container can use a directory. One that is
+// full or belongs to another user is not unusable: to skip it could lead two processes to
+// two directories.
 func unusable(err error) bool {
 	var owner *OwnerError
 	if errors.As(err, &owner) {
@@ -185,8 +184,8 @@ func useGiven(dir string, in Instance, show bool) (made bool, err error) {
 	return made, tryFile(dir)
 }
 
-// tryFile proves that a file can be made in dir: permission bits do not tell of
-// read-only mounts. A full file system may have room later.
+// tryFile checks that a file can be made in dir, because permission bits do not show
+// read-only mounts. A full file system is no error, because it may have space later.
 func tryFile(dir string) error {
 	path := filepath.Join(dir, ".try")
 	fd, err := retry(func() (int, error) {
@@ -205,9 +204,8 @@ func tryFile(dir string) error {
 	return nil
 }
 
-// useOwn makes a directory in a place where others may make theirs too, and
-// refuses one that is not ours alone: another container of the pod could have
-// planted it or a link.
+// useOwn makes a directory in a place that other users may share. It refuses one that
+// another user can change, and a link: another container of the pod could have made it.
 func useOwn(dir, shm string) (made bool, err error) {
 	if filepath.Dir(dir) == shm {
 		if err := checkSharedParent(shm); err != nil {
@@ -234,7 +232,7 @@ func useOwn(dir, shm string) (made bool, err error) {
 	if int(st.Uid) != os.Geteuid() || !made && !private {
 		return made, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
 	}
-	if !private { // the umask took bits away
+	if !private { // the umask has removed bits
 		if err := unix.Fchmod(fd, 0o700); err != nil {
 			return made, &fs.PathError{Op: "chmod", Path: dir, Err: err}
 		}
@@ -242,7 +240,7 @@ func useOwn(dir, shm string) (made bool, err error) {
 	return made, tryFile(dir)
 }
 
-// refuseLink explains why what lies at dir could not be opened as a directory.
+// refuseLink explains why dir could not be opened as a directory.
 func refuseLink(dir string, err error) error {
 	var st unix.Stat_t
 	if unix.Lstat(dir, &st) == nil {
@@ -256,7 +254,7 @@ func refuseLink(dir string, err error) error {
 	return &fs.PathError{Op: "open", Path: dir, Err: err}
 }
 
-// checkSharedParent refuses a directory in which others could swap ours.
+// checkSharedParent refuses a directory in which other users could replace podhook's.
 func checkSharedParent(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {

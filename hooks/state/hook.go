@@ -16,10 +16,10 @@ type Hook struct {
 	store *Store
 	name  string
 	dir   string
-	bad   error // the name is none
+	bad   error // what is wrong with the name
 
-	// waiting is held by the one goroutine that waits in flock, so that any
-	// number of callers of Lock costs one thread.
+	// waiting is held by the only goroutine that waits in flock, so that many callers of
+	// Lock block one thread.
 	waiting chan struct{}
 
 	mu     sync.Mutex
@@ -35,22 +35,22 @@ func newHook(s *Store, name string) *Hook {
 	}
 }
 
-// Name is the hook's name.
+// Name returns the hook's name.
 func (h *Hook) Name() string { return h.name }
 
 const markerName = "marker"
 
-// MarkerPath is where the hook's marker is, unless it is configured elsewhere.
+// MarkerPath returns the path of the hook's marker, unless another one is configured.
 func (h *Hook) MarkerPath() string { return filepath.Join(h.dir, markerName) }
 
-// Read returns the record of the last run in this instance, and false where
-// there is none. In a sidecar it may be one that is not Current any more. A record
-// that says "running" while nobody holds the lock is of a run whose process is gone:
-// it is returned as Interrupted, counted as such in its Totals, and its running steps
-// too. The caller owns what it gets.
+// Read returns the record of the last run in this instance, and false where there is
+// none. In a sidecar it may not be Current any more. If the record says "running" but
+// nobody holds the lock, the process of the run has ended: Read returns the run and its
+// running steps as Interrupted, and counts them in its Totals. The record belongs to the
+// caller.
 //
-// A record of this instance that is broken or of another version is a
-// *RecordError. One that another user has made or can change is an *OwnerError.
+// The error is a *RecordError for a record of this instance that is broken or of another
+// version, and an *OwnerError for one that another user has made or can change.
 func (h *Hook) Read() (Record, bool, error) {
 	if h.bad != nil {
 		return Record{}, false, h.bad
@@ -70,8 +70,8 @@ func (h *Hook) Read() (Record, bool, error) {
 		if busy {
 			return r.Clone(), true, nil
 		}
-		// The run may have ended between the look at its record and the look
-		// at its lock. Where the record is still the same, it did not end.
+		// The run may have ended between the reading of its record and the check of its
+		// lock. If the record is still the same, the run did not end.
 		again, ok2, err2 := h.load()
 		if err2 == nil && ok2 && again.RunID == r.RunID && again.Outcome == Running {
 			again = again.Clone()
@@ -82,8 +82,8 @@ func (h *Hook) Read() (Record, bool, error) {
 	}
 }
 
-// Read is Hook.Read for the one who holds the lock: a record that says running
-// is of a run whose process is gone.
+// Read is Hook.Read for the holder of the lock: if a record says running, the process of
+// that run has ended.
 func (l *Lock) Read() (Record, bool, error) {
 	r, ok, err := l.hook.load()
 	if err != nil || !ok || !l.hook.store.known(&r) {
@@ -96,13 +96,13 @@ func (l *Lock) Read() (Record, bool, error) {
 	return r, true, nil
 }
 
-// cachedRecord is a record that was read, and the file that it was in.
+// cachedRecord is a record and the file that it was read from.
 type cachedRecord struct {
 	file   fileKey
 	record Record
 }
 
-// fileKey tells one content of a file from the next: each is a file of its own.
+// fileKey identifies the content of a file. New content is always a new file.
 type fileKey struct {
 	inode       uint64
 	size, mtime int64
@@ -112,12 +112,12 @@ func keyOf(st *unix.Stat_t) fileKey {
 	return fileKey{uint64(st.Ino), st.Size, st.Mtim.Nano()}
 }
 
-// settled is the age from which a file's key may be trusted: inode numbers are
-// used again, and times are as coarse as the kernel's tick.
+// settled is the age from which a file's key is reliable: inode numbers are reused, and
+// times are as coarse as the kernel's tick.
 const settled = 50 * time.Millisecond
 
-// load reads run.json, of whatever instance, or takes it from the cache. What
-// it returns is shared and must not be changed.
+// load reads run.json of any instance, or takes it from the cache. The record is shared
+// and must not be changed.
 func (h *Hook) load() (Record, bool, error) {
 	path := filepath.Join(h.dir, "run.json")
 	var dir, st unix.Stat_t
@@ -150,7 +150,7 @@ func (h *Hook) load() (Record, bool, error) {
 		err = fmt.Errorf("it is of hook %q", r.Hook)
 	}
 	if err != nil && !ofInstance(data, h.store.instance.ID) {
-		return Record{}, false, nil // torn by a crash of the machine, before this instance
+		return Record{}, false, nil // damaged by a crash of the machine, before this instance
 	}
 	if err != nil {
 		return Record{}, false, &RecordError{path, err}

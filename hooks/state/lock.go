@@ -11,10 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is the right to run a hook, among all processes of the container. The
-// kernel releases it when its process ends, however it ends; programs that the
-// process starts do not inherit it. Its methods may be called by any number of
-// goroutines.
+// Lock is the right to run a hook, among all processes of the container. The kernel
+// releases it when its process ends. Programs that the process starts do not inherit it.
+// Its methods may be called from any goroutine.
 type Lock struct {
 	hook *Hook
 
@@ -24,8 +23,8 @@ type Lock struct {
 	output *OutputWriter
 }
 
-// Lock waits until nobody else has the lock, or for the end of ctx. The end of
-// ctx returns at once; what was waiting gives the lock back if it gets it later.
+// Lock waits for the lock, or for the end of ctx, whose error it returns then at once. A
+// goroutine that gets the lock later releases it.
 func (h *Hook) Lock(ctx context.Context) (*Lock, error) {
 	if h.bad != nil {
 		return nil, h.bad
@@ -53,7 +52,7 @@ func (h *Hook) Lock(ctx context.Context) (*Lock, error) {
 		case got <- result{l, err}:
 		case <-ctx.Done():
 			if err == nil {
-				_ = l.Unlock() // nobody is there any more to be told
+				_ = l.Unlock() // the caller has gone
 			}
 		}
 	}()
@@ -65,7 +64,7 @@ func (h *Hook) Lock(ctx context.Context) (*Lock, error) {
 	}
 }
 
-// TryLock takes the lock if nobody has it, else it returns false.
+// TryLock takes the lock if nobody has it, and otherwise returns false.
 func (h *Hook) TryLock() (*Lock, bool, error) {
 	if h.bad != nil {
 		return nil, false, h.bad
@@ -76,7 +75,7 @@ func (h *Hook) TryLock() (*Lock, bool, error) {
 func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err // or a directory that was removed would be made again
+			return nil, false, err // do not make a directory again that was removed
 		}
 		l, err := h.openLock()
 		if err != nil {
@@ -95,7 +94,7 @@ func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 		if st.Nlink > 0 {
 			return l, true, nil
 		}
-		// Somebody removed the directory meanwhile: others lock another file.
+		// The directory was removed meanwhile, so other processes lock another file.
 		l.close()
 	}
 }
@@ -125,8 +124,8 @@ func (h *Hook) openLock() (*Lock, error) {
 	return &Lock{hook: h, fd: fd, dirfd: dirfd}, nil
 }
 
-// take takes the flock, and an open-file-description lock beside it: unlike a
-// flock, that one can be seen by others without taking it (see Busy).
+// take takes the flock and an open file description lock. Other processes can see the
+// second without taking it; see Busy.
 func (l *Lock) take(how int) (bool, error) {
 	_, err := retry(func() (int, error) { return 0, unix.Flock(l.fd, how) })
 	if err == unix.EWOULDBLOCK {
@@ -163,8 +162,8 @@ func (l *Lock) close() {
 	l.fd, l.dirfd = -1, -1
 }
 
-// Busy says whether somebody holds the lock now. It takes no lock, so it never
-// makes another's TryLock fail.
+// Busy reports whether somebody holds the lock. It takes no lock, so it never makes a
+// TryLock fail.
 func (h *Hook) Busy() (bool, error) {
 	if h.bad != nil {
 		return false, h.bad
@@ -184,7 +183,7 @@ func (h *Hook) Busy() (bool, error) {
 	return held, nil
 }
 
-// probeHeld asks for a lock that would conflict (fcntl(2), F_OFD_GETLK).
+// probeHeld asks for a conflicting lock (fcntl(2), F_OFD_GETLK).
 func probeHeld(fd int) (bool, error) {
 	ask := unix.Flock_t{Type: unix.F_WRLCK}
 	_, err := retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &ask) })
@@ -194,9 +193,9 @@ func probeHeld(fd int) (bool, error) {
 	return ask.Type != unix.F_UNLCK, err
 }
 
-// probeFlock is for kernels without such locks (gVisor). It holds a shared
-// lock for a moment: a TryLock at that moment fails as if a run were going on,
-// and its caller, who then waits for the lock, gets it.
+// probeFlock is for kernels without such locks (gVisor). It holds a shared lock for a
+// moment. A TryLock at that moment fails as if the hook ran, and its caller, who then
+// waits for the lock, gets it.
 func probeFlock(fd int) (bool, error) {
 	_, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) })
 	if err == unix.EWOULDBLOCK {
@@ -205,10 +204,10 @@ func probeFlock(fd int) (bool, error) {
 	return false, err
 }
 
-// Write puts the record in the place of the last one, for every process to see. It
-// sets Version, Hook and Instance. Where the file system is full it uses what
-// Reserve has kept, and a long record loses what only people need. The error is a
-// *FullError where no space is left; the last record is still there then.
+// Write replaces the record of the last run. It sets Version, Hook and Instance. If the
+// file system is full, it uses the space that Reserve has kept, and drops from a long
+// record what only people need. The error is a *FullError where no space is left; then
+// the last record remains.
 func (l *Lock) Write(r Record) error {
 	err := l.Progress(r)
 	var full *FullError
@@ -225,8 +224,8 @@ func (l *Lock) Write(r Record) error {
 	return err
 }
 
-// Progress is Write for a record that another one follows: it leaves what Reserve
-// has kept for that one.
+// Progress is Write for a record that another one follows. It leaves the space of Reserve
+// for that one.
 func (l *Lock) Progress(r Record) error {
 	data, err := encodeRecord(l.sign(r))
 	if err != nil {
@@ -240,8 +239,8 @@ func (l *Lock) sign(r Record) Record {
 	return r
 }
 
-// WriteMarker writes the hook's marker where no other place is configured for it.
-// The error is a *FullError where no space is left.
+// WriteMarker writes the marker at MarkerPath. The error is a *FullError where no space is
+// left.
 func (l *Lock) WriteMarker(text []byte) error {
 	err := l.replace(markerName, text)
 	var full *FullError
@@ -251,8 +250,8 @@ func (l *Lock) WriteMarker(text []byte) error {
 	return err
 }
 
-// replace writes a file of the hook. Only the owner of the lock does, so the
-// temporary name is always the same and what a crash left is used up.
+// replace writes a file of the hook. Only the holder of the lock does so. Therefore the
+// temporary file has a fixed name, and a later write replaces what a crash has left.
 func (l *Lock) replace(name string, data []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,29 +2,27 @@ package state
 
 import "github.com/podhook/podhook/hooks/procfs"
 
-// ContainerStart is one start of a container, as another container of the pod
-// sees it by its first process.
+// ContainerStart is one start of a container, as another container of the pod sees it: by
+// its first process.
 type ContainerStart struct {
-	// ID is what Instance.ID is in that container.
+	// ID is the Instance.ID that processes in that container get.
 	ID  string `json:"id"`
 	PID int    `json:"pid"`
-	// Began is when its first process has started, in clock ticks after boot.
+	// Began is the start time of its first process, in clock ticks since boot.
 	Began uint64 `json:"began"`
 }
 
-// LookAfter tells the store who the main process is, nil where there is none now.
+// LookAfter sets the function that returns the main process, nil where there is none now.
 // It is called before the store is used.
 func (s *Store) LookAfter(main func() *MainIdentity) { s.main = main }
 
-// Current says whether a record is of the present start of the container that the
-// hooks are for. This is the rule for what an instance is:
+// Current reports whether a record belongs to the current start of the container that the
+// hooks are for. That is the container of the main process, usually podhook's own.
 //
-// The hooks are for the main process's container. Mostly that is podhook's own, and
-// the instance is this container's start. Where podhook is a sidecar, the instance
-// is the start of the other container (see OtherContainer): a record outlives the
-// restart of podhook's own container, and does not count any more when the other
-// one has been restarted, or has ended. A run that began when the main process could
-// not be told was for the container that it is in now, if that was there.
+// If podhook is a sidecar, it is the other container (see OtherContainer). Then a record
+// is still current after a restart of podhook's own container, but not after a restart or
+// the end of the other one. A run that began when the main process was unknown was for
+// the container in which the main process is now, if that had started.
 func (s *Store) Current(r Record) bool {
 	if r.For != nil {
 		return s.goesOn(r.For)
@@ -35,8 +33,8 @@ func (s *Store) Current(r Record) bool {
 	return r.Instance == s.instance.ID
 }
 
-// known says whether a record is this instance's, or has been: what is not current
-// any more still says what has happened.
+// known reports whether a record belongs to this instance or is current. A record of this
+// instance that is not current still says what happened.
 func (s *Store) known(r *Record) bool { return r.Instance == s.instance.ID || s.Current(*r) }
 
 func (s *Store) otherNow() *ContainerStart {
@@ -46,9 +44,9 @@ func (s *Store) otherNow() *ContainerStart {
 	return s.OtherContainer(s.main())
 }
 
-// OtherContainer is the start of the container that a process runs in; nil where
-// that is podhook's own, or cannot be told. Containers see each other only where
-// they share a PID namespace, and then PID 1 is neither's.
+// OtherContainer returns the start of the container of a process. It is nil where that is
+// podhook's own container, or unknown. Containers see each other only if they share a PID
+// namespace, and then PID 1 belongs to neither.
 func (s *Store) OtherContainer(main *MainIdentity) *ContainerStart {
 	if main == nil {
 		return nil
@@ -68,10 +66,10 @@ func (s *Store) OtherContainer(main *MainIdentity) *ContainerStart {
 	return &ContainerStart{ID: instanceID(s.proc, first), PID: first.pid, Began: first.start}
 }
 
-// containerRoot is the root mount of the container that a process is in. The
-// process itself may have mounts of its own, so the topmost of its ancestors that
-// is in the container tells: its parent is the runtime, outside of the PID
-// namespace or, with hostPID, in the machine's root, or PID 1.
+// containerRoot returns the root mount of the container of a process. The process may have
+// mounts of its own, so containerRoot takes its topmost ancestor in the container. The
+// parent of that one is outside of the PID namespace, or in the root of the machine
+// (hostPID), or PID 1.
 func (s *Store) containerRoot(pid int, one string) string {
 	for range maxAncestors {
 		st, err := s.proc.Stat(pid)
@@ -89,11 +87,11 @@ func (s *Store) containerRoot(pid int, one string) string {
 	return s.proc.RootMount(pid)
 }
 
-// maxAncestors bounds the way up: parents are read at different moments, so a
+// maxAncestors bounds the number of ancestors: parents are read at different times, so a
 // circle is possible.
 const maxAncestors = 1000
 
-// goesOn says whether the first process of a container's start lives.
+// goesOn reports whether the first process of a container's start is alive.
 func (s *Store) goesOn(c *ContainerStart) bool {
 	st, err := s.proc.Stat(c.PID)
 	if err != nil || st.Start != c.Began {

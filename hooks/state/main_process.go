@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SaveMain writes down the main process that podhook has started, for the exec'd
-// hooks of this instance to find it. The zero identity is one that podhook will start.
+// SaveMain saves the main process that podhook has started, so that exec'd hooks of this
+// instance find it. The zero identity means that podhook will start it.
 func (s *Store) SaveMain(main MainIdentity) error { return s.saveIdentity("main", main) }
 
-// OwnMain makes this process the one whose main process SaveMain tells, until its
-// end. It returns false where another living process of this container is.
+// OwnMain makes this process the only one that may call SaveMain, until it ends. It
+// returns false where another process of this container is that.
 func (s *Store) OwnMain() (bool, error) {
 	dirfd, err := openDir(s.dir)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Store) OwnMain() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// The descriptor stays open: its end is the process's.
+	// The descriptor stays open until the process ends.
 	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	if err == nil {
 		return true, nil
@@ -38,18 +38,19 @@ func (s *Store) OwnMain() (bool, error) {
 	return false, pathError("flock", path, err)
 }
 
-// Main is the main process of this instance as SaveMain has written it, and false
-// where podhook has started none. The error is an *OwnerError where another user has
-// written it, or the system's.
+// Main returns the main process that SaveMain has saved in this instance, and false where
+// there is none. The error is an *OwnerError where another user has written the file, or
+// that of a system call.
 func (s *Store) Main() (MainIdentity, bool, error) { return s.identity("main") }
 
-// SaveSeen writes down which process a target such as name:nginx has led to.
+// SaveSeen saves which process a target such as name:nginx has led to.
 func (s *Store) SaveSeen(target string, found MainIdentity) error {
 	return s.saveIdentity(seenName(target), found)
 }
 
-// Seen is the process that a target has led to last in this instance, alive or not,
-// and false where nobody has found one, or another user says so.
+// Seen returns the process that a target has last led to in this instance, and false where
+// none was found, or where another user has written the file. The process may have
+// exited.
 func (s *Store) Seen(target string) (MainIdentity, bool) {
 	id, ok, _ := s.identity(seenName(target))
 	return id, ok

@@ -2,15 +2,14 @@ package state
 
 import "fmt"
 
-// NameError is a hook's name that cannot be a directory's.
+// NameError says that a hook's name is no DNS label.
 type NameError struct{ Name string }
 
 func (e *NameError) Error() string {
 	return fmt.Sprintf("hook name %q: must be a DNS label (RFC 1123): at most 63 of a-z, 0-9 and -, not - at an end", e.Name)
 }
 
-// checkName keeps names that could lead out of the state directory away from
-// it, wherever they come from.
+// checkName refuses names that could lead out of the state directory.
 func checkName(name string) error {
 	ok := len(name) >= 1 && len(name) <= 63 && name[0] != '-' && name[len(name)-1] != '-'
 	for i := 0; ok && i < len(name); i++ {

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// minOutputLimit is the least that lines and their prefixes fit into.
+// minOutputLimit is the smallest limit into which lines with their prefixes fit.
 const minOutputLimit = 1024
 
-// OutputWriter keeps the output of one run, bounded: the first half of the
-// limit is the beginning of the output, the other half its end, in two pieces
-// that the oldest of is given up for a new one. Each piece is a file named by
-// its offset in the whole output, so what is missing between two can be
-// counted. Lines are there for readers at once and are not synced.
+// OutputWriter keeps the output of one run, bounded by a limit. The first half of the
+// limit is for the beginning of the output. The other half is for its end, in two pieces,
+// of which a new one replaces the older. Each piece is a file whose name contains its
+// offset in the whole output, so that the bytes between two pieces can be counted. Readers
+// see a line at once; lines are not synced.
 //
-// It may be used by any number of goroutines. Unlock of its Lock ends it.
+// It may be used from any goroutine. Unlock of its Lock ends it.
 type OutputWriter struct {
 	dirfd int
 	dir   string
@@ -35,8 +35,8 @@ type OutputWriter struct {
 	buf    []byte
 }
 
-// Output begins the output of the run runID (letters, digits and "-") and
-// removes that of earlier runs. No file is made before the first line.
+// Output begins the output of the run runID (letters, digits and "-") and removes that of
+// earlier runs. It makes no file before the first line.
 func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,12 +66,11 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	return l.output, nil
 }
 
-// WriteLine keeps one line that step printed to stream ("stdout", "stderr") at
-// t. The line's bytes are kept as they are, without the newline at its end;
-// one longer than a quarter of the limit is cut. Of the line cut bytes are
-// missing already. The error is a *FullError
-// where no space is left (the line then counts as omitted) and fs.ErrClosed
-// after Unlock.
+// WriteLine keeps a line that step printed to stream ("stdout", "stderr") at t. It keeps
+// the bytes of the line without the newline at its end. It cuts a line that is longer
+// than a quarter of the limit. cut is the number of bytes that the caller has cut already.
+// The error is a *FullError where no space is left, and then the line counts as omitted,
+// or fs.ErrClosed after Unlock.
 func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte, cut int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,8 +89,8 @@ func (w *OutputWriter) WriteLine(t time.Time, step, stream string, line []byte, 
 	return nil
 }
 
-// format puts the line as it is kept into w.buf: time, step and stream, each
-// followed by a space, then the line's own bytes.
+// format puts the line into w.buf: time, step and stream, each followed by a space, then
+// the bytes of the line.
 func (w *OutputWriter) format(t time.Time, step, stream string, line []byte, cut int) {
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		line = line[:n-1]
@@ -112,7 +111,7 @@ func (w *OutputWriter) format(t time.Time, step, stream string, line []byte, cut
 	w.buf = append(b, '\n')
 }
 
-// oneWord keeps a name from being taken for two fields or two lines.
+// oneWord replaces spaces and newlines, which separate fields and lines.
 func oneWord(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' {
@@ -122,7 +121,7 @@ func oneWord(s string) string {
 	}, s)
 }
 
-// write appends w.buf to the last piece, or to a new one where it does not fit.
+// write appends w.buf to the last piece, or to a new one if it does not fit.
 func (w *OutputWriter) write() error {
 	room := w.limit / 4
 	if len(w.pieces) == 1 && w.pieces[0] == 0 {
@@ -144,7 +143,7 @@ func (w *OutputWriter) write() error {
 	return nil
 }
 
-// newPiece begins a piece and gives up the oldest of the end's.
+// newPiece begins a piece and removes the oldest one, but not the beginning.
 func (w *OutputWriter) newPiece() error {
 	w.endPiece()
 	p := piece{w.runID, w.offset}
@@ -165,7 +164,7 @@ func (w *OutputWriter) newPiece() error {
 	return nil
 }
 
-// endPiece closes the last piece; an empty one goes.
+// endPiece closes the last piece. It removes an empty one.
 func (w *OutputWriter) endPiece() {
 	if w.fd < 0 {
 		return

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// followInterval is how often FollowOutput looks.
+// followInterval is how often FollowOutput looks for new output.
 const followInterval = 50 * time.Millisecond
 
-// ReadOutput writes what is kept of the last run's output, of whatever
-// instance, to w: lines of time, step, stream and the line's own bytes, with
-// "[N bytes omitted]" in the place of what was not kept.
+// ReadOutput writes the kept output of the last run of any instance to w: lines of time,
+// step, stream and the bytes of the line, with "[N bytes omitted]" in place of what was
+// not kept.
 func (h *Hook) ReadOutput(w io.Writer) error {
 	if h.bad != nil {
 		return h.bad
@@ -29,9 +29,8 @@ func (h *Hook) ReadOutput(w io.Writer) error {
 	return c.more()
 }
 
-// FollowOutput writes like ReadOutput and goes on with what is printed until
-// the run has ended. It returns the error of ctx if that ends first. A hook
-// that is not running is not waited for.
+// FollowOutput is ReadOutput, but if the hook is running it also writes further output
+// until the run has ended. It returns the error of ctx if that ends first.
 func (h *Hook) FollowOutput(ctx context.Context, w io.Writer) error {
 	if h.bad != nil {
 		return h.bad
@@ -48,7 +47,7 @@ func (h *Hook) FollowOutput(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		// Looked at before the copy: what was printed until then is in it.
+		// Checked before the copy, which so contains everything that was printed until then.
 		if err := c.more(); err != nil || !running {
 			return err
 		}
@@ -69,8 +68,8 @@ func (h *Hook) isRunning(runID string) (bool, error) {
 	return ok && r.RunID == runID && r.Outcome == Running, err
 }
 
-// lastRun is the run whose output is to be shown: that of the record or, where
-// the record is broken or missing, that of the pieces.
+// lastRun returns the run whose output is shown: that of the record or, if the record is
+// broken or missing, that of the pieces.
 func (h *Hook) lastRun() (string, error) {
 	r, ok, err := h.load()
 	if ok && err == nil {
@@ -83,7 +82,7 @@ func (h *Hook) lastRun() (string, error) {
 	return all[len(all)-1].runID, nil
 }
 
-// outputCopy copies a run's output as far as it is there.
+// outputCopy copies the output of a run.
 type outputCopy struct {
 	hook  *Hook
 	runID string
@@ -91,7 +90,7 @@ type outputCopy struct {
 	at    int64 // copied so far, in bytes of the whole output
 }
 
-// more copies what has been added.
+// more copies the output that was added since the last call.
 func (c *outputCopy) more() error {
 	files, err := c.open()
 	if err != nil {
@@ -122,9 +121,8 @@ type openPiece struct {
 	file *os.File
 }
 
-// open opens all pieces that hold something new. A piece that goes away
-// meanwhile has been given up for a newer one: then it looks again, so that
-// what it has opened fits together.
+// open opens all pieces that contain new output. If a piece is removed meanwhile, a newer
+// one has replaced it. Then open starts again, so that the pieces fit together.
 func (c *outputCopy) open() ([]openPiece, error) {
 	for {
 		files, err := c.openOnce()
@@ -145,7 +143,7 @@ func (c *outputCopy) openOnce() ([]openPiece, error) {
 			continue
 		}
 		if i+1 < len(all) && all[i+1].runID == c.runID && all[i+1].offset <= c.at {
-			continue // the next one begins where we are: nothing new in this
+			continue // the next piece begins at c.at or before, so this one has nothing new
 		}
 		path := filepath.Join(c.hook.dir, p.name())
 		fd, _, err := c.hook.store.openTrusted(path)

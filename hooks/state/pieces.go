@@ -41,8 +41,8 @@ func validRunID(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
-// listPieces lists the pieces in a hook's directory by run and offset. It goes
-// past package os, which would make every run five system calls longer.
+// listPieces lists the pieces in a hook's directory by run and offset. It does not use
+// package os, which would cost every run five system calls.
 func listPieces(dir string) ([]piece, error) {
 	fd, err := openDir(dir)
 	if err == unix.ENOENT {

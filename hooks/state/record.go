@@ -13,27 +13,27 @@ import (
 // recordVersion is the format of run.json that this program writes and reads.
 const recordVersion = 1
 
-// maxRecord bounds run.json, in bytes; more is not podhook's. A run of as many steps as
+// maxRecord bounds run.json, in bytes. Podhook never writes more. A run of as many steps as
 // a configuration may have fits, whatever they are called and say.
 const maxRecord = 4 << 20
 
-// Outcome is how a run or a step ended, or that it is still running.
+// Outcome says how a run or a step ended, or that it is running.
 type Outcome string
 
 // The outcomes of runs and steps.
 const (
-	// Pending is a step that has not begun.
+	// Pending: the step has not begun.
 	Pending     Outcome = ""
 	Running     Outcome = "running"
 	Succeeded   Outcome = "succeeded"
 	Failed      Outcome = "failed"
 	TimedOut    Outcome = "timed_out"
 	Interrupted Outcome = "interrupted"
-	// Skipped is only a step's.
+	// Skipped is only for steps.
 	Skipped Outcome = "skipped"
 )
 
-// Trigger is what began a run.
+// Trigger says what started a run.
 type Trigger string
 
 // The triggers of runs.
@@ -44,7 +44,7 @@ const (
 	TriggerStart  Trigger = "start"
 )
 
-// Record is what is known about a hook's last run, kept as JSON.
+// Record describes the last run of a hook. It is stored as JSON.
 type Record struct {
 	// Instance comes first: see ofInstance.
 	Instance string `json:"instance"`
@@ -54,35 +54,34 @@ type Record struct {
 	Hook    string    `json:"hook"`
 	Trigger Trigger   `json:"trigger,omitempty"`
 	Start   time.Time `json:"start"`
-	// StartTicks is Start in clock ticks after the boot Boot, as a process's start is
-	// told: the clock may be set between the two.
+	// StartTicks is Start in clock ticks since the boot Boot. It can be compared with the
+	// start time of a process even if the clock was set.
 	StartTicks uint64     `json:"startTicks,omitempty"`
 	Boot       string     `json:"boot,omitempty"`
 	End        *time.Time `json:"end,omitempty"`
 	Outcome    Outcome    `json:"outcome"`
-	// Deadline is when the whole run must have ended.
+	// Deadline is when the whole run must end.
 	Deadline time.Time `json:"deadline,omitzero"`
-	// PID is the process that does the run.
+	// PID is the process that runs the hook.
 	PID int `json:"pid,omitempty"`
-	// Reason says in a sentence why the run did not succeed.
+	// Reason says why the run did not succeed.
 	Reason       string        `json:"reason,omitempty"`
 	ConfigSource string        `json:"configSource,omitempty"`
 	Main         *MainIdentity `json:"main,omitempty"`
-	// For is the start of the main process's container, where that is another one
-	// than podhook's.
+	// For is the start of the main process's container where that is not podhook's own.
 	For    *ContainerStart `json:"for,omitempty"`
 	Steps  []StepRecord    `json:"steps,omitempty"`
 	Totals Totals          `json:"totals"`
 }
 
-// MainIdentity is the main process when a run began: a PID alone can come again.
+// MainIdentity identifies a main process, because a PID alone is reused.
 type MainIdentity struct {
 	PID int `json:"pid"`
-	// StartTime is in clock ticks after boot (proc_pid_stat(5), field 22).
+	// StartTime is in clock ticks since boot (proc_pid_stat(5), field 22).
 	StartTime uint64 `json:"startTime"`
 }
 
-// String is the identity for people: "PID@STARTTIME".
+// String returns the identity for people: "PID@STARTTIME".
 func (m MainIdentity) String() string { return fmt.Sprintf("%d@%d", m.PID, m.StartTime) }
 
 // StepRecord is one step of a run.
@@ -99,27 +98,27 @@ type StepRecord struct {
 	// Attempt counts from 1.
 	Attempt int  `json:"attempt,omitempty"`
 	Once    bool `json:"once,omitempty"`
-	// DoneIn is the earlier run of this instance in which a step that is marked
-	// once has succeeded.
+	// DoneIn is the earlier run of this instance in which a step with once has
+	// succeeded.
 	DoneIn string `json:"doneIn,omitempty"`
-	// Owed is a step that was skipped because it was not known whether the pod
-	// ends. It is run when that becomes known.
+	// Owed: the step was skipped because it was unknown whether the pod ends. It runs when
+	// that becomes known.
 	Owed  bool   `json:"owed,omitempty"`
 	Error string `json:"error,omitempty"`
-	// Waiting is what a running step waits for.
+	// Waiting says what a running step waits for.
 	Waiting string `json:"waiting,omitempty"`
-	// Tail are the last lines of output; see AddTail.
+	// Tail contains the last lines of output; see AddTail.
 	Tail []string `json:"tail,omitempty"`
 }
 
-// What AddTail keeps of a step's output.
+// The limits of a Tail.
 const (
 	maxTailLines = 10
 	maxTailBytes = 2048
 )
 
-// AddTail adds a line of output and drops the oldest ones, so that at most 10
-// lines and 2048 bytes stay. What is no UTF-8 becomes U+FFFD.
+// AddTail adds a line of output and drops the oldest ones, so that at most 10 lines and
+// 2048 bytes remain. It replaces invalid UTF-8 by U+FFFD.
 func (s *StepRecord) AddTail(line string) {
 	line = strings.ToValidUTF8(line, "\uFFFD")
 	if cut := len(line) - maxTailBytes; cut > 0 {
@@ -136,8 +135,8 @@ func (s *StepRecord) AddTail(line string) {
 	}
 }
 
-// RecordError is a run.json that cannot be used. It never blocks a hook: the
-// next run writes over it.
+// RecordError says that run.json cannot be used. It never prevents a run: the next run
+// overwrites the file.
 type RecordError struct {
 	Path string
 	Err  error
@@ -147,10 +146,10 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("%s: no usable record: %v", e.Path, e.Err)
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// VersionError is a record of another version of podhook.
+// VersionError says that another version of podhook has written a record.
 type VersionError struct{ Version int }
 
 func (e *VersionError) Error() string {
@@ -164,7 +163,7 @@ func decodeRecord(data []byte) (Record, error) {
 	}
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
-		// Another version may have other types: its number says more.
+		// Another version may have other types, so its number explains more.
 		var v struct{ Version int }
 		if json.Unmarshal(data, &v) == nil && v.Version != recordVersion && v.Version != 0 {
 			return Record{}, &VersionError{v.Version}
@@ -180,9 +179,9 @@ func decodeRecord(data []byte) (Record, error) {
 	return r, nil
 }
 
-// ofInstance says whether a file was begun in the instance id. Such a file is whole,
-// because it was renamed into its place; one that a crash of the machine has torn is
-// of an earlier instance, and what is left of it need not say so.
+// ofInstance reports whether a file was written in the instance id. Such a file is
+// complete, because it was renamed. A file that a crash of the machine has damaged is of
+// an earlier instance, even if it does not say so any more.
 func ofInstance(data []byte, id string) bool {
 	return bytes.HasPrefix(data, []byte(`{"instance":"`+id+`"`))
 }
@@ -198,7 +197,7 @@ func encodeRecord(r Record) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// Clone shares nothing with r.
+// Clone returns a copy that shares nothing with r.
 func (r Record) Clone() Record {
 	r.End = clonePointer(r.End)
 	r.Main, r.For = clonePointer(r.Main), clonePointer(r.For)
@@ -221,8 +220,8 @@ func clonePointer[T any](p *T) *T {
 	return &v
 }
 
-// brief is the record without what only people need: what steps printed and waited
-// for, and the steps that nobody asks for again.
+// brief returns the record without what only people need: the output of steps, what they
+// waited for, and the steps that no later run needs.
 func (r Record) brief() Record {
 	r = r.Clone()
 	kept := r.Steps[:0]
@@ -236,9 +235,8 @@ func (r Record) brief() Record {
 	return r
 }
 
-// interrupt makes of a running record what it is when nobody runs it any more.
-// The run and the step it was at are counted here, since whoever should have
-// done it is gone; how long they took is not known.
+// interrupt changes a running record whose process has ended. It counts the run and its
+// running steps, which that process could not count. How long they took is unknown.
 func (r *Record) interrupt() {
 	r.Outcome = Interrupted
 	if r.Reason == "" {

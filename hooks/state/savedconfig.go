@@ -23,10 +23,9 @@ type savedConfig struct {
 	Text     []byte `json:"text"`
 }
 
-// SaveConfig keeps a configuration that was found good, and where it came
-// from, so that a broken change of it does not make exec'd hooks and the agent
-// go by different rules. It writes nothing where the same is already kept, nor into
-// a state that is only shown.
+// SaveConfig saves a valid configuration and its source, so that exec'd hooks and the
+// agent use the same one after a broken change. It writes nothing where the same is saved
+// already, or where the state is only shown.
 func (s *Store) SaveConfig(text []byte, source string) error {
 	if s.show {
 		return nil
@@ -45,9 +44,9 @@ func (s *Store) SaveConfig(text []byte, source string) error {
 	return s.writeConfig(data)
 }
 
-// LastConfig is what SaveConfig kept last in this instance, by any process,
-// and false where there is none. One that another user has made or can change is
-// an *OwnerError.
+// LastConfig returns what any process of this instance has saved last by SaveConfig, and
+// false where there is nothing. The error is an *OwnerError where another user has made or
+// can change the file.
 func (s *Store) LastConfig() (text []byte, source string, ok bool, err error) {
 	c, err := s.readConfig()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +58,7 @@ func (s *Store) LastConfig() (text []byte, source string, ok bool, err error) {
 	return c.Text, c.Source, true, nil
 }
 
-// readConfig gives fs.ErrNotExist for one of another instance too.
+// readConfig returns fs.ErrNotExist for a configuration of another instance too.
 func (s *Store) readConfig() (savedConfig, error) {
 	path := filepath.Join(s.dir, "config.json")
 	data, _, err := s.readFile(path, maxConfig)
@@ -79,10 +78,11 @@ func (s *Store) readConfig() (savedConfig, error) {
 	return c, nil
 }
 
-// configPatience is how long SaveConfig waits for another process that writes.
+// configPatience is how long SaveConfig waits for another writer.
 const configPatience = time.Second
 
-// writeConfig lets one process write at a time: the temporary file has one name.
+// writeConfig lets one process write at a time, because the temporary file has a fixed
+// name.
 func (s *Store) writeConfig(data []byte) error {
 	dirfd, err := openDir(s.dir)
 	if err != nil {

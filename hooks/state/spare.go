@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// spares is how many files Reserve keeps: a run's first record, its last one and
-	// the marker need one each, though everything else takes the space that they free.
+	// spares is the number of files that Reserve keeps. The first record of a run, its
+	// last one and the marker need one each, because others may take the space that the
+	// replaced files free.
 	spares = 3
-	// spareSize is the size of each, in bytes: a page, which is a block of most file
-	// systems too.
+	// spareSize is the size of each, in bytes: a page, which is also a block of most
+	// file systems.
 	spareSize = 4096
 )
 
 func spareName(i int) string { return "spare." + strconv.Itoa(i) }
 
-// Reserve keeps space for one more run of the hook, as files that a record can be
-// written into in place, should the file system be full by then. It does nothing
-// where they are there.
+// Reserve reserves space for one more run of the hook, in case the file system is full
+// then: files that a record can overwrite. It does nothing where they exist.
 func (l *Lock) Reserve() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,7 +41,7 @@ func (l *Lock) Reserve() error {
 	return nil
 }
 
-// Reserved says whether all that Reserve keeps is there. It takes no lock.
+// Reserved reports whether all files of Reserve exist. It takes no lock.
 func (h *Hook) Reserved() bool {
 	var st unix.Stat_t
 	for i := range spares {
@@ -52,8 +52,8 @@ func (h *Hook) Reserved() bool {
 	return true
 }
 
-// replaceBySpare writes a file of the hook without taking new space: into one of the
-// files that Reserve has kept, which then takes the other's place.
+// replaceBySpare writes a file of the hook without new space: it overwrites a file of
+// Reserve and renames it.
 func (l *Lock) replaceBySpare(name string, data []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trust refuses a file or a directory that another user has made or can change:
-// podhook would run its commands, or believe its successes. The error wraps an
-// *OwnerError. A Store that only shows the state trusts everything.
+// trust refuses a file or a directory that another user has made or can change. Otherwise
+// podhook would run that user's commands, or believe that a hook has succeeded. The error
+// wraps an *OwnerError. A Store that only shows the state trusts everything.
 func (s *Store) trust(path string, st *unix.Stat_t) error {
 	if s.show || trusted(st) {
 		return nil
@@ -28,9 +28,9 @@ func ownerError(path string, st *unix.Stat_t) error {
 	return fmt.Errorf("%s: %w", path, &OwnerError{path, st.Uid, mode})
 }
 
-// trusted says whether only this user and root can have written it. kubelet makes
-// the files of a volume writable for the pod's fsGroup, which every container has:
-// that is no other user's doing, but for root it may be.
+// trusted reports whether only this user and root can have written a file. kubelet makes
+// the files of a volume writable for the pod's fsGroup, which every container has. So
+// write access for a group that this process has is trusted, except for root.
 func trusted(st *unix.Stat_t) bool {
 	euid := os.Geteuid()
 	if int(st.Uid) != euid && st.Uid != 0 || st.Mode&0o002 != 0 {
@@ -40,11 +40,11 @@ func trusted(st *unix.Stat_t) bool {
 }
 
 func inGroup(gid int) bool {
-	groups, _ := os.Getgroups() // without them only the effective one counts
+	groups, _ := os.Getgroups() // on an error only the effective group counts
 	return gid == os.Getegid() || slices.Contains(groups, gid)
 }
 
-// trustOpen is trust of a file that is open.
+// trustOpen is trust for an open file.
 func (s *Store) trustOpen(path string, fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -53,8 +53,8 @@ func (s *Store) trustOpen(path string, fd int) error {
 	return s.trust(path, &st)
 }
 
-// createTrusted opens a file that is locked or looked at, never read, and makes it
-// where it is missing.
+// createTrusted opens a file whose content does not matter, and makes it if it is
+// missing.
 func (s *Store) createTrusted(dirfd int, dir, name string) (int, error) {
 	path := filepath.Join(dir, name)
 	fd, err := createAt(dirfd, name, 0)
@@ -68,8 +68,8 @@ func (s *Store) createTrusted(dirfd int, dir, name string) (int, error) {
 	return fd, nil
 }
 
-// openTrusted opens a regular file that podhook has made. A link is not followed
-// and a FIFO not waited for.
+// openTrusted opens a regular file that podhook has made. It does not follow a link and
+// does not wait for a FIFO.
 func (s *Store) openTrusted(path string) (fd int, st unix.Stat_t, err error) {
 	fd, err = retry(func() (int, error) {
 		return unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FullError says that the file system of the state, or of a user's marker, has
-// no space, no inodes or no quota left.
+// FullError says that a file system has no space, no inodes or no quota left.
 type FullError struct {
 	Path string
 	Err  error
@@ -22,10 +21,10 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("%s: %v: free space there", e.Path, e.Err)
 }
 
-// Unwrap is the system's error.
+// Unwrap returns the error of the system call.
 func (e *FullError) Unwrap() error { return e.Err }
 
-// pathError names the file and makes a *FullError of what says "full".
+// pathError adds the path to an error. It returns a *FullError for ENOSPC and EDQUOT.
 func pathError(op, path string, err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return &FullError{path, err}
@@ -33,7 +32,7 @@ func pathError(op, path string, err error) error {
 	return &fs.PathError{Op: op, Path: path, Err: err}
 }
 
-// retry repeats a call that a signal interrupted (signal(7)).
+// retry repeats a call that a signal has interrupted (signal(7)).
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
@@ -43,11 +42,11 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// WriteFileAtomic writes a file that a user has asked for, so that a reader,
-// also after a crash of the machine, sees the old content or the new: a temporary
-// file beside it, fsync, rename, fsync of the directory. The file gets mode
-// whatever the umask. Any number of processes may write the same path; the last
-// one wins. The error is a *FullError where no space is left.
+// WriteFileAtomic writes a file so that every reader sees either the old content or the
+// new, even after a crash of the machine: it writes and syncs a temporary file in the same
+// directory, renames it and syncs the directory. The file gets mode whatever the umask is.
+// If several processes write the same path, the last one wins. The error is a *FullError
+// where no space is left.
 func WriteFileAtomic(path string, data []byte, mode fs.FileMode) error {
 	return writeFile(path, data, mode, true)
 }
@@ -73,15 +72,15 @@ func openDir(dir string) (int, error) {
 	})
 }
 
-// atomicWrite is one file to be replaced. It works on a directory's descriptor
-// because a run writes its record several times, and path lookups add up.
+// atomicWrite replaces one file. It uses a descriptor of the directory, because a run
+// writes its record several times and each path lookup costs time.
 type atomicWrite struct {
 	dirfd      int
 	dir        string // for errors
 	temp, name string
 	mode       fs.FileMode
-	// sync is for files that outlive the machine's crash. The state's own do not
-	// need it: they speak for one instance, which ends with the kernel.
+	// sync is for files that must survive a crash of the machine. The files of the state
+	// need not: they belong to one instance, which ends with the kernel.
 	sync bool
 }
 
@@ -93,7 +92,7 @@ func (w atomicWrite) write(data []byte) error {
 		}
 	}
 	if err != nil {
-		_ = unix.Unlinkat(w.dirfd, w.temp, 0) // gives the space back
+		_ = unix.Unlinkat(w.dirfd, w.temp, 0) // to free the space
 		return err
 	}
 	return w.fsync(w.dirfd, w.dir)
@@ -112,7 +111,7 @@ func (w atomicWrite) fsync(fd int, path string) error {
 func (w atomicWrite) writeTemp(data []byte) error {
 	path := w.dir + "/" + w.temp
 	fd, err := createAt(w.dirfd, w.temp, unix.O_EXCL)
-	if err == unix.EEXIST { // a crash left it, or somebody has put a link to another file there
+	if err == unix.EEXIST { // left by a crash, or a link that another user has made
 		_ = unix.Unlinkat(w.dirfd, w.temp, 0)
 		fd, err = createAt(w.dirfd, w.temp, unix.O_EXCL)
 	}
@@ -131,7 +130,7 @@ func (w atomicWrite) writeTemp(data []byte) error {
 	return w.fsync(fd, path)
 }
 
-// createAt opens a file for reading and writing and makes it where it is missing.
+// createAt opens a file for reading and writing, and makes it if it is missing.
 func createAt(dirfd int, name string, flags int) (int, error) {
 	return retry(func() (int, error) {
 		return unix.Openat(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC|flags, 0o600)

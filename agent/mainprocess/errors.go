@@ -34,7 +34,7 @@ func (e *GoneError) Error() string {
 	}
 	s := fmt.Sprintf("%s: process %d has exited already", e.Target, e.PID)
 	if e.Recycled {
-		s += " (another process has got its number since)"
+		s += " (another process has its PID now)"
 	}
 	return s
 }

@@ -95,7 +95,7 @@ func TestFindNone(t *testing.T) {
 		target(t, "exe:/no/such/main"),
 	} {
 		_, err := lookFor(tg)
-		if e := wantError[*NoneError](t, err, tg.String()+" not found", "processes that can be seen"); e.Target != tg {
+		if e := wantError[*NoneError](t, err, tg.String()+" not found", "visible processes"); e.Target != tg {
 			t.Errorf("%s: %+v", tg, e)
 		}
 	}

@@ -24,7 +24,7 @@ func (t Target) whyNone(all map[int]procfs.Stat, unreadable int) string {
 	if t.kind == kindExe {
 		what = "runs this program"
 	}
-	why := fmt.Sprintf("of the %d processes that can be seen none %s", len(all), what)
+	why := fmt.Sprintf("none of the %d visible processes %s", len(all), what)
 	if near := t.nearest(all); near != "" {
 		why += fmt.Sprintf("; there is %s", near)
 	}
@@ -79,5 +79,5 @@ func ownProcesses() string {
 			return ""
 		}
 	}
-	return "; all that can be seen are of this container: another container's are seen only with shareProcessNamespace: true"
+	return "; all visible processes are in this container: those of other containers are visible only with shareProcessNamespace: true"
 }

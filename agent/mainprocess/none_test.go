@@ -17,7 +17,7 @@ func TestNotFoundAmongOwnProcesses(t *testing.T) {
 	if !inOwnNamespace(t) {
 		return
 	}
-	const hint = "another container's are seen only with shareProcessNamespace: true"
+	const hint = "those of other containers are visible only with shareProcessNamespace: true"
 	cmd := start(t, "/bin/sleep", "60")
 	targets := []Target{target(t, "name:no-such-main"), target(t, "exe:/no/such/main"), target(t, "pid:4194304")}
 	for _, tg := range targets {
@@ -67,7 +67,7 @@ func TestNotFoundOffersTheNearest(t *testing.T) {
 		"exe:/usr/sbin/web-server-mian": "there is exe:" + path,
 	} {
 		_, err := lookFor(target(t, "%s", given))
-		wantError[*NoneError](t, err, given+" not found: of the ", near)
+		wantError[*NoneError](t, err, given+" not found: none of the ", near)
 	}
 	_, err := lookFor(target(t, "name:quite-different"))
 	if wantError[*NoneError](t, err); strings.Contains(err.Error(), "there is") {

@@ -96,13 +96,13 @@ func (p pidfile) doubt(found *Process) error {
 	}
 	started, now := procfs.Started(found.start), time.Now()
 	who := fmt.Sprintf("process %d (%s)", found.pid, found.name)
-	const instead = "let it be written anew, or use name:NAME or exe:PATH"
+	const instead = "write it again, or use name:NAME or exe:PATH"
 	switch {
 	case p.written.After(now.Add(doubtless)):
-		return fmt.Errorf("it was written %v from now, so the clock was set: that it means %s and no earlier process of that number cannot be told; %s",
+		return fmt.Errorf("its time is %v in the future, so the clock was set: it may mean an earlier process with the PID of %s; %s",
 			p.written.Sub(now).Round(time.Millisecond), who, instead)
 	case p.written.Add(doubtless).Before(started):
-		return fmt.Errorf("it was written %v before the start of %s: it means an earlier process of that number, or the clock was set; %s",
+		return fmt.Errorf("it was written %v before the start of %s: it means an earlier process with the same PID, or the clock was set; %s",
 			started.Sub(p.written).Round(time.Millisecond), who, instead)
 	}
 	return nil

@@ -215,7 +215,7 @@ func TestWaitForAFile(t *testing.T) {
 	s := newSandbox(t, "")
 	e := s.expect(124, "wait", "--file", s.path("go"), "--timeout", "300ms")
 	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
-	contains(t, e.stderr, "waited 300ms for file "+s.path("go"), "it is not there")
+	contains(t, e.stderr, "waited 300ms for file "+s.path("go"), "it does not exist")
 	waiter := s.start("wait", "--file", s.path("go"), "--timeout", "35s")
 	s.open()
 	if e := waiter.wait(t); e.code != 0 {

@@ -226,7 +226,7 @@ hooks:
 	if e.code != 1 || rec.Steps[0].Outcome != state.Succeeded || rec.Steps[1].Outcome != state.Failed || e.elapsed > 15*time.Second {
 		t.Errorf("%v\n%+v", e, rec.Steps)
 	}
-	contains(t, e.stderr, "unwatched", "connection refused", "goneIs: done takes that for drained")
+	contains(t, e.stderr, "unwatched", "connection refused", "goneIs: done treats that as drained")
 }
 
 // TestHAProxyMetric: the command does what the step does.
@@ -254,7 +254,7 @@ func TestHAProxyMetric(t *testing.T) {
 	<-answer
 	s.expect(0, metric("20s", "--at-most", "0")...)
 	e = s.expect(1, "wait", "--metric", url, "--name", "haproxy_no_such_metric", "--at-most", "0", "--timeout", "20s")
-	contains(t, e.stderr, "series is haproxy_no_such_metric")
+	contains(t, e.stderr, "series matches haproxy_no_such_metric")
 	testutil.Within(t, e.elapsed, 0, 10*time.Second) // what will never be there is not waited for
 }
 

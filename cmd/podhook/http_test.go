@@ -86,7 +86,7 @@ func TestWaitCommand(t *testing.T) {
 	s.expect(0, "wait", "--http", server.URL, "--status", "404", "--timeout", "0s")
 	contains(t, s.expect(124, "wait", "--http", server.URL, "--timeout", "300ms").stderr, "waited 300ms for http GET "+server.URL+": status 404 Not Found")
 	file := s.write("file", "", 0o644)
-	contains(t, s.expect(124, "wait", "--gone", file, "--timeout", "0s").stderr, "for file "+file+" to be gone: it is there")
+	contains(t, s.expect(124, "wait", "--gone", file, "--timeout", "0s").stderr, "for file "+file+" to be gone: it exists")
 	waiter := s.start("wait", "--gone", file, "--timeout", "35s")
 	if err := exec.Command("rm", file).Run(); err != nil {
 		t.Fatal(err)

@@ -28,9 +28,9 @@ func TestMainProcessNeverSeen(t *testing.T) {
 	stale := s.write("stale.pid", "4194304\n", 0o644)
 	for main, why := range map[string]string{
 		"name:no-such-main":             "name:no-such-main not found",
-		"name:gocheck-no-such":          "processes that can be seen none has this name",
+		"name:gocheck-no-such":          "visible processes has this name",
 		"exe:" + script:                 "a script has no exe of its own: its process runs /bin/sh; use name:run.sh",
-		"exe:/no/such/main":             "processes that can be seen none runs this program",
+		"exe:/no/such/main":             "visible processes runs this program",
 		"pid:4194304":                   "there is no process 4194304",
 		"pidfile:" + s.path("none.pid"): "there is no such file",
 		"pidfile:" + empty:              "it is empty",

@@ -32,11 +32,11 @@ func explain(spec *Spec, path string, err error) *StartError {
 	switch err {
 	case syscall.EAGAIN, syscall.ENOMEM:
 		e.Op = "fork"
-		e.Reason = "no further process can be made (" + err.Error() +
-			"): look at the container's limits of processes and memory, and at RLIMIT_NPROC"
+		e.Reason = "cannot create another process (" + err.Error() +
+			"): check the container's limits of processes and memory, and RLIMIT_NPROC"
 	case syscall.EMFILE, syscall.ENFILE:
 		e.Op = "pipe"
-		e.Reason = "no further file can be opened (" + err.Error() + "): look at RLIMIT_NOFILE"
+		e.Reason = "cannot open another file (" + err.Error() + "): check RLIMIT_NOFILE"
 	case syscall.E2BIG:
 		e.Reason = tooLong(spec)
 	case syscall.ETXTBSY:

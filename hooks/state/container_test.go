@@ -251,7 +251,7 @@ func TestInstanceIsTheSameForEveryUser(t *testing.T) {
 	}
 }
 
-// kubelet.md, "Inside a restricted container".
+// deploy/kubernetes/kubelet.md, "Inside a restricted container".
 func TestRestrictedPodNeedsNoVolume(t *testing.T) {
 	p := newPod(t)
 	app := kind{name: "app", ownPIDs: true, readOnly: true, kubelet: true}

@@ -57,9 +57,9 @@ func file(c config.File) Look {
 		case err != nil && !missing:
 			return Seen{Text: err.Error()}
 		case missing:
-			return Seen{Done: c.Gone, Text: "it is not there"}
+			return Seen{Done: c.Gone, Text: "it does not exist"}
 		}
-		return Seen{Done: !c.Gone, Text: "it is there"}
+		return Seen{Done: !c.Gone, Text: "it exists"}
 	}
 }
 
@@ -101,7 +101,7 @@ func metric(c config.Metric) Look {
 		case sum.Unended && !res.Framed():
 			return Seen{Text: "the answer ends within a line"}
 		case sum.Matched == 0:
-			return gone(c, fmt.Sprintf("none of %d series is %s", sum.Series, c.Series()))
+			return gone(c, fmt.Sprintf("none of %d series matches %s", sum.Series, c.Series()))
 		}
 		return Seen{Done: holds(c, sum.Value), Text: fmt.Sprintf("%s = %s", c.Series(), config.FormatNumber(sum.Value))}
 	}
@@ -113,7 +113,7 @@ func gone(c config.Metric, text string) Seen {
 	case config.GoneIsDone:
 		return Seen{Done: true, Text: "gone: " + text}
 	case config.GoneIsError:
-		return Seen{Text: text, Err: errors.New(text + "; goneIs: done takes that for drained, wait goes on looking")}
+		return Seen{Text: text, Err: errors.New(text + "; goneIs: done treats that as drained, goneIs: wait keeps waiting")}
 	}
 	return Seen{Text: text}
 }

@@ -204,8 +204,8 @@ func TestMetric(t *testing.T) {
 		{low, "active{l=\"a\"} 0\n# EOFCLOSED", true, `active{l="a"} = 0`, false},
 		{low, "active{l=\"a\"} 0CLOSED", false, "the answer ends within a line", false},
 		{low, "active{l=\"a\"} 0\nactCLOSED", false, "the answer ends within a line", false},
-		{low, "other 1\nactive{l=\"b\"} 0\n", false, `none of 2 series is active{l="a"}`, true},
-		{both, "other 1\n", false, `none of 1 series is active{l="a"}`, true},
+		{low, "other 1\nactive{l=\"b\"} 0\n", false, `none of 2 series matches active{l="a"}`, true},
+		{both, "other 1\n", false, `none of 1 series matches active{l="a"}`, true},
 	} {
 		page.Store(tt.page)
 		tt.m.Gone = config.GoneIsError

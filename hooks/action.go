@@ -38,6 +38,20 @@ func (a *action) perform(ctx context.Context) {
 	a.unit.perform(ctx, a)
 }
 
+// useDisk waits for its turn to do what can block in the kernel. Few steps do so at a
+// time: each holds a thread, and no thread can be made when all PIDs of the container
+// are in use. It reports false, and records the step as stopped, if ctx ends first.
+func (a *action) useDisk(ctx context.Context) (done func(), ok bool) {
+	disk := a.run.runner.disk
+	select {
+	case disk <- struct{}{}:
+		return func() { <-disk }, true
+	case <-ctx.Done():
+		a.stopped(ctx)
+		return nil, false
+	}
+}
+
 func (a *action) succeed()        { a.rec.Outcome = state.Succeeded }
 func (a *action) fail(why string) { a.rec.Outcome, a.rec.Error = state.Failed, why }
 

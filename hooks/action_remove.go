@@ -12,7 +12,12 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-func remove(_ context.Context, a *action, do config.Remove) {
+func remove(ctx context.Context, a *action, do config.Remove) {
+	done, ok := a.useDisk(ctx)
+	if !ok {
+		return
+	}
+	defer done()
 	info, err := os.Lstat(do.Path)
 	if err == nil && info.Mode()&fs.ModeDevice != 0 {
 		a.fail(fmt.Sprintf("remove %s: a device (%v); podhook removes none", do.Path, info.Mode()))

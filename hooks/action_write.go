@@ -13,7 +13,12 @@ import (
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
-func write(_ context.Context, a *action, do config.Write) {
+func write(ctx context.Context, a *action, do config.Write) {
+	done, ok := a.useDisk(ctx)
+	if !ok {
+		return
+	}
+	defer done()
 	note, err := writeFile(do.File, []byte(do.Content), do.Mode)
 	if err != nil {
 		a.fail(err.Error())

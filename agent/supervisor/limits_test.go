@@ -1,8 +1,10 @@
 package supervisor_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -74,6 +76,52 @@ func TestWorksInSmallCgroups(t *testing.T) {
 			})
 		})
 	}
+}
+
+// bomb uses up all PIDs, says so, and goes on asking for more.
+const bomb = `$SIG{TERM} = sub { exit 42 }; $SIG{WINCH} = sub {}; my $first = $$; my $full;
+while (1) { next if defined fork or $$ != $first or $full++; syswrite STDOUT, "full\n" }`
+
+// A CMD that uses up all PIDs gets its signals, and the init lives on.
+func TestOutlivesUsedUpPIDs(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("perl"); err != nil {
+		t.Skip("the fork bomb needs perl")
+	}
+	group := cgroup(t, "pids", "pids.max", "24")
+	rule(t, options{}, func(t *testing.T, i initProgram) error {
+		for range i.rounds(8) {
+			argv, _ := i.argv(options{}, []string{"perl", "-e", bomb})
+			cmd := conditions{Container: true, Cgroup: group}.command(argv...)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				return err
+			}
+			if err := cmd.Start(); err != nil {
+				return err
+			}
+			if _, err := out.Read(make([]byte, 5)); err != nil {
+				_ = waitFor(cmd)
+				return fmt.Errorf("it did not start: %s", stderr.String())
+			}
+			// Without them this fails once in ten times, not more.
+			threads, _, _ := resources(cmd.Process.Pid)
+			if i.name == "podhook" && threads < 8 {
+				err = fmt.Errorf("it has %d threads when CMD runs", threads)
+			}
+			for n := range 2000 {
+				_ = cmd.Process.Signal([]syscall.Signal{syscall.SIGWINCH, syscall.SIGCHLD}[n%2])
+			}
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			err = errors.Join(err, waitFor(cmd))
+			if code := cmd.ProcessState.ExitCode(); err != nil || code != 42 {
+				return fmt.Errorf("with %d threads: exit code %d, %v: %s", threads, code, err, stderr.String())
+			}
+		}
+		return nil
+	})
 }
 
 // cgroup makes a group of version 1 or 2 with the limit, or skips.

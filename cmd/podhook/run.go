@@ -39,6 +39,7 @@ func runMain(ctx context.Context, inv *invocation) int {
 	if err := f.configureProcess(inv.stderr, reaper); err != nil {
 		return inv.fail(err)
 	}
+	supervisor.MakeThreads(r.threads())
 	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: r.rewrite, Hold: r.hold(), Lost: c.signalLost})
 	code, err := s.Run(func() int {
 		code, err := r.live(s, command)

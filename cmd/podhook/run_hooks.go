@@ -141,6 +141,14 @@ func hasSteps(cfg *config.Config) bool {
 	return false
 }
 
+// threads returns how many threads must exist before CMD, which may use up all PIDs.
+func (r *hookRuntime) threads() int {
+	if r.container == nil {
+		return supervisor.ForSignals
+	}
+	return supervisor.ForHooks
+}
+
 // hold returns the function that holds back stop signals, or nil.
 func (r *hookRuntime) hold() func(syscall.Signal) bool {
 	if r.container == nil {

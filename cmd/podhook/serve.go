@@ -13,6 +13,7 @@ import (
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
@@ -46,6 +47,7 @@ func serve(ctx context.Context, inv *invocation) int {
 		return inv.fail(err)
 	}
 	defer endRuns(a.Runner, interrupt)
+	supervisor.MakeThreads(supervisor.ForHooks)
 	listener, err := listen(a)
 	if err != nil {
 		return inv.fail(err)

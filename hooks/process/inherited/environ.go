@@ -10,8 +10,9 @@ import (
 )
 
 // MaxProcs is the number of threads that run Go code at once, on a node of any size.
-// Each costs memory and counts towards the limit of threads.
-const MaxProcs = 2
+// Nothing that podhook does takes long. A second one costs 0.3 MB, and more threads can
+// be needed at once.
+const MaxProcs = 1
 
 // maxprocs is the only variable starting with GO that Go's runtime gets.
 //

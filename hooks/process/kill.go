@@ -59,7 +59,7 @@ func (p *run) kill(result *Result) {
 				result.Unkillable = err
 			}
 		}
-		p.reaper.reap()
+		p.reaper.Reap()
 		result.Sent.Kill = len(killed)
 		result.Survivors = len(alive)
 		// An orphan that ended during the scan can have left a child that the scan

@@ -115,18 +115,15 @@ func (r *Reaper) Close() {
 func (r *Reaper) loop() {
 	defer close(r.stopped)
 	// A child that ended before the subscription sends no further SIGCHLD.
-	r.reap()
+	r.Reap()
 	for range r.signals {
-		r.reap()
+		r.Reap()
 	}
 }
 
-// Reap reaps the children that have ended. Call it for a SIGCHLD that the Reaper does
-// not get, because sigwait(3) has taken it.
-func (r *Reaper) Reap() { r.reap() }
-
-// reap reaps all children that have ended. One SIGCHLD can stand for many.
-func (r *Reaper) reap() {
+// Reap reaps all children that have ended: one SIGCHLD can stand for many. Call it for a
+// SIGCHLD that the Reaper does not get, because sigwait(3) has taken it.
+func (r *Reaper) Reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {

@@ -61,7 +61,7 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 				_ = r.signal(p, syscall.SIGCONT) // so that a stopped process acts on SIGTERM
 			}
 		}
-		r.reap()
+		r.Reap()
 		// An orphan that ended during the scan can have left a child that the scan
 		// did not see.
 		moved := r.orphanCount() != orphans

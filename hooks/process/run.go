@@ -167,7 +167,7 @@ func (p *run) wait() {
 	if p.watch.wait() {
 		// The leader is a zombie. Reaping it here is faster than waiting for SIGCHLD. In
 		// either case its status is in the channel afterwards.
-		p.reaper.reap()
+		p.reaper.Reap()
 	}
 }
 

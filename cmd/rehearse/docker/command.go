@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // commandLimit bounds every command of the engine that does not wait for a
@@ -38,21 +38,8 @@ func run(args ...string) (string, error) {
 // killMarked kills the oldest process that has the marker in its environment: the
 // exec's first, as containerd does it. Its children may go on.
 func killMarked(marker string) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		environ, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && strings.Contains("\x00"+string(environ)+"\x00", "\x00"+marker+"\x00") {
-			pids = append(pids, pid)
-		}
-	}
+	pids, _ := procfs.Proc.PIDs()
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return !slices.Contains(procfs.Proc.Environ(pid), marker) })
 	if len(pids) > 0 {
 		_ = syscall.Kill(slices.Min(pids), syscall.SIGKILL) // it may be gone by now
 	}

@@ -7,14 +7,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/hooks/procfs"
 )
 
 // markerName is the variable by which the processes of a container without
@@ -147,22 +148,8 @@ func killAndWait(pid int, limit time.Duration) {
 // marked finds the processes that have the marker in their environment. Those
 // that are already dead have none.
 func marked(marker string) []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && strings.Contains("\x00"+string(env)+"\x00", "\x00"+marker+"\x00") {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	all, _ := procfs.Proc.PIDs()
+	return slices.DeleteFunc(all, func(pid int) bool { return !slices.Contains(procfs.Proc.Environ(pid), marker) })
 }
 
 // Address is the pod's address.

@@ -12,9 +12,9 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// badParent says why nothing can be made, replaced or removed at a path: that
-// takes a directory that can be written. absent is true where there is none yet:
-// a volume may still be mounted there.
+// badParent returns why nothing can be made, replaced or removed at a path: its
+// directory must exist and be writable. absent is true if there is no directory yet;
+// a volume may still bring it.
 func badParent(at string) (msg string, absent bool) {
 	dir := path.Dir(at)
 	info, err := os.Stat(dir)
@@ -35,7 +35,7 @@ func badParent(at string) (msg string, absent bool) {
 	}
 }
 
-// badSource says why a file cannot be read; absent is as for badParent.
+// badSource returns why a file cannot be read. absent is true if there is no file yet.
 func badSource(file string) (msg string, absent bool) {
 	if file == "" {
 		return "", false
@@ -48,11 +48,12 @@ func badSource(file string) (msg string, absent bool) {
 	return "", false
 }
 
-// exposed is what of a file's way anybody can change: the file, or a directory in
-// which it could be replaced. In one with the sticky bit only its owner can.
+// exposed returns the first world-writable part of a file's path, or "": the file, or a
+// directory in which every user can replace it. A directory with the sticky bit is not
+// one: only owners can replace files there.
 func exposed(file string) string {
 	ways := []string{file}
-	// Where links lead is another way.
+	// A link leads to a second path.
 	if fd, err := unix.Open(file, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
 		if real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && real != file {
 			ways = append(ways, real)
@@ -73,13 +74,13 @@ func exposed(file string) string {
 	return ""
 }
 
-// anybodys is true for what every user can write to.
+// anybodys reports whether every user can write to a file or directory.
 func anybodys(at string, info fs.FileInfo) bool {
 	var mount unix.Statfs_t
 	return info.Mode()&0o002 != 0 && (unix.Statfs(at, &mount) != nil || mount.Flags&unix.ST_RDONLY == 0)
 }
 
-// Writable says why a file cannot be written to, or made where there is none.
+// Writable returns an error if a file cannot be written, or cannot be made.
 func Writable(file string) error {
 	if _, err := os.Stat(file); err == nil {
 		if unix.Faccessat(unix.AT_FDCWD, file, unix.W_OK, unix.AT_EACCESS) != nil {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Check compares the worst case of every hook, in which each step takes all of
-// its time, with the hook's timeout, and shutdown's with the grace period less
-// the margin that is kept for the main process to stop in, and the time to kill
-// a program in. The problems show the sum. A gracePeriod of 0 leaves the second comparison out.
+// Check compares the worst case of every hook with the hook's timeout, and that of
+// shutdown with the grace period. From the grace period it subtracts the margin, which
+// the main process has to stop in, and the time to kill a program. The problems show
+// the sum. With a gracePeriod of 0 only the timeouts are compared.
 func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
@@ -31,7 +31,7 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
-	kill := h.LongestKill() // the engine leaves time for it too
+	kill := h.LongestKill() // package hooks reserves it too
 	worst, left := h.WorstCase(), gracePeriod-margin-kill
 	needed, why := h.Timeout, fmt.Sprintf("hooks.%s.timeout %s", h.Name, short(h.Timeout))
 	if len(worst.Unbounded) == 0 && worst.Sum <= h.Timeout {
@@ -49,26 +49,26 @@ func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {
 		why, short(gracePeriod), short(margin), less, short(left))}}
 }
 
-// Worst is the longest that the steps of a hook can take.
+// Worst is the longest time that the steps of a hook can take.
 type Worst struct {
 	Sum time.Duration
-	// Parts are the steps that have a time of their own, in their order.
+	// Parts lists the steps with a time of their own, in order.
 	Parts []WorstStep
-	// Unbounded are the steps without; what is left of the hook's is theirs.
+	// Unbounded lists the steps that only the hook's timeout ends.
 	Unbounded []string
 }
 
-// WorstStep is the longest that one step can take: all attempts, and the
-// longest pauses between them; of a group, that of its longest step.
+// WorstStep is the longest time that one step can take: all attempts and the longest
+// pauses between them. For a group it is that of its longest step.
 type WorstStep struct {
 	Name    string
 	Longest time.Duration
-	// Detail says what the sum is made of, such as "3 x 5s + 3s pauses"; "" for
-	// a single attempt.
+	// Detail shows the sum, such as "3 x 5s + 3s pauses". It is "" for a single
+	// attempt.
 	Detail string
 }
 
-// WorstCase adds up what the hook's steps can take.
+// WorstCase returns the longest time that the hook's steps can take.
 func (h *Hook) WorstCase() Worst {
 	var w Worst
 	for _, s := range h.Steps {
@@ -84,8 +84,8 @@ func (h *Hook) WorstCase() Worst {
 	return w
 }
 
-// Reserve is what a hook keeps of its time for the steps from the n-th on that
-// are always run: their worst case, but never more than half of the hook's time.
+// Reserve returns the part of the hook's time that is kept for the steps with
+// always: true from the n-th on: their worst case, but at most half of the timeout.
 func (h *Hook) Reserve(n int) time.Duration {
 	var sum time.Duration
 	for _, s := range h.Steps[min(n, len(h.Steps)):] {
@@ -96,8 +96,8 @@ func (h *Hook) Reserve(n int) time.Duration {
 	return min(sum, h.Timeout/2)
 }
 
-// add adds durations that are not negative, and stays at some 200 years where the
-// sum would overflow: a file may hold thousands of steps of many days.
+// add adds durations that are not negative. The sum stops at about 200 years instead
+// of an overflow: a file may hold thousands of steps of many days.
 func add(sum, d time.Duration) time.Duration {
 	const most = math.MaxInt64 / 3 * 2
 	return min(sum, most-d) + d
@@ -113,7 +113,7 @@ func (s *Step) worstOpen() (w WorstStep, bounded bool) {
 	return s.worstOf(s.Timeout)
 }
 
-// worstOf is the worst case of a step each attempt of which takes this long.
+// worstOf is the worst case of a step whose attempts take this long each.
 func (s *Step) worstOf(attempt time.Duration) (w WorstStep, bounded bool) {
 	longest, pauses := s.Retry.longest(attempt)
 	w = WorstStep{Name: s.Name, Longest: longest}
@@ -126,7 +126,7 @@ func (s *Step) worstOf(attempt time.Duration) (w WorstStep, bounded bool) {
 	return w, true
 }
 
-// String is such as "16.5s render (3 x 5s + 1.5s pauses)".
+// String returns a text such as "16.5s render (3 x 5s + 1.5s pauses)".
 func (w WorstStep) String() string {
 	text := short(w.Longest) + " " + w.Name
 	if w.Detail != "" {
@@ -135,7 +135,7 @@ func (w WorstStep) String() string {
 	return text
 }
 
-// String is the sum laid out: "5s sleep + 10s drain + 20s quit = 35s".
+// String shows the sum, such as "5s sleep + 10s drain + 20s quit = 35s".
 func (w Worst) String() string {
 	var parts []string
 	for _, part := range w.Parts {
@@ -151,7 +151,7 @@ func (w Worst) String() string {
 	return text
 }
 
-// short leaves out the zeros: 1m for 1m0s.
+// short formats a duration without zeros: 1m for 1m0s.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

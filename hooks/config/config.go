@@ -1,11 +1,13 @@
-// Package config reads what hooks are to do: from a YAML file, from its text in
-// a variable, or from directories of scripts. It proves what can be proved
-// before a hook is needed; it runs nothing.
+// Package config reads hooks from a YAML file, from YAML in a variable, or from
+// directories of scripts. It finds mistakes before a hook is needed, and runs nothing.
+//
+// Load reads for a start, Update reads again. Each kind of step has a file,
+// kind_NAME.go.
 package config
 
 import "time"
 
-// The hooks that always exist (design: a hook without steps succeeds at once).
+// The hooks that always exist. A hook without steps succeeds at once.
 const (
 	Prestart = "prestart"
 	Shutdown = "shutdown"
@@ -20,26 +22,26 @@ const (
 	defaultKillAfter       = 2 * time.Second
 )
 
-// Config is one consistent set of hooks. It is never changed after Load, so it
-// may be read by any number of goroutines.
+// Config is one consistent set of hooks. It does not change after Load, so any number
+// of goroutines may read it.
 type Config struct {
-	// Hooks by name. Prestart, Shutdown and Poststop are always there.
+	// Hooks holds the hooks by name. Prestart, Shutdown and Poststop always exist.
 	Hooks map[string]*Hook
 	// Source says where the hooks come from, for people: a file's path,
 	// a variable's name or "directories in /etc/podhook".
 	Source string
-	// Warnings are what a person should know and what does not stop a start.
+	// Warnings lists what a person should know and what does not stop a start.
 	Warnings []Problem
 
 	source Source
-	text   []byte   // the YAML, nil where the hooks come from directories
-	dirs   []string // the names of those
-	// hints are the warnings without those about scripts.
+	text   []byte   // the YAML, or nil if the hooks come from directories
+	dirs   []string // the names of the directories
+	// hints are the warnings except those about scripts.
 	hints []Problem
-	// good are the names of the scripts that were last good, of each directory that
-	// has been good.
+	// good holds, for each directory that was good once, the names of the scripts that
+	// were last good.
 	good map[Scripts][]string
-	// stamp is that of the source before it was read, looked those of the scripts.
+	// stamp is taken before the source is read, looked before the scripts are listed.
 	stamp  Stamp
 	looked stamps
 }
@@ -47,12 +49,12 @@ type Config struct {
 // Hook is one named phase of a container's life.
 type Hook struct {
 	Name string
-	// Timeout bounds a whole run. It is never 0: kubelet has no timeout for
-	// postStart and does not even obey a DELETE while one runs (kubelet.md).
+	// Timeout bounds a whole run. It is never 0, because kubelet has no timeout for
+	// postStart and does not stop the pod while one runs (deploy/kubernetes/kubelet.md).
 	Timeout time.Duration
-	// Paths are extra HTTP paths of this hook.
+	// Paths lists more HTTP paths of the hook.
 	Paths []string
-	// Marker is where the hook's marker is; "" leaves it in the state.
+	// Marker is the path of the hook's marker, or "" for the default in the state.
 	Marker string
 	Steps  []*Step
 	Pos    Position
@@ -62,27 +64,28 @@ type Hook struct {
 
 // Step is one piece of work of a hook.
 type Step struct {
-	// Name is unique within its hook, or within its group; made from the action
-	// where none is given.
+	// Name is unique in its hook or its group. The default is made from the action.
 	Name   string
 	Action Action
-	// Timeout bounds each attempt; 0 leaves it what is left of the hook's time.
+	// Timeout bounds each attempt. With 0, an attempt has what is left of the hook's
+	// time.
 	Timeout time.Duration
-	// Retry says what follows a failed attempt. The zero value is: nothing.
+	// Retry says when a failed attempt is retried. The zero value means never.
 	Retry Retry
 	// KillAfter is the time between SIGTERM and SIGKILL.
 	KillAfter time.Duration
-	// Env are "KEY=value" entries that are added to the container's environment.
+	// Env holds "KEY=value" entries that are added to the container's environment.
 	Env        []string
 	WorkingDir string
-	// User is whom a program runs as; nil is podhook's own user.
+	// User is the user that a program runs as, or nil for podhook's own.
 	User      *User
 	OnFailure Policy
-	// Always: run whatever happened before, also where the hook's time is up:
-	// the hook keeps a reserve for it.
+	// Always says that the step runs after a failure, a timeout or an interruption too.
+	// The hook reserves time for it, see Reserve.
 	Always bool
 	When   When
-	// Once: skipped in a later run of the same instance after it has succeeded.
+	// Once says that the step is skipped if an earlier run of the instance has
+	// succeeded with it.
 	Once bool
 	Pos  Position
 }
@@ -91,10 +94,10 @@ type Step struct {
 type Policy string
 
 const (
-	// Fail skips the rest; the hook has failed. The default.
+	// Fail skips the remaining steps, and the hook fails. It is the default.
 	Fail Policy = "fail"
-	// Continue runs the rest; the hook has failed at its end.
+	// Continue runs the remaining steps, and the hook fails at its end.
 	Continue Policy = "continue"
-	// Ignore runs the rest; the failure does not count for the hook.
+	// Ignore runs the remaining steps. The failure does not count.
 	Ignore Policy = "ignore"
 )

@@ -9,7 +9,8 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// fromDirectories makes a hook NAME with one step of each directory NAME.d.
+// fromDirectories makes a hook NAME of each directory NAME.d. Its only step runs the
+// scripts.
 func (s Source) fromDirectories() (*Config, error) {
 	names, err := s.hookDirs()
 	if err != nil {
@@ -18,8 +19,8 @@ func (s Source) fromDirectories() (*Config, error) {
 	return s.ofDirectories(names)
 }
 
-// ofDirectories is the configuration of directories that are known by name. A name
-// that is no hook's is an error, but where one hook is to be run, which it is not.
+// ofDirectories makes the configuration of the directories with these names. A name
+// that is not NAME.d of a hook is an error. If one hook is to run, it is a warning.
 func (s Source) ofDirectories(names []string) (*Config, error) {
 	c := &Config{Hooks: map[string]*Hook{}, Source: "directories in " + s.dir(), source: s, dirs: names}
 	var found []Problem
@@ -46,8 +47,8 @@ func (s Source) ofDirectories(names []string) (*Config, error) {
 	return c, nil
 }
 
-// hookDirs are the names of the NAME.d directories, also of links to some, in
-// byte order. No directory to look in means none of them.
+// hookDirs lists the names of the directories NAME.d and of links to such, in byte
+// order. It returns none if s.dir() does not exist.
 func (s Source) hookDirs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir())
 	if executable.Missing(err) {
@@ -62,7 +63,7 @@ func (s Source) hookDirs() ([]string, error) {
 		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".d") {
 			continue
 		}
-		// A link that leads nowhere stays in: listing its scripts says why.
+		// A broken link stays in the list: the listing of its scripts says why.
 		info, err := os.Stat(filepath.Join(s.dir(), name))
 		if err != nil || info.IsDir() {
 			names = append(names, name)
@@ -71,8 +72,8 @@ func (s Source) hookDirs() ([]string, error) {
 	return names, nil
 }
 
-// unused warns of the default file and of directories that another
-// configuration puts out of use.
+// unused warns of a default file and of directories that are not read because the hooks
+// come from elsewhere.
 func (s Source) unused(c *Config) []Problem {
 	if c.text == nil {
 		return nil

@@ -9,35 +9,34 @@ import (
 	"unicode"
 )
 
-// Endpoint is where a request goes and what it carries with it.
+// Endpoint says where a request goes, and with which headers and certificates.
 type Endpoint struct {
 	URL     URL
 	Headers []Header
-	// CAFile holds the certificates, in PEM, that a server's is checked against;
-	// "" stands for the system's.
+	// CAFile is a PEM file with the certificates to trust, or "" for the system's.
 	CAFile string
-	// InsecureSkipVerify takes any certificate.
+	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
 }
 
-// URL is an http or https URL, or one on a Unix socket.
+// URL is an http or https URL, or a URL on a Unix socket.
 type URL struct {
-	// Text is as it was given.
+	// Text is the URL as it was given.
 	Text string
 	// Request is the http or https URL of the request.
 	Request string
-	// Socket is the path of a Unix socket to connect to; "" for the URL's host.
+	// Socket is the path of the Unix socket, or "" to connect to the URL's host.
 	Socket string
 }
 
 // Header is one header of a request.
 type Header struct {
 	Name string
-	// Value is what the header says; where there is a File, what stands before
-	// the file's text, such as "Bearer ".
+	// Value is the header's value. With a File it is the text before that of the file,
+	// such as "Bearer ".
 	Value string
-	// File is read when the request is sent, so that a token that is renewed in
-	// its volume is the new one; blanks and newlines round its text are cut.
+	// File is read when the request is sent, so that a renewed token is used. Blanks
+	// and newlines around its text are cut.
 	File string
 }
 
@@ -47,8 +46,8 @@ const (
 	maxSocket = 107
 )
 
-// ParseURL reads an http or https URL, or unix:SOCKET:PATH. Its error does not
-// repeat the text.
+// ParseURL parses an http or https URL, or unix:SOCKET:PATH. The error does not repeat
+// the text, which may hold a secret.
 func ParseURL(text string) (URL, error) {
 	u := URL{Text: text, Request: text}
 	if rest, ok := strings.CutPrefix(text, "unix:"); ok {
@@ -63,7 +62,7 @@ func ParseURL(text string) (URL, error) {
 	case err != nil, parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Hostname() == "", parsed.Opaque != "":
 		return URL{}, fmt.Errorf("%s is needed", urlRule)
 	case parsed.User != nil:
-		return URL{}, fmt.Errorf("a user or password does not belong into a URL; a header can be read from a file")
+		return URL{}, fmt.Errorf("a user or password does not belong in a URL; a header can be read from a file")
 	case parsed.Fragment != "":
 		return URL{}, fmt.Errorf("what follows # is never sent; a URL without it is needed")
 	case parsed.Port() != "" && !isPort(parsed.Port()):
@@ -77,7 +76,7 @@ func isPort(text string) bool {
 	return err == nil && n >= 1 && n <= 65535 && text[0] != '+'
 }
 
-// ParseHeader looks at a header that podhook does not set by itself.
+// ParseHeader checks a header. It refuses those that podhook sets itself.
 func ParseHeader(name, value string) (Header, error) {
 	token := func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
@@ -94,13 +93,13 @@ func ParseHeader(name, value string) (Header, error) {
 	return Header{Name: name, Value: value}, nil
 }
 
-// ownHeader is true for a header that podhook sets by itself.
+// ownHeader reports whether podhook sets the header itself.
 func ownHeader(name string) bool {
 	own := []string{"connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 	return slices.Contains(own, strings.ToLower(name))
 }
 
-// endpointFields are those of every value that says where a request goes.
+// endpointFields returns the fields of an Endpoint.
 func (d *decoder) endpointFields(e *Endpoint) []field {
 	return []field{
 		{"url", func(v value) { e.URL = d.url(v) }},
@@ -123,13 +122,13 @@ func (d *decoder) url(v value) URL {
 	return u
 }
 
-// refuseURL shows a URL without what may be a secret.
+// refuseURL adds a problem that shows the URL without secrets.
 func (d *decoder) refuseURL(v value, err error) {
 	d.add(Problem{Pos: d.pos(v), Field: v.path, Value: HideURL(v.node.Value), Msg: err.Error()})
 }
 
-// headers keep the order of the file. Their values are never shown, and a name only
-// where it is one: in a header of the wrong form it may hold the value.
+// headers reads headers in the order of the file. Problems never show a value, and show
+// a name only if it is a valid one: a malformed header may hold its value in the name.
 func (d *decoder) headers(v value) []Header {
 	const allowed = "a mapping of names to texts, or to {prefix: \"Bearer \", file: PATH}"
 	list, _ := d.entries(v, allowed)
@@ -142,7 +141,7 @@ func (d *decoder) headers(v value) []Header {
 		h := Header{}
 		item := e.value.resolved()
 		switch {
-		case item.isNull(): // the name may be a value without a name
+		case item.isNull(): // the key may be a value without a name
 			d.wrong(value{node: item.node, path: v.path}, "a header without a value; "+allowed)
 			continue
 		case item.node.Kind == scalarNode:
@@ -172,7 +171,7 @@ func (d *decoder) headerFile(v value) (h Header) {
 	return h
 }
 
-// checkEndpoint holds the rules between the fields of an endpoint.
+// checkEndpoint checks the fields of an endpoint against each other.
 func (d *decoder) checkEndpoint(v value, e Endpoint) {
 	if lacks(v, "url") {
 		d.wrong(v, "has no url; "+urlRule)

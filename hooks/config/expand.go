@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// maxExpanded bounds what all values of a configuration become together, in
-// bytes: a short text may name a long variable often.
+// maxExpanded bounds the size of all values after the replacement of variables, in
+// bytes: a short text may name a long variable many times.
 const maxExpanded = 4 << 20
 
-// VariableError is a ${...} that stands for nothing.
+// VariableError is a ${...} that cannot be replaced.
 type VariableError struct{ Msg string }
 
 func (e *VariableError) Error() string { return e.Msg }
 
-// Expand replaces ${NAME} by a variable's value, ${NAME:-TEXT} by TEXT where the
-// variable is unset or empty, and $$ by $. Every other $ stays, so that the $X
-// and $(...) of a shell's line need no care. The error is a *VariableError; what
-// would be longer than limit bytes is one too.
+// Expand replaces ${NAME} by the value of a variable, ${NAME:-TEXT} by TEXT if the
+// variable is unset or empty, and $$ by $. Any other $ stays, so that $X and $(...) in
+// a shell line need no escape. The error is a *VariableError, also for a result of more
+// than limit bytes.
 func Expand(text string, lookup func(name string) (string, bool), limit int) (string, error) {
 	var out strings.Builder
 	for {
@@ -50,7 +50,7 @@ func Expand(text string, lookup func(name string) (string, bool), limit int) (st
 	}
 }
 
-// variable is what stands between ${ and }.
+// variable returns the value for the text between ${ and }.
 func variable(body string, lookup func(string) (string, bool)) (string, error) {
 	name, fallback, hasFallback := strings.Cut(body, ":-")
 	if !isVariable(name) || strings.Contains(fallback, "${") {
@@ -68,11 +68,11 @@ func variable(body string, lookup func(string) (string, bool)) (string, error) {
 	return "", &VariableError{fmt.Sprintf("the variable %s is not set; ${%s:-TEXT} gives a default, $${ leaves it to a shell", name, name)}
 }
 
-// isVariable is true for a name as in POSIX's environment.
+// isVariable reports whether POSIX allows the name of a variable.
 func isVariable(name string) bool { return isMetricName(name, "") }
 
-// lookup gives the variables of an environment; the first of a name counts, as
-// for getenv(3).
+// lookup returns a function that finds variables of an environment. The first entry of
+// a name counts, as in getenv(3).
 func lookup(environ []string) func(string) (string, bool) {
 	table := make(map[string]string, len(environ))
 	for _, entry := range environ {
@@ -87,7 +87,7 @@ func lookup(environ []string) func(string) (string, bool) {
 	}
 }
 
-// expanded is the text of a value with its variables replaced.
+// expanded returns the text of a value with its variables replaced.
 func (d *decoder) expanded(v value) (string, bool) {
 	text := v.node.Value
 	if !strings.Contains(text, "$") {

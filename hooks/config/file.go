@@ -13,13 +13,13 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// maxSize bounds a configuration: etcd, and so a ConfigMap, takes no more
+// maxSize bounds a configuration, in bytes: etcd, and so a ConfigMap, takes no more
 // than 1 MiB.
 const maxSize = 1 << 20
 
-// A file that is written in place is seen empty, and half written, which may still be
-// YAML. So it is read when it has not changed for settle, at most looks times; that
-// takes 0.3 s at most. Whether it has changed in the reading is looked at afterwards.
+// A file that is written in place is empty or half written for a while, and half of it
+// may be valid YAML. So readFile waits until the file has not changed for settle, and
+// reads again if it changed during the read, at most looks times (0.3 s).
 const (
 	settle = 50 * time.Millisecond
 	looks  = 6
@@ -27,7 +27,7 @@ const (
 
 var errUnsettled = errors.New("is being written all the time; write another file beside it, and rename it")
 
-// readFile reads a configuration file that nobody is writing.
+// readFile reads a configuration file when nothing writes to it.
 func readFile(path string) ([]byte, error) {
 	for range looks {
 		before := stampOf(path)
@@ -40,9 +40,9 @@ func readFile(path string) ([]byte, error) {
 	return nil, errUnsettled
 }
 
-// unsettled is how long is still to be waited until a file has not changed for settle.
-// A change in the future is one of a clock that was set back. An empty file is waited
-// for in any case: ext4 cuts a file first, and writes the time of that later.
+// unsettled returns how long to wait until a file has not changed for settle. The
+// result is at most settle, also if the clock was set back after the change. For an
+// empty file it is settle: ext4 truncates a file before it updates the time.
 func unsettled(path string) time.Duration {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
@@ -55,8 +55,8 @@ func unsettled(path string) time.Duration {
 	return min(max(settle-age, 0), settle)
 }
 
-// readOnce reads a file as it is. It never blocks: a FIFO that nobody writes would hold
-// a start up for ever.
+// readOnce reads a file as it is. It never blocks: a FIFO without a writer would block a
+// start for ever.
 func readOnce(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func readOnce(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s; a regular file is needed", executable.Type(info.Mode()))
 	}
-	// Between the look and the opening it may have become a FIFO.
+	// The file may have become a FIFO since.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, executable.Explain(path, err)

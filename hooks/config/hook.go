@@ -10,7 +10,7 @@ import (
 
 const hookNameRule = "a hook's name is a DNS label (RFC 1123): a-z, 0-9 and - inside, at most 63 characters"
 
-// builtin are the hooks that always exist.
+// builtin lists the hooks that always exist.
 func builtin() []string { return []string{Prestart, Shutdown, Poststop} }
 
 func newHook(name string) *Hook {
@@ -36,7 +36,7 @@ func addBuiltin(hooks map[string]*Hook) {
 func (d *decoder) config(v value, c *Config) {
 	const allowed = "a mapping with the key hooks"
 	before := d.found()
-	v.secret = v.node.Kind == scalarNode // the file may be another one by mistake
+	v.secret = v.node.Kind == scalarNode // the file may be a wrong one, such as a token
 	if v.isNull() {
 		d.refuse(v, noHooks)
 		return
@@ -64,13 +64,13 @@ func (d *decoder) config(v value, c *Config) {
 	}
 }
 
-// noHooks is asked for, because a file that is just being written has none either.
+// noHooks must be written explicitly, because a half written file has no hooks either.
 const noHooks = "write hooks: {} to have none"
 
 func (d *decoder) hook(v value, h *Hook) {
 	const allowed = "a mapping with steps, timeout, paths and marker"
 	if v.resolved().isNull() {
-		if isLabel(h.Name) { // else there is one mistake already
+		if isLabel(h.Name) { // otherwise the name is the problem
 			d.refuse(v, "%s; write {} for a hook that does nothing", allowed)
 		}
 		return
@@ -112,8 +112,8 @@ func (d *decoder) steps(v value) []*Step {
 	return list
 }
 
-// isLabel is true for a DNS label as in RFC 1123, in lower case as Kubernetes
-// wants it.
+// isLabel reports whether a name is a DNS label of RFC 1123 in lower case, as in
+// Kubernetes.
 func isLabel(name string) bool {
 	if name == "" || len(name) > 63 || name[0] == '-' || name[len(name)-1] == '-' {
 		return false
@@ -123,7 +123,7 @@ func isLabel(name string) bool {
 	})
 }
 
-// kubernetesHint helps those who use Kubernetes' word for a hook.
+// kubernetesHint names the hook for a Kubernetes word such as preStop.
 func kubernetesHint(name string) string {
 	switch strings.ToLower(name) {
 	case "poststart":
@@ -134,7 +134,7 @@ func kubernetesHint(name string) string {
 	return ""
 }
 
-// hints are about hooks that are allowed but hardly meant.
+// hints warns of hooks that are valid but probably a mistake.
 func hints(c *Config) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
@@ -158,11 +158,11 @@ func hints(c *Config) []Problem {
 	return list
 }
 
-// NoMain is the error of what needs the main process, and says what to write.
+// NoMain is the error of a step or a command that needs the main process.
 const NoMain = "no main process is configured: set PODHOOK_MAIN to pid:N, pidfile:PATH, exe:PATH or name:NAME"
 
-// NeedMain is a problem for each step that signals the main process or waits for
-// its end, for a container where none is configured.
+// NeedMain returns a problem for each step that needs the main process, for a container
+// without one.
 func (c *Config) NeedMain() (list []Problem) {
 	for _, h := range c.inOrder() {
 		list = append(list, h.NeedMain()...)
@@ -170,7 +170,7 @@ func (c *Config) NeedMain() (list []Problem) {
 	return list
 }
 
-// NeedMain is Config.NeedMain for one hook.
+// NeedMain returns the problems of one hook, see Config.NeedMain.
 func (h *Hook) NeedMain() (list []Problem) {
 	for name, s := range h.Each {
 		if s.Action.NeedsMain() {
@@ -181,8 +181,7 @@ func (h *Hook) NeedMain() (list []Problem) {
 	return list
 }
 
-// LongestKill is the longest that ending one of the hook's programs takes, from
-// SIGTERM to SIGKILL.
+// LongestKill returns the longest KillAfter of the hook's steps that start programs.
 func (h *Hook) LongestKill() time.Duration {
 	var longest time.Duration
 	for _, s := range h.Each {

@@ -72,8 +72,8 @@ func readExec(d *decoder, v value) Action {
 	return Exec{Argv: argv}
 }
 
-// asList shows the list that a command line probably stands for. What only a
-// shell understands needs one.
+// asList returns the list that a command line probably means. It calls a shell if the
+// line needs one.
 func asList(line string) string {
 	if len(line) > maxShown || mayHoldSecret(line) {
 		return "[PROGRAM, ARGUMENT, ...]"
@@ -90,7 +90,7 @@ func asList(line string) string {
 	return "[" + strings.Join(words, ", ") + "]"
 }
 
-// isPlainYAML is true for words that need no quotes in a list.
+// isPlainYAML reports whether a word needs no quotes in a list.
 func isPlainYAML(word string) bool {
 	return !strings.ContainsFunc(word, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+=", r))

@@ -56,10 +56,10 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 	return h, d.found() == before
 }
 
-// String is such as "POST http://127.0.0.1:9901/quit", without what may be a secret.
+// String returns a text such as "POST http://127.0.0.1:9901/quit", without secrets.
 func (h HTTP) String() string { return h.Method + " " + HideURL(h.Endpoint.URL.Text) }
 
-// DefaultMethod is that of a request for which none is given.
+// DefaultMethod returns the method of a request without one.
 func DefaultMethod(body string) string {
 	if body != "" {
 		return "POST"
@@ -67,7 +67,7 @@ func DefaultMethod(body string) string {
 	return "GET"
 }
 
-// Methods are those of RFC 9110 and RFC 5789 that a hook may use.
+// Methods lists the methods of RFC 9110 and RFC 5789 that a hook may use.
 func Methods() []string {
 	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 }

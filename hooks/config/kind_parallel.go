@@ -29,7 +29,7 @@ func (a Parallel) worst(s *Step) (w WorstStep, bounded bool) {
 	return w, bounded
 }
 
-// check refuses the fields that only a single step can have.
+// check refuses the fields that a group cannot have.
 func (Parallel) check(d *decoder, s *stepDraft, _ string) {
 	for _, own := range s.own {
 		d.wrong(own, "means nothing for a group; give it to its steps")
@@ -70,8 +70,8 @@ func readParallel(d *decoder, v value) Action {
 	return p
 }
 
-// Each yields the steps of a hook, a group's steps in the place of the group. name
-// is that of the step's record; for a group's step it is GROUP/STEP.
+// Each yields the steps of a hook, and the members of a group instead of the group.
+// name is the name of the step in a record; that of a member is GROUP/STEP.
 func (h *Hook) Each(yield func(name string, s *Step) bool) {
 	for _, s := range h.Steps {
 		members := s.Members()

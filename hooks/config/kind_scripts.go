@@ -45,8 +45,7 @@ func (a Scripts) programs(h *Hook, search executable.Search) (list []program) {
 	return list
 }
 
-// readScripts reads the directory of a scripts step, alone or with a pattern for
-// the scripts' names.
+// readScripts reads a directory, alone or with a pattern for the names of scripts.
 func readScripts(d *decoder, v value) Action {
 	before := d.found()
 	var s Scripts

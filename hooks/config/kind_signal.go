@@ -27,7 +27,7 @@ func (Signal) worst(s *Step) (WorstStep, bool) { return s.worstOf(s.Timeout) }
 func (Signal) alwaysTimeout() time.Duration    { return alwaysQuick }
 func (Signal) preflight(*Preflight)            {}
 
-// detail is such as QUIT, or the number of a real-time signal.
+// detail returns a name such as QUIT, or the number of a real-time signal.
 func (a Signal) detail() string {
 	name := SignalName(a.Signal)
 	return strings.TrimPrefix(strings.TrimPrefix(name, "SIG"), "signal ")
@@ -36,7 +36,7 @@ func (a Signal) detail() string {
 // Target names the process that gets the signal.
 func (a Signal) Target() string { return cmp.Or(a.To, "the main process") }
 
-// readSignal reads the signal, alone for the main process, or with a target.
+// readSignal reads a signal, alone or with a target.
 func readSignal(d *decoder, v value) Action {
 	before := d.found()
 	var s Signal
@@ -68,8 +68,8 @@ func (d *decoder) target(v value) string {
 	return text
 }
 
-// checkTarget leaves pid: out, which PODHOOK_MAIN has: in a file that is written
-// before the process is there no number can be right.
+// checkTarget checks the process that gets a signal. Unlike PODHOOK_MAIN it refuses
+// pid:N: the file is written before the process starts, so no number can be right.
 func checkTarget(text string) error {
 	kind, rest, _ := strings.Cut(text, ":")
 	switch kind {

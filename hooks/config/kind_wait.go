@@ -15,19 +15,19 @@ type Condition interface {
 	endpoint() *Endpoint
 }
 
-// TCP holds when a connection to the address can be made.
+// TCP holds if a connection to the address can be made.
 type TCP struct{ Address string }
 
-// HTTPAnswer holds when the request is answered with one of its statuses.
+// HTTPAnswer holds if the answer has one of the request's statuses.
 type HTTPAnswer struct{ HTTP HTTP }
 
-// File holds when there is something at the path, or, with Gone, when not.
+// File holds if the path exists or, with Gone, if it does not exist.
 type File struct {
 	Path string
 	Gone bool
 }
 
-// MainExit holds when the main process has exited, or there is none.
+// MainExit holds if the main process has exited or is gone.
 type MainExit struct{}
 
 func (c TCP) String() string        { return "tcp " + c.Address }
@@ -71,7 +71,7 @@ func (File) endpoint() *Endpoint         { return nil }
 func (MainExit) endpoint() *Endpoint     { return nil }
 func (m Metric) endpoint() *Endpoint     { return &m.Endpoint }
 
-// readWait reads what to wait for: exactly one condition.
+// readWait reads exactly one condition.
 func readWait(d *decoder, v value) Action {
 	before := d.found()
 	var w Wait
@@ -111,7 +111,7 @@ const conditions = "tcp, http, file, gone, exit, metric"
 
 const addressRule = "an address with a port, such as 127.0.0.1:5432"
 
-// CheckAddress is an error for what is no host and port of TCP.
+// CheckAddress returns an error if the text is not a host and a port.
 func CheckAddress(text string) error {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host == "" || strings.ContainsAny(host, " \t\r\n/") || !isPort(port) {

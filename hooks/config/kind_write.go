@@ -44,7 +44,7 @@ func readWrite(d *decoder, v value) Action {
 	return w
 }
 
-// filePath is the path of a file, not of a directory.
+// filePath reads the path of a file.
 func (d *decoder) filePath(v value) string {
 	path := d.absPath(v)
 	if strings.HasSuffix(path, "/") {
@@ -53,7 +53,7 @@ func (d *decoder) filePath(v value) string {
 	return path
 }
 
-// mode is a file's permission, octal as for chmod(1).
+// mode reads the permissions of a file, in octal as for chmod(1).
 func (d *decoder) mode(v value) fs.FileMode {
 	const allowed = "the permissions of a file in octal, such as 0644"
 	text, ok := d.text(v, allowed)

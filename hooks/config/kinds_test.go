@@ -110,7 +110,7 @@ func TestParseRefusesKinds(t *testing.T) {
 	}{
 		{"http: ftp://a", []string{`4: ` + step + `.http: "ftp://a": ` + urlRule + " is needed"}},
 		{"http: unix:run/a.sock:/b", []string{`4: ` + step + `.http: "unix:run/a.sock:/b": a Unix socket has an absolute path of at most 107 bytes; ` + urlRule}},
-		{"http: http://u:secret@a/", []string{"4: " + step + `.http: "http://...@a/": a user or password does not belong into a URL; a header can be read from a file`}},
+		{"http: http://u:secret@a/", []string{"4: " + step + `.http: "http://...@a/": a user or password does not belong in a URL; a header can be read from a file`}},
 		{"http: http://a:70000/", []string{`4: ` + step + `.http: "http://a:70000/": a port is a number from 1 to 65535`}},
 		{"http: http://a/#b", []string{`4: ` + step + `.http: "http://a/#...": what follows # is never sent; a URL without it is needed`}},
 		{"http: {method: get, url: \"http://a\"}", []string{`4: ` + step + `.http.method: "get": one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS`}},

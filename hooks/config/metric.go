@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Metric holds when the sum of the matching series of a Prometheus text endpoint
-// is at most AtMost and at least AtLeast.
+// Metric holds if the sum of the matching series of a Prometheus text endpoint is at
+// least AtLeast and at most AtMost.
 type Metric struct {
 	Endpoint Endpoint
 	Name     string
-	// Labels are those that a series must have; it may have others.
+	// Labels lists the labels that a series must have. It may have more.
 	Labels []Label
-	// AtMost and AtLeast are the bounds; one of them may be nil.
+	// AtMost and AtLeast are the bounds. One of them may be nil.
 	AtMost, AtLeast *float64
 	Gone            GonePolicy
 }
@@ -22,21 +22,21 @@ type Metric struct {
 // Label is one label of a series.
 type Label struct{ Name, Value string }
 
-// GonePolicy says what it means that nobody listens at the endpoint, or that no
-// series matches.
+// GonePolicy says what it means if nothing listens at the endpoint, or if no series
+// matches.
 type GonePolicy string
 
 const (
-	// GoneIsError fails the step at once; the default where there is an AtMost: a
-	// drain that cannot be watched must not eat the grace period.
+	// GoneIsError fails the step at once. It is the default with AtMost: a drain that
+	// cannot be watched must not use up the grace period.
 	GoneIsError GonePolicy = "error"
-	// GoneIsDone ends the waiting: what has exited has drained.
+	// GoneIsDone ends the wait with success: a process that has exited has drained.
 	GoneIsDone GonePolicy = "done"
-	// GoneIsNotYet goes on looking; the default where there is no AtMost.
+	// GoneIsNotYet goes on waiting. It is the default without AtMost.
 	GoneIsNotYet GonePolicy = "wait"
 )
 
-// String is such as `metric envoy_cx_active{cluster="a"} <= 0`.
+// String returns a text such as `metric envoy_cx_active{cluster="a"} <= 0`.
 func (m Metric) String() string {
 	text := "metric " + m.Series()
 	if m.AtLeast != nil {
@@ -48,7 +48,7 @@ func (m Metric) String() string {
 	return text
 }
 
-// Series is the name with its labels, as Prometheus writes them.
+// Series returns the name and the labels in the notation of Prometheus.
 func (m Metric) Series() string {
 	if len(m.Labels) == 0 {
 		return m.Name
@@ -60,7 +60,7 @@ func (m Metric) Series() string {
 	return m.Name + "{" + strings.Join(pairs, ",") + "}"
 }
 
-// FormatNumber writes 5 as 5, not as 5e+00.
+// FormatNumber formats a number without an exponent, up to 1e15.
 func FormatNumber(n float64) string {
 	if math.Abs(n) < 1e15 {
 		return strconv.FormatFloat(n, 'f', -1, 64)
@@ -68,7 +68,7 @@ func FormatNumber(n float64) string {
 	return strconv.FormatFloat(n, 'g', -1, 64)
 }
 
-// Check completes a metric that was read, and says what is wrong with it.
+// Check sets the default of Gone and returns an error if the metric is not valid.
 func (m *Metric) Check() error {
 	switch {
 	case !isMetricName(m.Name, ":"):
@@ -93,8 +93,8 @@ func (m *Metric) Check() error {
 	return nil
 }
 
-// isMetricName goes by Prometheus' classic names, which every exporter can write
-// without quotes.
+// isMetricName reports whether a name is a classic one of Prometheus, which needs no
+// quotes. also holds further characters that are allowed.
 func isMetricName(name, also string) bool {
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || strings.ContainsRune(also, r)
@@ -107,7 +107,7 @@ func isMetricName(name, also string) bool {
 
 const numberRule = "a number such as 0 or 1.5"
 
-// ParseBound reads a bound of a metric.
+// ParseBound parses a bound of a metric.
 func ParseBound(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
@@ -116,7 +116,7 @@ func ParseBound(text string) (float64, error) {
 	return n, nil
 }
 
-// ParseGone reads what it means that the target of a metric is gone.
+// ParseGone parses a GonePolicy.
 func ParseGone(text string) (GonePolicy, error) {
 	switch p := GonePolicy(text); p {
 	case GoneIsError, GoneIsDone, GoneIsNotYet:

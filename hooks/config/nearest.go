@@ -2,8 +2,9 @@ package config
 
 import "strings"
 
-// Nearest is the name that was probably meant, or "". Case and the marks
-// between words do not count, so that killafter and on_failure are found.
+// Nearest returns the name that was probably meant, or "". It ignores case and the
+// marks between words, so that it finds killAfter for killafter and onFailure for
+// on_failure.
 func Nearest(given string, names []string) string {
 	const longest = 40
 	if len(given) > longest {
@@ -26,8 +27,8 @@ func fold(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
 }
 
-// distance counts the letters to insert, remove, change or swap with their
-// neighbour (optimal string alignment).
+// distance counts the insertions, removals, changes and swaps of neighbours that make b
+// of a (optimal string alignment).
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

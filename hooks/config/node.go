@@ -12,13 +12,13 @@ import (
 const (
 	// maxDepth is far more than any configuration needs.
 	maxDepth = 32
-	// maxNodes counts every value as often as an alias repeats it: nine lines
-	// of aliases can stand for a billion values.
+	// maxNodes bounds the number of values after aliases are resolved: nine lines of
+	// aliases can stand for a billion values.
 	maxNodes = 50_000
 )
 
-// bounded looks through the whole tree, aliases followed, before anything is
-// made of it. What it lets pass can be walked without a further limit.
+// bounded checks the whole tree, with aliases resolved, before it is read. A tree that
+// passes can be walked without further limits.
 func (d *decoder) bounded(root *yaml.Node) bool {
 	nodes := 0
 	open := map[*yaml.Node]bool{}
@@ -58,15 +58,16 @@ func inside(n *yaml.Node) []*yaml.Node {
 	return n.Content
 }
 
-// value is a node and the way that leads to it, such as hooks.prestart.timeout.
+// value is a node and its path, such as hooks.prestart.timeout.
 type value struct {
 	node *yaml.Node
 	path string
-	// secret: no problem shows what stands there.
+	// secret says that no problem shows the value.
 	secret bool
 }
 
-// resolved follows an alias; what is wrong in there is shown at its own line.
+// resolved follows an alias. A problem of the aliased value names the line of the
+// anchor.
 func (v value) resolved() value {
 	for v.node.Kind == yaml.AliasNode {
 		v.node = v.node.Alias
@@ -86,14 +87,14 @@ func (v value) item(i int) value {
 	return value{v.node.Content[i], v.path + "[" + strconv.Itoa(i) + "]", v.secret}
 }
 
-// isNull is true for nothing at all, ~ and null.
+// isNull reports whether the value is missing, ~ or null.
 func (v value) isNull() bool {
 	return v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
 }
 
 func (d *decoder) pos(v value) Position { return Position{d.file, v.node.Line} }
 
-// refuse adds a problem with a value.
+// refuse adds a problem that shows the value, unless it is secret.
 func (d *decoder) refuse(v value, msg string, args ...any) {
 	p := Problem{Pos: d.pos(v), Field: v.path, Msg: fmt.Sprintf(msg, args...)}
 	switch {
@@ -113,7 +114,7 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	d.add(p)
 }
 
-// private reads a value that no problem shows.
+// private makes read treat its value as secret.
 func private(read func(value)) func(value) {
 	return func(v value) {
 		v.secret = true
@@ -121,12 +122,12 @@ func private(read func(value)) func(value) {
 	}
 }
 
-// wrong adds a problem of which the value is no part.
+// wrong adds a problem that does not show the value.
 func (d *decoder) wrong(v value, msg string) {
 	d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: msg})
 }
 
-// pathPart keeps a path to one readable line, whatever the key is.
+// pathPart returns a key as part of a path that is one readable line.
 func pathPart(key string) string {
 	key = safeKey(key)
 	if len(key) > maxShown || strings.ContainsFunc(key, unicode.IsControl) {
@@ -135,16 +136,16 @@ func pathPart(key string) string {
 	return key
 }
 
-// entry is one key of a mapping and what stands there.
+// entry is a key of a mapping and its value.
 type entry struct {
 	key   string
 	line  int
 	value value
 }
 
-// entries are those of a mapping, in the order of the file. What is no mapping,
-// a key that is no text, a key given twice: each is a problem. Nothing at all
-// counts as an empty mapping. ok is false for what is no mapping.
+// entries returns the entries of a mapping in the order of the file. It adds a problem
+// for a key that is not a text or is given twice. A missing value counts as an empty
+// mapping. ok is false, with a problem, if the value is not a mapping.
 func (d *decoder) entries(v value, allowed string) (list []entry, ok bool) {
 	v = v.resolved()
 	if v.isNull() {
@@ -179,14 +180,14 @@ func (d *decoder) entries(v value, allowed string) (list []entry, ok bool) {
 	return list, true
 }
 
-// field is one name that a mapping may have, and what reads its value.
+// field is a key that a mapping may have, and the function that reads its value.
 type field struct {
 	name string
 	read func(value)
 }
 
-// fields reads a mapping by a table. known is false where a field was not in it,
-// or where there is no mapping at all.
+// fields reads a mapping by a table of fields. known is false if a key is not in the
+// table, or if the value is not a mapping.
 func (d *decoder) fields(v value, allowed string, table []field) (known bool) {
 	list, known := d.entries(v, allowed)
 	for _, e := range list {
@@ -210,7 +211,7 @@ func lookUp(table []field, name string) *field {
 	return nil
 }
 
-// suggestion names the nearest field and all of them.
+// suggestion names the field that was probably meant, and all fields.
 func suggestion(name string, table []field) string {
 	names := make([]string, len(table))
 	for i, f := range table {
@@ -223,7 +224,7 @@ func suggestion(name string, table []field) string {
 	return text
 }
 
-// lacks is true for a mapping that has no such key, and for nothing else.
+// lacks reports whether v is a mapping without this key.
 func lacks(v value, key string) bool {
 	v = v.resolved()
 	if v.node.Kind != yaml.MappingNode {
@@ -237,7 +238,7 @@ func lacks(v value, key string) bool {
 	return true
 }
 
-// items are those of a list; nothing at all is an empty one.
+// items returns the items of a list. A missing value counts as an empty list.
 func (d *decoder) items(v value, allowed string) []value {
 	v = v.resolved()
 	if v.isNull() {

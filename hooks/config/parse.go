@@ -10,9 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads the YAML text of a configuration; name is its file or variable,
-// for errors, and environ is what ${NAME} is looked up in. It looks at nothing but the text: whether scripts exist is for
-// Load. The error is an *Errors.
+// Parse parses the YAML text of a configuration. name is that of its file or variable,
+// for errors. environ has the variables for ${NAME}. Parse looks at the text only: Load
+// finds out whether scripts exist. The error is an *Errors.
 func Parse(name string, text []byte, environ []string) (*Config, error) {
 	d := &decoder{file: name, environ: environ, first: map[string]claim{}}
 	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text, source: Source{Environ: environ}}
@@ -29,16 +29,17 @@ func Parse(name string, text []byte, environ []string) (*Config, error) {
 	return c, nil
 }
 
-// decoder walks the YAML nodes itself, because only they know their lines.
+// decoder reads YAML nodes instead of decoding into types, because only nodes know their
+// lines.
 type decoder struct {
 	problems problems
 	file     string
-	// first is where a path or marker was first given, for all hooks.
+	// first holds the first claim of each path and marker, of all hooks.
 	first map[string]claim
 
 	environ []string
-	lookup  func(string) (string, bool) // made when the first variable is met
-	grown   int                         // bytes that came of replacing variables
+	lookup  func(string) (string, bool) // made for the first ${...}
+	grown   int                         // bytes of all values with replaced variables
 }
 
 func (d *decoder) add(p Problem) { d.problems.add(p) }
@@ -46,7 +47,8 @@ func (d *decoder) add(p Problem) { d.problems.add(p) }
 // found counts the problems that were added.
 func (d *decoder) found() int { return d.problems.found() }
 
-// document parses the one document of a text; nil where it is empty or broken.
+// document parses the only document of a text. It returns nil if that is empty or
+// broken.
 func (d *decoder) document(text []byte) *yaml.Node {
 	if len(text) > maxSize {
 		d.add(Problem{Pos: Position{File: d.file}, Msg: fmt.Sprintf("larger than %d bytes", maxSize)})
@@ -68,7 +70,7 @@ func (d *decoder) document(text []byte) *yaml.Node {
 	return nil
 }
 
-// documents are the first two of a text; a third makes no difference.
+// documents returns the first two YAML documents of a text.
 func documents(text []byte) ([]*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var docs []*yaml.Node
@@ -84,7 +86,7 @@ func documents(text []byte) ([]*yaml.Node, error) {
 	return docs, nil
 }
 
-// badByte is the line of the first byte that YAML text cannot hold, or 0.
+// badByte returns the line of the first byte that is not allowed in YAML, or 0.
 func badByte(text []byte) int {
 	line := 1
 	for rest := text; len(rest) > 0; {

@@ -8,13 +8,12 @@ import (
 
 const maxURLPath = 255
 
-// builtinPaths are those of the agent itself. Everything below /hooks/ is its
-// own too.
+// builtinPaths lists the paths of the agent. The paths below /hooks/ belong to it too.
 func builtinPaths() []string {
 	return []string{"/" + Prestart, "/" + Shutdown, "/hooks", "/status", "/metrics", "/livez", "/readyz"}
 }
 
-// paths are a hook's extra HTTP paths, compared as they are written.
+// paths reads more HTTP paths of a hook. They are compared as they are written.
 func (d *decoder) paths(v value, hook string) []string {
 	const allowed = "a list of HTTP paths, such as [/api/shutdown]"
 	var list []string
@@ -53,20 +52,21 @@ func badURLPath(path string) string {
 	return ""
 }
 
-// notInURLPath holds pchar of RFC 3986 without % and *, of which an HTTP router
-// and a client could have different opinions.
+// notInURLPath reports whether a path may not contain the character. It allows pchar of
+// RFC 3986 except % and *, which an HTTP router and a client may understand differently.
 func notInURLPath(r rune) bool {
 	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 	return !letter && !strings.ContainsRune("/-._~!$&'()+,;=:@", r)
 }
 
-// claim is a hook's claim to something that no other hook can have too.
+// claim says which hook has a path or a marker. No other hook can have it too.
 type claim struct {
 	hook string
 	line int
 }
 
-// claim reports what is claimed already, by this hook or by another one.
+// claim takes a path or a marker for a hook. It adds a problem and returns false if that
+// is taken already.
 func (d *decoder) claim(v value, hook, what, text string) bool {
 	key := what + " " + text
 	if other, taken := d.first[key]; taken {

@@ -14,7 +14,7 @@ import (
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
-// inOrder are the hooks in the order of the file.
+// inOrder returns the hooks in the order of the file.
 func (c *Config) inOrder() []*Hook {
 	return slices.SortedStableFunc(maps.Values(c.Hooks), func(a, b *Hook) int {
 		if a.Pos.Line != b.Pos.Line {
@@ -24,22 +24,22 @@ func (c *Config) inOrder() []*Hook {
 	})
 }
 
-// Preflight looks whether what steps name is here and can be used by this user.
-// It may still be mounted or made before a hook is called, so for a start all of
-// what it finds are warnings.
+// Preflight checks whether the files that steps name exist and can be used. They may
+// still be mounted or made before a hook is called, so a start takes all its findings
+// for warnings.
 type Preflight struct {
-	// AllowExposed lets root run what anybody can change.
+	// AllowExposed lets root run files that every user can change.
 	AllowExposed bool
-	// AsUsers also looks with the eyes of the users that steps run as. It is for
-	// a command that ends soon, see User.as.
+	// AsUsers also checks steps with a user, with the permissions of that user. It is
+	// only for a command that ends soon, see User.as.
 	AsUsers bool
 
-	// Failed is what would make a hook fail, Warnings what might.
+	// Failed lists what would make a hook fail, Warnings what might.
 	Failed, Warnings []Problem
-	at               Problem // of the step that is looked at
+	at               Problem // the position and field of the current step
 }
 
-// Look adds what it finds to Failed and Warnings.
+// Look adds its findings about a configuration to Failed and Warnings.
 func (p *Preflight) Look(c *Config) {
 	if c.text != nil {
 		p.at = Problem{Pos: Position{File: c.Source}}
@@ -85,7 +85,7 @@ func (p *Preflight) warn(field, value, msg string) {
 	}
 }
 
-// sense warns of steps that are allowed but do nothing in their hook.
+// sense warns of steps that are valid but do nothing in their hook.
 func (p *Preflight) sense(h *Hook, s *Step) {
 	if h.Name == Poststop && s.Action.NeedsMain() {
 		p.warn("", "", "does nothing here: the main process has exited before poststop begins")
@@ -123,7 +123,8 @@ type program struct {
 	warn bool
 }
 
-// programs lists what a step starts, as podhook's own user finds it.
+// programs lists what a step starts. It searches with the permissions of podhook's own
+// user.
 func (c *Config) programs(h *Hook, s *Step) []program {
 	if a, ok := s.Action.(starter); ok {
 		return a.programs(h, c.search(s))
@@ -131,12 +132,12 @@ func (c *Config) programs(h *Hook, s *Step) []program {
 	return nil
 }
 
-// search is where the engine looks for the program of a step.
+// search returns where the program of a step is searched.
 func (c *Config) search(s *Step) executable.Search {
 	return executable.Search{Path: executable.PathOf(slices.Concat(s.Env, c.source.Environ)), Dir: s.WorkingDir}
 }
 
-// program looks at one of them with the eyes of the step's user.
+// program checks a program with the permissions of the step's user.
 func (p *Preflight) program(s *Step, x program) {
 	field := ", " + s.Action.Kind()
 	if x.err != nil {
@@ -158,8 +159,8 @@ func (p *Preflight) program(s *Step, x program) {
 	}
 }
 
-// target looks at a file that is to be written. One that can be written in place
-// needs nothing of its directory.
+// target checks a file that a step writes. If the file is writable, its directory does
+// not matter.
 func (p *Preflight) target(field, file string) {
 	at, err := userfile.Target(file)
 	switch {
@@ -171,7 +172,7 @@ func (p *Preflight) target(field, file string) {
 	}
 }
 
-// marker looks at a file that is to be made and removed.
+// marker checks a file that is made and removed.
 func (p *Preflight) marker(file string) {
 	at, err := userfile.Target(file)
 	switch {
@@ -185,7 +186,7 @@ func (p *Preflight) marker(file string) {
 	}
 }
 
-// endpoint looks at the files that a request needs.
+// endpoint checks the files that a request needs.
 func (p *Preflight) endpoint(e Endpoint) {
 	files := []string{e.CAFile}
 	for _, h := range e.Headers {
@@ -197,7 +198,7 @@ func (p *Preflight) endpoint(e Endpoint) {
 	}
 }
 
-// either warns of what is not here yet and fails for what is here and wrong.
+// either warns if a file is absent, and fails otherwise.
 func (p *Preflight) either(absent bool, field, value, msg string) {
 	if absent {
 		p.warn(field, value, msg)
@@ -206,8 +207,7 @@ func (p *Preflight) either(absent bool, field, value, msg string) {
 	}
 }
 
-// exposed refuses what root would go by and anybody can change, with the
-// interpreter that it names.
+// exposed refuses a file for root if every user can change it or its interpreter.
 func (p *Preflight) exposed(field, file string) {
 	files := []string{file}
 	if interpreter := executable.Interpreter(file); interpreter != "" {
@@ -231,8 +231,8 @@ func (p *Preflight) exposedAt(field, file, at string) {
 	}
 }
 
-// checkUsers refuses steps that this process cannot run as their user. Those of
-// another hook than the one that is to be run give warnings only.
+// checkUsers refuses steps that this process cannot run as their user. If one hook is to
+// run, it only warns of the steps of other hooks.
 func (c *Config) checkUsers(only string) (failed, warnings []Problem) {
 	for _, h := range c.inOrder() {
 		for name, s := range h.Each {

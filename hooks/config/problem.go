@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Position is a place in a configuration. Line counts from 1; it is 0 where
-// there is none, as for a directory or an environment variable.
+// Position is a place in a configuration. Line counts from 1. It is 0 for a directory or
+// an environment variable.
 type Position struct {
 	File string
 	Line int
 }
 
-// String is "file:line", "file" where there is no line, or "". It is one line,
-// whatever the file is called.
+// String returns "file:line", "file" or "". It is always one line: a file name with
+// control characters is quoted.
 func (p Position) String() string {
 	file := p.File
 	if strings.ContainsFunc(file, unicode.IsControl) {
@@ -28,9 +28,8 @@ func (p Position) String() string {
 	return file + ":" + strconv.Itoa(p.Line)
 }
 
-// Problem is one thing that is wrong, or worth a warning: where it is, the field
-// or variable, the value that was found there and what is allowed instead.
-// Any part but Msg may be empty.
+// Problem is an error or a warning about a configuration: its position, the field or
+// variable, the value, and what to write instead. Each part except Msg may be empty.
 type Problem struct {
 	Pos   Position
 	Field string
@@ -38,7 +37,7 @@ type Problem struct {
 	Msg   string
 }
 
-// Error is one line, such as
+// Error returns one line, such as
 //
 //	podhook.yaml:12: hooks.shutdown.timeout: "5": a duration with a unit, such as 5s or 1m30s
 func (p Problem) Error() string {
@@ -55,17 +54,17 @@ func (p Problem) Error() string {
 	return strings.Join(append(parts, p.Msg), ": ")
 }
 
-// Errors are all problems of a configuration together, in the order of the
-// file, so that one look is enough to mend them.
+// Errors holds all problems of a configuration in the order of the file, so that they can
+// be fixed at once.
 type Errors struct {
 	Problems []Problem
-	// More counts the problems that were left out because there are too many.
+	// More counts the problems beyond the first hundred, which are left out.
 	More int
-	// Unsettled: the file was being written, so that nothing is known of what it says.
+	// Unsettled says that the file was being written all the time and could not be read.
 	Unsettled bool
 }
 
-// Error lists every problem, one a line.
+// Error lists all problems, one per line.
 func (e *Errors) Error() string {
 	lines := make([]string, 0, len(e.Problems)+1)
 	for _, p := range e.Problems {
@@ -77,8 +76,8 @@ func (e *Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// problems collects what is found. The first maxProblems are kept: a file that
-// is not a configuration at all must not flood a log.
+// problems collects problems. It keeps the first maxProblems: a file that is not a
+// configuration at all must not flood the log.
 type problems struct {
 	list []Problem
 	more int
@@ -98,10 +97,10 @@ func (ps *problems) add(found ...Problem) {
 	}
 }
 
-// found is how many were added.
+// found counts the problems that were added.
 func (ps *problems) found() int { return len(ps.list) + ps.more }
 
-// err is nil where nothing was found.
+// err returns an *Errors, or nil if there are no problems.
 func (ps *problems) err() error {
 	if len(ps.list) == 0 {
 		return nil
@@ -110,17 +109,17 @@ func (ps *problems) err() error {
 	return &Errors{Problems: ps.list, More: ps.more}
 }
 
-// asErrors is nil where there are no problems.
+// asErrors returns an *Errors, or nil if the list is empty.
 func asErrors(list []Problem) error {
 	var all problems
 	all.add(list...)
 	return all.err()
 }
 
-// maxShown is how many bytes of a value an error shows.
+// maxShown is how many bytes of a value a problem shows.
 const maxShown = 60
 
-// quote shows a value so that control characters, blanks and its end are seen.
+// quote quotes a value, so that control characters and blanks are visible, and cuts it.
 func quote(value string) string {
 	if len(value) <= maxShown {
 		return strconv.Quote(value)

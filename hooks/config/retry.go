@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// Retry says what follows a failed attempt of a step.
+// Retry says whether and when a failed attempt of a step is retried.
 type Retry struct {
-	// Times is how many attempts may follow the first. The scripts of a
-	// directory share them.
+	// Times is the number of attempts after the first. The scripts of a directory share
+	// them.
 	Times int
-	// Backoff is the longest pause before the second attempt; it doubles from
-	// attempt to attempt, up to MaxBackoff. The pause is random between nothing
-	// and that (full jitter), and never longer than what is left of the hook's
-	// time: then there is no further attempt.
+	// Backoff is the longest pause before the second attempt. It doubles for each
+	// further attempt, up to MaxBackoff. The pause is random between 0 and that (full
+	// jitter). There is no further attempt if the pause would not end in the hook's time.
 	Backoff time.Duration
-	// On are the exit codes that are worth another attempt, and Timeout whether
-	// an attempt that ran out of time is. With neither, every failure is.
+	// On lists the exit codes that are retried. Timeout says that a timeout is. With
+	// neither, every failure is retried.
 	On      []int
 	Timeout bool
 }
@@ -29,8 +28,7 @@ const (
 	maxRetries = 100
 )
 
-// Pause is the longest pause before the attempt with this number; the first
-// attempt is 1.
+// Pause returns the longest pause before an attempt. The first attempt is 1.
 func (r Retry) Pause(attempt int) time.Duration {
 	pause := r.Backoff
 	for range attempt - 2 {
@@ -42,8 +40,7 @@ func (r Retry) Pause(attempt int) time.Duration {
 	return max(r.Backoff, min(pause, MaxBackoff))
 }
 
-// Worth says whether a failure is worth another attempt. exitCode is nil where
-// no program has exited.
+// Worth reports whether a failure is retried. exitCode is nil if no program has ended.
 func (r Retry) Worth(timedOut bool, exitCode *int) bool {
 	if len(r.On) == 0 && !r.Timeout {
 		return true
@@ -54,7 +51,8 @@ func (r Retry) Worth(timedOut bool, exitCode *int) bool {
 	return exitCode != nil && slices.Contains(r.On, *exitCode)
 }
 
-// longest are all attempts with the longest pauses between them.
+// longest returns the longest time of all attempts, with the pauses between them, and
+// that of the pauses alone.
 func (r Retry) longest(attempt time.Duration) (sum, pauses time.Duration) {
 	for n := 2; n <= r.Times+1; n++ {
 		pauses += r.Pause(n)
@@ -101,7 +99,7 @@ func (d *decoder) retryOn(v value, s *stepDraft) {
 	}
 }
 
-// checkRetry completes the retries of a step.
+// checkRetry sets the default back-off, and refuses fields that need retries.
 func (d *decoder) checkRetry(s *stepDraft) {
 	if s.step.Retry.Times > 0 && s.step.Retry.Backoff == 0 {
 		s.step.Retry.Backoff = defaultBackoff

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// saved is a configuration that was good, as Save writes it.
+// saved is the format of Save.
 type saved struct {
 	YAML []byte `json:"yaml,omitempty"`
-	// Dirs are the names of the hooks' directories where there is no YAML.
+	// Dirs lists the names of the directories if there is no YAML.
 	Dirs    []string       `json:"dirs,omitempty"`
 	Scripts []savedScripts `json:"scripts,omitempty"`
 }
 
-// savedScripts are the scripts of a directory that were last good.
+// savedScripts holds the scripts of a directory that were last good.
 type savedScripts struct {
 	Dir   string   `json:"dir"`
 	Match string   `json:"match,omitempty"`
 	Names []string `json:"names"`
 }
 
-// Save returns what Restore makes the configuration of, with the names of the scripts
-// that were last good.
+// Save returns the configuration, with the names of the scripts that were last good, for
+// Restore.
 func (c *Config) Save() ([]byte, error) {
 	s := saved{YAML: c.text, Dirs: c.dirs}
 	for a, names := range c.good {
@@ -35,8 +35,9 @@ func (c *Config) Save() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// Restore makes the configuration that Save has kept, whose Source is given. It is for
-// Update, and runs no scripts by itself.
+// Restore returns the configuration that Save has written. s is the current source, and
+// source the Source of the saved configuration. The result is for Update only: it has no
+// scripts yet.
 func Restore(s Source, source string, data []byte) (*Config, error) {
 	var kept saved
 	if err := json.Unmarshal(data, &kept); err != nil {

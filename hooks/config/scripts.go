@@ -12,36 +12,37 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// maxSteps bounds the steps of a hook, each script counted as one: the record of a run
-// has all of them, and is written with each.
+// maxSteps bounds the steps of a hook; each script counts as one. The record of a run
+// holds all of them and is written after each.
 const maxSteps = 1000
 
 // Script is one script of a directory.
 type Script struct {
-	// Name is its file name, Path its whole path, as given, links not followed. Both
-	// are empty where the directory itself cannot be read.
+	// Name is the file name and Path the whole path, with links not resolved. Both are
+	// "" if the directory cannot be read.
 	Name, Path string
-	// Argv starts it: the path alone, or its interpreter, at most one argument
-	// of it, and the path.
+	// Argv is the command: the path, or the interpreter with at most one argument and
+	// the path.
 	Argv []string
-	// Err says why it cannot be run. Such scripts come after the others.
+	// Err says why the script cannot be run. Such scripts come after the others.
 	Err error
 }
 
-// Scripts returns the scripts of a step in the order in which they are run: those that
-// the directory had when the configuration was read, or that were last good.
+// Scripts returns the scripts of a step in the order of their execution: those that the
+// directory had when the configuration was read, or those that were last good.
 func (h *Hook) Scripts(a Scripts) []Script { return h.scripts[a] }
 
-// listing is what a directory has.
+// listing is the content of a directory of scripts.
 type listing struct {
 	good []Script
-	// bad is what cannot be started; its position is the file, or the directory.
+	// bad lists what cannot be started. The position of a problem is the script, or the
+	// directory.
 	bad, warnings []Problem
 	looked        stamps
 }
 
-// listSettled is list for a directory in which nobody is writing a script that cannot be
-// started yet.
+// listSettled lists again, after a short wait, if a script that cannot be started has
+// just been written: its writer may not be done.
 func (a Scripts) listSettled(search executable.Search) listing {
 	l := a.list(search)
 	wait := time.Duration(0)
@@ -55,10 +56,9 @@ func (a Scripts) listSettled(search executable.Search) listing {
 	return a.list(search)
 }
 
-// list looks through the directory of a step for scripts, in byte order of their names:
-// regular files and links to them, without dot-files and what editors and package
-// managers leave behind. Directories are passed over with a warning. Each file is
-// stamped before it is looked at.
+// list lists the scripts of a directory in byte order of their names: regular files and
+// links to such, except dot-files and the back-ups of editors and package managers. It
+// skips directories with a warning. It stamps each file before it looks at it.
 func (a Scripts) list(search executable.Search) (l listing) {
 	l.looked.look(a.Dir)
 	entries, err := os.ReadDir(a.Dir)
@@ -81,7 +81,7 @@ func (a Scripts) list(search executable.Search) (l listing) {
 		if err == nil {
 			l.good = append(l.good, Script{Name: e.Name(), Path: file, Argv: argv})
 		} else if _, gone := os.Lstat(file); !executable.Missing(gone) {
-			// What has gone since the listing, as in a ConfigMap's update, is
+			// A file that is gone since ReadDir, as after the update of a ConfigMap, is
 			// no problem.
 			l.bad = append(l.bad, Problem{Pos: pos, Msg: err.Error()})
 		}
@@ -95,8 +95,8 @@ func (a Scripts) list(search executable.Search) (l listing) {
 	return l
 }
 
-// last are the scripts of a directory that were last good, as far as they can still be
-// started, and then the others, which fail.
+// last returns the scripts that were last good: first those that can still be started,
+// then the others, which fail.
 func (a Scripts) last(names []string, l listing) (scripts []Script) {
 	failing := []Script{}
 	for _, name := range names {
@@ -116,8 +116,8 @@ func (a Scripts) last(names []string, l listing) (scripts []Script) {
 	return append(scripts, failing...)
 }
 
-// all are the scripts of a directory that never was good: those that can be started,
-// and then the others, which fail.
+// all returns the scripts of a directory that was never good: first those that can be
+// started, then the others, which fail.
 func (a Scripts) all(l listing) []Script {
 	scripts := l.good
 	for _, p := range l.bad {
@@ -131,8 +131,8 @@ func (a Scripts) all(l listing) []Script {
 }
 
 // withScripts returns the configuration with the scripts that its directories have now.
-// good are the names of those that were last good, by directory. fatal is what is wrong
-// with directories that never were good, refused with the others.
+// good holds the names of the scripts that were last good, by directory. fatal lists the
+// problems of directories that were never good, refused those of the others.
 func (c *Config) withScripts(good map[Scripts][]string) (next *Config, fatal, refused []Problem) {
 	copied := *c
 	next = &copied
@@ -183,9 +183,9 @@ func (c *Config) listHook(h *Hook, good map[Scripts][]string) (fatal, refused []
 	return fatal, refused
 }
 
-// fatal are the problems with a hook's scripts that stop a start or a call. For the call
-// of another hook they are warnings. A call of shutdown or poststop, which come at the
-// end of a container, runs the scripts that are good.
+// fatal returns those problems with a hook's scripts that stop a start or a call. For the
+// call of another hook they become warnings. A call of shutdown or poststop runs the
+// scripts that are good, because it comes at the end of the container.
 func (c *Config) fatal(h *Hook, bad []Problem) []Problem {
 	switch only := c.source.Hook; {
 	case only == "", only == h.Name && only != Shutdown && only != Poststop:
@@ -196,7 +196,7 @@ func (c *Config) fatal(h *Hook, bad []Problem) []Problem {
 	return nil
 }
 
-// builtinSteps are the steps of a hook without those of scripts.
+// builtinSteps counts the steps of a hook that are not scripts.
 func (h *Hook) builtinSteps() (n int) {
 	for _, s := range h.Each {
 		if _, ok := s.Action.(Scripts); !ok {
@@ -226,8 +226,8 @@ func dirProblem(dir string, err error) string {
 	return executable.Explain(dir, err).Error() + "; a directory of scripts is needed"
 }
 
-// ignored names are no scripts: dot-files (among them a ConfigMap's ..data) and
-// what editors, patch(1), dpkg and rpm leave beside a file.
+// ignored reports whether a name is not that of a script: a dot-file, such as ..data of a
+// ConfigMap, or a back-up by an editor, patch(1), dpkg or rpm.
 func ignored(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"),

@@ -2,12 +2,11 @@ package config
 
 import "strings"
 
-// hidden stands in the place of what may be a secret.
+// hidden replaces what may be a secret.
 const hidden = "..."
 
-// HideURLs puts "..." in the place of the user, the password, the query and the
-// fragment of the URLs in a text, all of which may be secrets. A text without a URL
-// stays as it is.
+// HideURLs replaces the user, the password, the query and the fragment of the URLs in a
+// text by "...", because they may be secrets.
 func HideURLs(text string) string {
 	start := urlStart(text)
 	if start < 0 {
@@ -22,12 +21,12 @@ func HideURLs(text string) string {
 	return strings.Join(words, "")
 }
 
-// HideURL is HideURLs for a text that is a URL, or should be one.
+// HideURL is like HideURLs for a text that is, or should be, a URL.
 func HideURL(text string) string {
 	return hideQuery(hideUser(text, max(urlStart(text), 0)))
 }
 
-// hideValue is HideURL for a value that may be a URL in the wrong place.
+// hideValue is like HideURL for a value that may be a URL in the wrong place.
 func hideValue(text string) string {
 	_, query, _ := strings.Cut(text, "?")
 	if urlStart(text) >= 0 || strings.Contains(text, "@") || strings.Contains(query, "=") {
@@ -36,7 +35,7 @@ func hideValue(text string) string {
 	return text
 }
 
-// urlStart is where the part behind the scheme of the first URL begins, or -1.
+// urlStart returns the index after the scheme of the first URL, or -1.
 func urlStart(text string) int {
 	start := -1
 	for _, scheme := range []string{"://", "unix:"} {
@@ -47,8 +46,8 @@ func urlStart(text string) int {
 	return start
 }
 
-// hideUser takes the last @ for the one that ends the password, which may hold others.
-// Where a query may hold it, all is hidden.
+// hideUser hides all before the last @, because a password may hold an @. If that may be
+// part of a query, it hides the rest of the text.
 func hideUser(text string, start int) string {
 	at := strings.LastIndexByte(text, '@')
 	switch {
@@ -68,8 +67,8 @@ func hideQuery(text string) string {
 	return text[:end+1] + hidden + text[len(strings.TrimRight(text, `":;, `)):]
 }
 
-// safeKey is as much of a key as is hardly a value: in {TOKEN:abc} and {"TOKEN=abc"}
-// all of it is the key.
+// safeKey returns the part of a key that is not a value by mistake: the keys of
+// {TOKEN:abc} and {"TOKEN=abc"} hold both.
 func safeKey(key string) string {
 	if end := strings.IndexAny(key, ":=@ \t\r\n"); end >= 0 {
 		return key[:end+1] + hidden
@@ -77,5 +76,5 @@ func safeKey(key string) string {
 	return key
 }
 
-// mayHoldSecret is true for a command line of more than plain words.
+// mayHoldSecret reports whether a command line has more than plain words.
 func mayHoldSecret(line string) bool { return strings.ContainsAny(line, ":=@\"'") }

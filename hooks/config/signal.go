@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Real-time signals as programs count them: glibc and musl keep the first ones
-// of the kernel's (32) for themselves, see signal(7). These are glibc's.
+// The range of real-time signals in programs. glibc and musl reserve the first of the
+// kernel's, from 32 on, see signal(7). These are the numbers of glibc.
 const (
 	rtMin = syscall.Signal(34)
 	rtMax = syscall.Signal(64)
@@ -30,8 +30,8 @@ func (d *decoder) signal(v value) syscall.Signal {
 	return sig
 }
 
-// ParseSignal reads a signal's name, with or without SIG and in either case, or
-// its number; real-time signals are RTMIN+n and RTMAX-n as in kill(1).
+// ParseSignal parses the number of a signal, or its name in either case, with or without
+// SIG. Real-time signals are RTMIN+n and RTMAX-n, as in kill(1).
 func ParseSignal(text string) (syscall.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil && text[0] != '+' {
 		if n < 1 || n > int(rtMax) {

@@ -10,7 +10,7 @@ import (
 	"github.com/podhook/podhook/hooks/executable"
 )
 
-// The variables that say where hooks come from; errors name them.
+// The variables that say where hooks come from. Errors name them.
 const (
 	EnvFile = "PODHOOK_CONFIG"
 	EnvText = "PODHOOK_CONFIG_YAML"
@@ -19,24 +19,22 @@ const (
 // DefaultDir holds the default file and the directories of scripts.
 const DefaultDir = "/etc/podhook"
 
-// defaultFile is the file that is read from the directory where none is given.
+// defaultFile is the file in the directory that is read by default.
 const defaultFile = "podhook.yaml"
 
-// Source says where the hooks come from. The zero value is a container with
-// nothing configured: /etc/podhook/podhook.yaml where it exists, else the
-// directories /etc/podhook/NAME.d.
+// Source says where the hooks come from. The zero value means /etc/podhook/podhook.yaml
+// if that exists, or else the directories /etc/podhook/NAME.d.
 type Source struct {
-	// File is PODHOOK_CONFIG. A file that is given must exist; "" stands for
-	// podhook.yaml in Dir, if there is one.
+	// File is PODHOOK_CONFIG, a file that must exist. With "" it is podhook.yaml in Dir,
+	// if that exists.
 	File string
-	// Text is PODHOOK_CONFIG_YAML, the YAML itself. It cannot be given
-	// together with File.
+	// Text is PODHOOK_CONFIG_YAML, the YAML itself. File and Text exclude each other.
 	Text string
-	// Dir holds the NAME.d directories; "" stands for DefaultDir.
+	// Dir holds podhook.yaml and the directories NAME.d. With "" it is DefaultDir.
 	Dir string
-	// Hook is the one hook that is to be run; "" stands for all of them. What
-	// is wrong with another hook's scripts or users is then a warning: a broken
-	// prestart.d must not cost the drain.
+	// Hook is the one hook that is to run, or "" for all. Problems with the scripts and
+	// users of other hooks are then warnings: a broken prestart.d must not prevent
+	// shutdown.
 	Hook string
 	// Environ is the container's environment, for ${NAME} in values and for PATH.
 	Environ []string
@@ -46,7 +44,7 @@ func (s Source) dir() string {
 	return cmp.Or(s.Dir, DefaultDir)
 }
 
-// file is the path to read, and whether it must exist.
+// file returns the path to read, and whether it must exist.
 func (s Source) file() (path string, given bool) {
 	if s.File != "" {
 		return s.File, true
@@ -54,13 +52,12 @@ func (s Source) file() (path string, given bool) {
 	return filepath.Join(s.dir(), defaultFile), false
 }
 
-// Load reads and checks the hooks for a start. Nothing is run. The error is an
-// *Errors with every problem that was found, each with its file and line or its
-// variable.
+// Load reads and checks the hooks for a start. It runs nothing. The error is an *Errors
+// with all problems, each with its file and line, or its variable.
 //
-// Scripts that cannot be started are an error, but for a call of shutdown or
-// poststop, which come at the end of a container: there the others are run, and those
-// fail.
+// A script that cannot be started is an error, except for a call of shutdown or poststop
+// (Source.Hook), which come at the end of a container: the other scripts run, and then the
+// hook fails.
 func Load(s Source) (*Config, error) {
 	stamp := s.Stamp()
 	c, err := s.read(nil)
@@ -75,14 +72,14 @@ func Load(s Source) (*Config, error) {
 	return next, nil
 }
 
-// Update reads the hooks again and returns what is in force now, which is never nil.
-// The error, an *Errors, is why that is not, or not all of, what the source says:
+// Update reads the hooks again and returns the configuration in force now, which is never
+// nil. The error, an *Errors, says which part of the source was refused:
 //
-//   - A file that is broken, empty or gone, or that names scripts which cannot be
-//     started, is refused as a whole: last stays.
-//   - A directory of scripts with a file that cannot be started is refused by itself:
-//     its scripts that were last good stay. Of those, what cannot be started now fails
-//     when the hook is run, after the others.
+//   - A file that is broken, empty or gone, or that names scripts which cannot be started,
+//     is refused as a whole. last stays in force.
+//   - A directory of scripts with a file that cannot be started is refused alone. Its
+//     scripts that were last good stay in force. Those that cannot be started any more
+//     fail when the hook runs, after the others.
 func Update(s Source, last *Config) (*Config, error) {
 	stamp := s.Stamp()
 	var refused []Problem
@@ -107,7 +104,7 @@ func Update(s Source, last *Config) (*Config, error) {
 	next.looked.add(tried)
 	all := asErrors(slices.Concat(refused, bad))
 	if broken.Unsettled {
-		next.stamp = Stamp{} // which is none: there is more to come
+		next.stamp = Stamp{} // never equal, so that the next call reads again
 		all = broken
 	}
 	return next, all
@@ -143,7 +140,7 @@ func (s Source) parse(last *Config) (*Config, error) {
 	if !given {
 		if _, err := os.Lstat(path); executable.Missing(err) {
 			if last != nil && last.Source == EnvText {
-				// A step, and podhook in it, does not have the variable.
+				// podhook in a step does not have the variable.
 				return Parse(EnvText, last.text, s.Environ)
 			}
 			return s.fromDirectories()
@@ -156,8 +153,8 @@ func (s Source) parse(last *Config) (*Config, error) {
 	return Parse(path, text, s.Environ)
 }
 
-// vanished are the file and the directories that the last configuration came from and
-// that are not there any more, so that another one is read, without hooks.
+// vanished returns a problem for the file and the directories that the last configuration
+// came from and that do not exist any more. Without it, their hooks would silently be gone.
 func (s Source) vanished(c, last *Config) (list []Problem) {
 	if last == nil || c.text != nil {
 		return nil

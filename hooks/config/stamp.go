@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stamp stands for the state of a source at one moment. Two stamps of a source
-// are equal (==) as long as it has not changed.
+// Stamp identifies the state of a source. Two stamps of a source are equal (==) if the
+// source has not changed in between.
 type Stamp struct{ text string }
 
-// Stamp looks whether and how the source is there, without reading it: a
-// handful of system calls, cheap enough for every request. Take it before Load,
-// so that a change in between shows at the next look.
+// Stamp returns the stamp of the source. It does not read the source: it takes a few
+// system calls, which is cheap enough for every request. Take it before Load, so that a
+// change in between is noticed.
 //
-// A ConfigMap's update swaps the link ..data: the file that the path leads to is
-// then another one, with another inode. The NAME.d directories count only where
-// there is no file.
+// The update of a ConfigMap swaps the link ..data, so that the path leads to another
+// inode. The directories NAME.d are part of the stamp only if there is no file.
 func (s Source) Stamp() Stamp {
 	if s.Text != "" {
 		return Stamp{"text"}
@@ -39,8 +38,8 @@ func (s Source) Stamp() Stamp {
 	return Stamp{string(all.text)}
 }
 
-// Fresh is true as long as neither the source of a configuration nor the scripts of
-// its steps have changed since it was read. It costs a stat of each.
+// Fresh reports whether neither the source of the configuration nor the scripts of its
+// steps have changed since it was read. It makes a stat(2) for each.
 func (c *Config) Fresh() bool {
 	if c.source.Stamp() != c.stamp {
 		return false
@@ -52,14 +51,14 @@ func (c *Config) Fresh() bool {
 	return bytes.Equal(now.text, c.looked.text)
 }
 
-// stamps are the files that were looked at, and how they were.
+// stamps holds the paths and the states of files.
 type stamps struct {
 	paths []string
 	text  []byte
 }
 
-// look writes what tells two states of a file apart. The time of the last status
-// change is among it: it cannot be set back, as touch(1) does with the other one.
+// look adds a file. Its state includes the time of the last status change, which, unlike
+// the time of modification, cannot be set by touch(1).
 func (s *stamps) look(path string) {
 	s.paths = append(s.paths, path)
 	s.text = append(s.text, stampOf(path)...)

@@ -9,7 +9,7 @@ import (
 // StatusRange is a range of HTTP statuses, both ends included.
 type StatusRange struct{ From, To int }
 
-// String is as ParseStatus reads it.
+// String returns the range in the notation of ParseStatus.
 func (r StatusRange) String() string {
 	switch {
 	case r.From == r.To:
@@ -20,7 +20,7 @@ func (r StatusRange) String() string {
 	return fmt.Sprintf("%d-%d", r.From, r.To)
 }
 
-// StatusIn says whether a status is in one of the ranges.
+// StatusIn reports whether a status is in one of the ranges.
 func StatusIn(status int, ranges []StatusRange) bool {
 	for _, r := range ranges {
 		if status >= r.From && status <= r.To {
@@ -30,12 +30,12 @@ func StatusIn(status int, ranges []StatusRange) bool {
 	return false
 }
 
-// AnySuccess is 2xx, the default.
+// AnySuccess returns 2xx, the default.
 func AnySuccess() []StatusRange { return []StatusRange{{200, 299}} }
 
 const statusRule = "an HTTP status such as 200, 2xx or 200-204"
 
-// ParseStatus reads a status, a class of them, or a range.
+// ParseStatus parses a status, a class such as 2xx, or a range.
 func ParseStatus(text string) (StatusRange, error) {
 	from, to, isRange := strings.Cut(text, "-")
 	if !isRange {
@@ -51,7 +51,7 @@ func ParseStatus(text string) (StatusRange, error) {
 	return r, nil
 }
 
-// statusNumber is 0 for what is no final status: podhook never sees those of 1xx.
+// statusNumber parses a final status, from 200 on. It returns 0 for any other text.
 func statusNumber(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || len(text) != 3 || n < 200 || n > 599 {

@@ -6,24 +6,24 @@ import (
 	"unicode"
 )
 
-// stepDraft is a step while it is read.
+// stepDraft is a step that is being read.
 type stepDraft struct {
 	step   *Step
 	chosen []kind
-	// name is where the name is given.
+	// name is the value of the field name.
 	name value
-	// idle are the fields that only mean something where a program is started.
+	// idle lists the fields that are only for actions that start programs.
 	idle []value
-	// own are those that mean nothing for a group as a whole.
+	// own lists the fields that a group cannot have.
 	own []value
-	// outerOnly are those that mean nothing for the steps of a group.
+	// outerOnly lists the fields that the members of a group cannot have.
 	outerOnly []value
-	// needRetries are those that mean nothing without retries.
+	// needRetries lists the fields that need retries.
 	needRetries  []value
 	retriesGiven bool
 }
 
-// ownOnly notes a field that only a single step can have.
+// ownOnly makes read add its value to own.
 func (s *stepDraft) ownOnly(read func(value)) func(value) {
 	return func(v value) {
 		s.own = append(s.own, v)
@@ -43,7 +43,7 @@ func (d *decoder) step(v value) *stepDraft {
 		}})
 	}
 	known := d.fields(v, "a mapping such as {sleep: 5s}", table)
-	// A misspelt field may well have been the action: one mistake, one error.
+	// An unknown field may be a misspelt action, and is reported already.
 	if known || len(draft.chosen) > 0 {
 		d.oneAction(v, draft)
 	}
@@ -84,7 +84,7 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 	}...)
 }
 
-// oneAction holds the rules between the fields of a step.
+// oneAction checks the fields of a step against each other.
 func (d *decoder) oneAction(v value, s *stepDraft) {
 	p := Problem{Pos: s.step.Pos, Field: v.path}
 	switch len(s.chosen) {
@@ -135,7 +135,7 @@ func (d *decoder) policy(v value) Policy {
 	return Fail
 }
 
-// env are the variables in the order of the file.
+// env reads variables in the order of the file.
 func (d *decoder) env(v value) []string {
 	entries, _ := d.entries(v, "a mapping of names to values, such as {MODE: fast}")
 	list := make([]string, 0, len(entries))
@@ -151,8 +151,8 @@ func (d *decoder) env(v value) []string {
 	return list
 }
 
-// badEnvName goes by Kubernetes' rule for the names of variables: printable
-// ASCII without "=" (relaxed validation, v1.34).
+// badEnvName returns why podhook refuses the name of a variable, or "". The rule is that of
+// Kubernetes since v1.34: printable ASCII without "=".
 func badEnvName(name string) string {
 	odd := func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) || r == '=' }
 	switch {

@@ -26,7 +26,7 @@ func isStepName(name string) bool {
 	return name != "" && len(name) <= maxStepName && cleanName(name) == name
 }
 
-// cleanName puts - for what a step's name cannot hold.
+// cleanName replaces the characters that a step's name cannot hold by -.
 func cleanName(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
@@ -37,8 +37,8 @@ func cleanName(text string) string {
 	return strings.TrimLeft(clean, "._-")
 }
 
-// nameSteps finds names that are given twice and makes those that are not
-// given; a made name gives way to a given one.
+// nameSteps refuses names that are given twice, and gives a default name to each step
+// without one. A default name that is taken gets a number.
 func (d *decoder) nameSteps(steps []*stepDraft) {
 	taken := map[string]*stepDraft{}
 	for _, s := range steps {
@@ -64,7 +64,7 @@ func (d *decoder) nameSteps(steps []*stepDraft) {
 	}
 }
 
-// defaultName is made from the action: "exec-render.sh", "scripts-shutdown.d",
+// defaultName makes a name from an action: "exec-render.sh", "scripts-shutdown.d",
 // "signal-QUIT", "http-POST", "wait-tcp", "sleep".
 func defaultName(a Action) string {
 	name := a.Kind()

@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// maxSearch bounds the text in which the failing line is searched for, which
-// parses it about twenty times.
+// maxSearch bounds the text in which failingLine searches, in bytes: it parses the text
+// about twenty times.
 const maxSearch = 64 << 10
 
-// syntaxProblem is the YAML parser's error with the line where it gave up.
+// syntaxProblem returns the error of the YAML parser as a problem with the failing line.
 func syntaxProblem(file string, text []byte, err error) Problem {
 	line, msg := splitLine(err.Error())
-	// The parser names the start of the mapping or list it was in, or no line
-	// at all. The first line that makes it fail is what a person looks for.
+	// For some errors the parser names the start of the mapping or list, or no line at
+	// all. A person looks for the first line that makes it fail.
 	if vague := line == 0 || strings.HasPrefix(msg, "did not find expected"); vague && len(text) <= maxSearch {
 		line = failingLine(text, msg)
 	}
 	switch {
 	case indentedByTab(text, line):
 		msg = "a tab in the indentation; YAML takes only spaces"
-	case strings.HasPrefix(msg, "unknown anchor"): // what it names may be a secret without quotes
+	case strings.HasPrefix(msg, "unknown anchor"): // the anchor may be a secret without quotes
 		msg = "an alias, which begins with *, without its anchor; quotes make a text"
 	}
 	return Problem{Pos: Position{file, line}, Msg: "not valid YAML: " + msg}
 }
 
-// splitLine takes "yaml: line N: what" apart; line is 0 where none is named.
+// splitLine splits "yaml: line N: MESSAGE". line is 0 if the text names none.
 func splitLine(text string) (line int, msg string) {
 	msg = strings.TrimPrefix(text, "yaml: ")
 	number, rest, found := strings.Cut(strings.TrimPrefix(msg, "line "), ": ")
@@ -38,9 +38,8 @@ func splitLine(text string) (line int, msg string) {
 	return 0, msg
 }
 
-// failingLine finds the first line without which the text would not fail with
-// this message. Every longer part of the text fails in the same way, so the
-// search may halve.
+// failingLine returns the first line with which the text fails with this message. Every
+// longer part of the text fails in the same way, so a binary search finds the line.
 func failingLine(text []byte, msg string) int {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	ends := make([]int, len(lines))

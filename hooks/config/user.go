@@ -10,22 +10,21 @@ import (
 	"strings"
 )
 
-// User is whom a step's program runs as. Its supplementary groups are none.
+// User is the user that a program runs as, without supplementary groups.
 type User struct {
-	// Name is a login name to look up in /etc/passwd, or "".
+	// Name is a name in /etc/passwd, or "" for a user that is given by number.
 	Name string
-	// UID and GID are numbers; GID is -1 where none is given.
+	// UID and GID are the numbers. GID is -1 if none is given.
 	UID, GID int
 }
 
 const (
 	userRule = "a number such as 1000, two such as 1000:1000, or a name of /etc/passwd"
-	// maxID is the greatest number that is not (uid_t)-1, which setresuid(2) takes
-	// for "leave it".
+	// maxID is the greatest valid number: (uid_t)-1 means "unchanged" in setresuid(2).
 	maxID = 1<<32 - 2
 )
 
-// String is as it was given.
+// String returns the user as it was given.
 func (u User) String() string {
 	switch {
 	case u.Name != "":
@@ -36,16 +35,16 @@ func (u User) String() string {
 	return strconv.Itoa(u.UID) + ":" + strconv.Itoa(u.GID)
 }
 
-// Account is what a User stands for on this machine.
+// Account is a User on this machine.
 type Account struct {
 	UID, GID uint32
-	// Name is "" where /etc/passwd does not have the user. Home is / then, as
-	// container runtimes have it.
+	// Name is "" if /etc/passwd does not have the user. Home is then /, as container
+	// runtimes set it.
 	Name, Home string
 }
 
-// Account looks the user up in /etc/passwd. A number without a group has the group
-// that stands there, else the group of the same number: never root's.
+// Account looks up the user in /etc/passwd. A number without a group gets its group from
+// there, or else the group with the same number: never root's by default.
 func (u User) Account() (Account, error) {
 	if u.Name != "" {
 		found, err := user.Lookup(u.Name)
@@ -75,8 +74,8 @@ func (u User) account(found *user.User) (Account, error) {
 	return Account{UID: uint32(uid), GID: uint32(gid), Name: found.Username, Home: cmp.Or(found.HomeDir, "/")}, nil
 }
 
-// Environ returns HOME, USER and LOGNAME, as login(1) sets them; HOME alone for a
-// user without a name.
+// Environ returns HOME, USER and LOGNAME as login(1) sets them. A user without a name gets
+// only HOME.
 func (a Account) Environ() []string {
 	env := []string{"HOME=" + a.Home}
 	if a.Name != "" {
@@ -85,7 +84,7 @@ func (a Account) Environ() []string {
 	return env
 }
 
-// problem says why this process cannot run a program as the user.
+// problem returns why this process cannot run a program as the user, or "".
 func (u User) problem() string {
 	if os.Geteuid() != 0 {
 		return fmt.Sprintf("only root can run a step as another user; podhook runs as user %d", os.Geteuid())
@@ -135,7 +134,7 @@ func parseID(text string) (int, error) {
 	return int(n), nil
 }
 
-// isLogin is true for what useradd(8) takes, in either case.
+// isLogin reports whether useradd(8) accepts a name, in either case.
 func isLogin(name string) bool {
 	return name != "" && len(name) <= 32 && cleanName(name) == name && (name[0] < '0' || name[0] > '9')
 }

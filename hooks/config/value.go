@@ -13,16 +13,16 @@ import (
 const (
 	minDuration = time.Millisecond
 	maxDuration = 24 * time.Hour
-	// maxPath is PATH_MAX without its final NUL, see limits.h(0p).
+	// maxPath is PATH_MAX without the final NUL, see limits.h(0p).
 	maxPath = 4095
-	// maxArg is MAX_ARG_STRLEN of execve(2), 32 pages, without its final NUL.
+	// maxArg is MAX_ARG_STRLEN of execve(2), 32 pages, without the final NUL.
 	maxArg = 32*4096 - 1
 )
 
 const scalarNode = yaml.ScalarNode
 
-// text is a scalar as it is written, so that 1.10 and yes stay what they are,
-// with its variables replaced.
+// text reads a scalar with its variables replaced. It takes the text of the file, so that
+// 1.10 and yes stay what they are.
 func (d *decoder) text(v value, allowed string) (string, bool) {
 	v = v.resolved()
 	if v.node.Kind != scalarNode || v.isNull() {
@@ -32,8 +32,8 @@ func (d *decoder) text(v value, allowed string) (string, bool) {
 	return d.expanded(v)
 }
 
-// literal is a scalar as it is written, for a name that others go by: it must
-// not change from container to container.
+// literal reads a scalar without replacing variables, for names that must be the same in
+// every container.
 func (d *decoder) literal(v value, allowed string) (string, bool) {
 	v = v.resolved()
 	if v.node.Kind != scalarNode || v.isNull() {
@@ -83,7 +83,7 @@ func (d *decoder) boolean(v value) bool {
 	return text == "true"
 }
 
-// absPath is the path of a file or directory here, from the root.
+// absPath reads an absolute path.
 func (d *decoder) absPath(v value) string {
 	const allowed = "an absolute path, such as /etc/podhook/file"
 	text, ok := d.text(v, allowed)
@@ -101,7 +101,7 @@ func (d *decoder) absPath(v value) string {
 	return ""
 }
 
-// argument is a text that execve(2) takes.
+// argument reads a text that execve(2) accepts.
 func (d *decoder) argument(v value, allowed string) (string, bool) {
 	text, ok := d.text(v, allowed)
 	switch {

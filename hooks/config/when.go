@@ -5,28 +5,26 @@ import (
 	"strings"
 )
 
-// When says for which runs a step is meant. The zero value is: for all.
+// When says in which runs a step runs. The zero value means in all.
 type When struct {
-	// Triggers are what may have begun the run: exec, http, signal, start. Who
-	// joins a run that is going on does not change what began it.
+	// Triggers lists what may have begun the run: exec, http, signal or start. A caller
+	// that joins a run does not change its trigger.
 	Triggers []string
-	// PodEnds: only where podhook knows that the whole pod ends, and not just a
-	// container that is restarted.
+	// PodEnds runs the step only if podhook knows that the whole pod ends, and not only
+	// that a container restarts.
 	//
-	// From inside a container that cannot be told in general: kubelet runs the
-	// same preStop and sends the same SIGTERM after a failed liveness probe, and
-	// the pod goes on (kubelet.md, "When preStop runs"). An agent that is a
-	// container of its own can tell: its own stop signal says that the pod ends,
-	// because a restart of another container does not stop it. So the condition
-	// holds in `podhook serve` once the agent itself was told to stop; where the hook
-	// has succeeded before, the step is run alone then. It never holds in `podhook
-	// run` and in exec'd hooks, where the step is skipped and the record says why.
-	// What is wrong with it: a failed liveness probe of the agent's own container
-	// looks like the pod's end.
+	// In general a container cannot know: after a failed liveness probe kubelet runs the
+	// same preStop and sends the same SIGTERM, and the pod goes on
+	// (deploy/kubernetes/kubelet.md). An agent in a container of its own can know: the
+	// restart of another container does not stop it, so its own stop signal means that
+	// the pod ends. So the condition holds in `podhook serve` after its stop signal. If
+	// the hook has succeeded before that, the step then runs alone. In `podhook run` and
+	// in exec'd hooks the step is skipped, and the record says why. A failed liveness
+	// probe of the agent's own container is mistaken for the end of the pod.
 	PodEnds bool
 }
 
-// triggers are the values of state.Trigger, which this package does not import.
+// triggers lists the values of state.Trigger, which this package does not import.
 func triggers() []string { return []string{"exec", "http", "signal", "start"} }
 
 func (d *decoder) when(v value) (w When) {

@@ -120,7 +120,7 @@ func (s *sandbox) lastsAndFails(address string) {
 		s.t.Errorf("livez: %v, %v", resp, err)
 	}
 	s.write("go", "", 0o644)
-	contains(s.t, <-answer, "500 ", "step program: cannot start", "no further process can be made")
+	contains(s.t, <-answer, "500 ", "step program: cannot start", "cannot create another process")
 	stop()
 }
 

@@ -86,13 +86,13 @@ check: build ## what to run before each commit: under 90 s, no root, no Docker
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	$(GOTESTSUM) -short -shuffle=on ./...
+	$(GOTESTSUM) output,skipped -- -short -shuffle=on ./...
 
 test: build ## run every test under the race detector, in random order
 	@[ -n "$(RACE)" ] || echo "no C compiler: the race detector is left out (Debian: apt-get install gcc libc6-dev)"
-	$(GOTESTSUM) $(RACE) -shuffle=on -timeout 20m ./...
+	$(GOTESTSUM) output -- $(RACE) -shuffle=on -timeout 20m ./...
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
-		(cd $$dir && $(GOTESTSUM) -shuffle=on ./...) || exit; done
+		(cd $$dir && $(GOTESTSUM) output -- -shuffle=on ./...) || exit; done
 
 fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \

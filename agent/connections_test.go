@@ -104,6 +104,7 @@ func TestCallerWithHalfAConnectionIsNotToldASuccess(t *testing.T) {
 
 // The read timeout of the request must not end the waiting for its run.
 func TestHookMayTakeLongerThanTheReadTimeout(t *testing.T) {
+	testutil.Slow(t)
 	w := impatient(t, `{hooks: {shutdown: {steps: [{sleep: 1500ms}]}, other: {steps: [{sleep: 1500ms}]}}}`)
 	for path, body := range map[string]string{"/shutdown": "", "/hooks/other": "hello"} {
 		conn := w.dial()
@@ -117,6 +118,7 @@ func TestHookMayTakeLongerThanTheReadTimeout(t *testing.T) {
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {
+	testutil.Slow(t)
 	w := impatient(t, `{hooks: {shutdown: {steps: [{sleep: 700ms}]}}}`)
 	conn := w.dial()
 	for _, path := range []string{"/shutdown", "/livez", "/shutdown?force=1", "/nothing", "/metrics"} {
@@ -207,6 +209,7 @@ func TestLargeBodyIsRefused(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
+	testutil.Slow(t)
 	w := serving(t, waits, set(func(s *settings.Settings) { s.MaxConnections = 3 }))
 	const request = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 	var held []net.Conn

@@ -261,6 +261,7 @@ func waiters() int {
 }
 
 func TestThousandCallersGetOneRun(t *testing.T) {
+	testutil.Slow(t)
 	w := serving(t, `{hooks: {shutdown: {steps: [{exec: [sh, -c, 'echo run >>$DIR/runs; until [ -e $DIR/go ]; do sleep 0.05; done; exit 7']}]}}}`)
 	const callers = 1000
 	replies := make([]reply, callers)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -202,10 +201,8 @@ func TestRuntimeMetricsOnlyWhereAskedFor(t *testing.T) {
 }
 
 func TestPromtoolFindsNothing(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("Debian's prometheus is not installed: ", err)
-	}
+	testutil.Slow(t)
+	promtool := testutil.NeedProgram(t, "promtool", "prometheus")
 	w := serving(t, outcomes, set(func(s *settings.Settings) { s.MetricsRuntime = true }))
 	for _, path := range []string{"/prestart", "/shutdown", "/hooks/broken", "/hooks/slow", "/nothing"} {
 		w.get(path)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // promServer is a real Prometheus that scrapes the world's agent.
@@ -27,10 +27,7 @@ type promServer struct {
 
 func startPrometheus(t *testing.T, w *world) *promServer {
 	t.Helper()
-	program, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Skip("Debian's prometheus is not installed: ", err)
-	}
+	program := testutil.NeedProgram(t, "prometheus", "prometheus")
 	p := &promServer{w: w}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
@@ -130,6 +127,7 @@ func (p *promServer) becomes(expression, value string) {
 }
 
 func TestPrometheusScrapes(t *testing.T) {
+	testutil.Slow(t)
 	w := serving(t, outcomes)
 	p := startPrometheus(t, w)
 	p.becomes(`up{job="podhook"}`, "1")

@@ -207,6 +207,7 @@ func TestStopSignalRunsWhatAJoinedRunOwes(t *testing.T) {
 
 // An exec'd preStop's run is joined too.
 func TestStopSignalJoinsTheRunOfAnotherProcess(t *testing.T) {
+	testutil.Slow(t)
 	s := serve(t, waits)
 	ran := make(chan error, 1)
 	go func() {
@@ -229,6 +230,7 @@ func TestStopSignalJoinsTheRunOfAnotherProcess(t *testing.T) {
 
 // Who waits for another hook has its answer too.
 func TestStopLetsOtherRunsEnd(t *testing.T) {
+	testutil.Slow(t)
 	s := serve(t, `{hooks: {backup: {steps: [{exec: [sh, -c, 'echo run >>$DIR/runs; until [ -e $DIR/go ]; do sleep 0.02; done']}]}}}`)
 	answered := make(chan reply, 1)
 	go func() {
@@ -252,6 +254,7 @@ func TestStopLetsOtherRunsEnd(t *testing.T) {
 }
 
 func TestStaysUntilTheMainProcessHasGone(t *testing.T) {
+	testutil.Slow(t)
 	pidfile := filepath.Join(t.TempDir(), "main.pid")
 	s := serve(t, quick, withMain("pidfile:"+pidfile))
 	pid, exited := s.mainProcess(pidfile)
@@ -286,6 +289,7 @@ func TestLeavesAtOnceWhereTheMainProcessHasGone(t *testing.T) {
 
 // A main process that cannot be told is none to wait for; a caller may still come.
 func TestMainProcessThatCannotBeTold(t *testing.T) {
+	testutil.Slow(t)
 	pidfile := filepath.Join(t.TempDir(), "main.pid")
 	s := serve(t, quick, withMain("pidfile:"+pidfile))
 	s.write(pidfile, "not a number\n")
@@ -295,6 +299,7 @@ func TestMainProcessThatCannotBeTold(t *testing.T) {
 }
 
 func TestLeavesAtTheEndOfTheGracePeriod(t *testing.T) {
+	testutil.Slow(t)
 	pidfile := filepath.Join(t.TempDir(), "main.pid")
 	s := serve(t, quick, withMain("pidfile:"+pidfile), set(func(s *settings.Settings) { s.GracePeriod, s.GraceMargin = 3*time.Second, time.Second }))
 	s.mainProcess(pidfile)
@@ -305,6 +310,7 @@ func TestLeavesAtTheEndOfTheGracePeriod(t *testing.T) {
 
 // The shutdown is cut to what is left of the grace period, not to its own 25 s.
 func TestShutdownIsCutToTheGracePeriod(t *testing.T) {
+	testutil.Slow(t)
 	s := serve(t, `{hooks: {shutdown: {steps: [{exec: [sleep, "60"], killAfter: 100ms}]}}}`,
 		set(func(s *settings.Settings) { s.GracePeriod, s.GraceMargin = 3*time.Second, time.Second }))
 	began := time.Now()

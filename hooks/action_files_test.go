@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestFileSteps(t *testing.T) {
@@ -40,9 +41,7 @@ func TestFileSteps(t *testing.T) {
 // runtime's /etc/hosts are.
 func mount(t *testing.T, path string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testutil.NeedRoot(t, "mount")
 	if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("no mount here: %v", err)
 	}

@@ -269,9 +269,7 @@ func TestWaitExit(t *testing.T) {
 
 // TestUser runs programs as others, without root's groups.
 func TestUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
+	testutil.NeedRoot(t, "become another user")
 	b := newBench(t, hook(`
 - {name: both, exec: [sh, -c, "id -u; id -g; id -G"], user: "12345:23456"}
 - {name: number, exec: [sh, -c, "id -u; id -g; id -G"], user: 12345}
@@ -290,9 +288,7 @@ func TestUser(t *testing.T) {
 
 // TestUserEnvironment: a program finds its own user's home, not root's.
 func TestUserEnvironment(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
+	testutil.NeedRoot(t, "become another user")
 	const show = `exec: [sh, -c, 'echo "$HOME $${USER-none} $${LOGNAME-none}"']`
 	b := newBench(t, hook(strings.ReplaceAll(`
 - {name: own, SHOW}

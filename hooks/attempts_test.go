@@ -52,6 +52,7 @@ func TestRetriesEnd(t *testing.T) {
 }
 
 func TestRetryOn(t *testing.T) {
+	testutil.Slow(t)
 	const step = "- name: a\n  exec: [sh, -c, %q]\n  timeout: 300ms\n  killAfter: 50ms\n  retries: 2\n  backoff: 1ms\n  retryOn: %s\n"
 	for _, tt := range []struct {
 		script, on string

@@ -75,9 +75,7 @@ func TestAJoinersPatience(t *testing.T) {
 // mountState puts the bench's state, which is empty, on a file system of its own.
 func (b *bench) mountState(options string) {
 	b.t.Helper()
-	if os.Geteuid() != 0 {
-		b.t.Skip("only root can mount")
-	}
+	testutil.NeedRoot(b.t, "mount")
 	if err := unix.Mount("tmpfs", b.path("state"), "tmpfs", 0, options); err != nil {
 		b.t.Skipf("tmpfs cannot be mounted here: %v", err)
 	}

@@ -55,6 +55,7 @@ func TestIgnoreDoesNotOutlast(t *testing.T) {
 // TestAlways: what cleans up is run after a failure, after the end of the hook's
 // time, for which that keeps a reserve, and after an interruption.
 func TestAlways(t *testing.T) {
+	testutil.Slow(t)
 	const rest = `
 - {name: next, exec: ["true"]}
 - {name: clean, exec: [sh, -c, "echo cleaned"], always: true, timeout: 1s}

@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A run of as many scripts as a hook may have fits into its record, with the longest
 // names, errors and outputs, also where JSON writes six bytes for one.
 func TestRecordOfTheLongestRun(t *testing.T) {
+	testutil.Slow(t)
 	b := newBench(t, hook("- {name: "+strings.Repeat("s", 63)+", scripts: DIR/d, onFailure: continue}\n"))
 	if err := os.Mkdir(b.dir+"/d", 0o755); err != nil {
 		t.Fatal(err)

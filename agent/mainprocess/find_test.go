@@ -313,10 +313,7 @@ func TestFindPrefersWhatNoHookStarted(t *testing.T) {
 
 // A server of the kind that this is for: nginx renames its processes' arguments.
 func TestFindNginx(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("nginx is not installed:", err)
-	}
+	nginx := testutil.NeedProgram(t, "nginx", "nginx")
 	if !inOwnNamespace(t) {
 		return
 	}

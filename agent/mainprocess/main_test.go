@@ -51,9 +51,7 @@ func inOwnNamespace(t *testing.T) bool {
 	if os.Getenv(namespaceVar) != "" {
 		return true
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("making a PID namespace needs root")
-	}
+	testutil.NeedRoot(t, "make a PID namespace")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const nobody = 65534
@@ -60,7 +60,8 @@ func TestNoPermission(t *testing.T) {
 	if !inOwnNamespace(t) {
 		return
 	}
-	requirePrograms(t, "dash", "setpriv")
+	testutil.NeedProgram(t, "dash", "dash")
+	testutil.NeedProgram(t, "setpriv", "util-linux")
 	master := startMaster(t, true)
 	own := exec.Command("/bin/cat")
 	own.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -120,17 +121,4 @@ func TestKernelThreadsAreRefused(t *testing.T) {
 	wantError[*RefusedError](t, err, "a kernel thread")
 	_, err = lookFor(target(t, "name:%s", s.Comm))
 	wantError[*NoneError](t, err)
-}
-
-func requirePrograms(t *testing.T, names ...string) {
-	t.Helper()
-	var missing []string
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			missing = append(missing, name)
-		}
-	}
-	if missing != nil {
-		t.Skip("not installed: " + strings.Join(missing, ", "))
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // childEnv makes the test binary a small program that writes to its log.
@@ -119,9 +121,7 @@ func run(t *testing.T, name string, attr *syscall.SysProcAttr) {
 func TestOwnLogIsThisProcessesStdout(t *testing.T) { run(t, "own", nil) }
 
 func TestPID1LogIsTheContainersStdout(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a PID namespace")
-	}
+	testutil.NeedRoot(t, "make a PID namespace")
 	run(t, "pid 1", &syscall.SysProcAttr{
 		Cloneflags:   syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Unshareflags: syscall.CLONE_NEWNS, // makes the mounts private
@@ -130,9 +130,7 @@ func TestPID1LogIsTheContainersStdout(t *testing.T) {
 
 // With shareProcessNamespace PID 1 is the pod's pause, whose log nobody reads.
 func TestContainerLogWithAnotherPID1(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a PID namespace")
-	}
+	testutil.NeedRoot(t, "make a PID namespace")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -155,9 +153,7 @@ func TestContainerLogWithAnotherPID1(t *testing.T) {
 // asNobody runs a child as a user who may not write what is the test's.
 func asNobody(t *testing.T, name string, args ...string) (stdout string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can start a process of another user")
-	}
+	testutil.NeedRoot(t, "start a process of another user")
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -17,6 +17,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // acts are what this binary does beside testing, by its first argument.
@@ -245,9 +247,7 @@ func waitUpTo(limit time.Duration, cmd *exec.Cmd) error {
 // needRoot skips where no PID namespace can be made.
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("a PID namespace needs root")
-	}
+	testutil.NeedRoot(t, "make a PID namespace")
 }
 
 // status is a line of /proc/PID/status.

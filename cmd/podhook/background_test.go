@@ -81,6 +81,7 @@ func TestBackgroundProcessHoldsNoLock(t *testing.T) {
 // A later step that times out takes its own processes with it, and leaves those
 // of an earlier, successful step alone.
 func TestTimeoutSparesEarlierBackgroundProcesses(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, `hooks:
   prestart:
     steps:

@@ -5,10 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // What check finds wrong with a program is what the run fails by, and nothing else.
 func TestCheckJudgesAsTheRun(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, "hooks: {}")
 	for _, dir := range []string{"bin", "other", "locked"} {
 		if err := os.Mkdir(s.path(dir), 0o755); err != nil {

@@ -167,6 +167,7 @@ func TestCheckUsage(t *testing.T) {
 // A port that another program has is taken; one that this instance's agent has
 // is where it belongs.
 func TestCheckPort(t *testing.T) {
+	testutil.Slow(t)
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -191,9 +192,7 @@ func TestCheckPort(t *testing.T) {
 
 // A state that is full is known before a hook needs it.
 func TestCheckFullState(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testutil.NeedRoot(t, "mount")
 	s := newSandbox(t, "hooks: {}")
 	if err := os.Mkdir(s.path("state"), 0o700); err != nil {
 		t.Fatal(err)
@@ -210,9 +209,7 @@ func TestCheckFullState(t *testing.T) {
 
 // As root and as somebody else: the same configuration, other rights.
 func TestCheckUsers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be another user")
-	}
+	testutil.NeedRoot(t, "become another user")
 	s := newSandbox(t, "hooks:\n  own:\n    steps:\n    - {name: roots, exec: [DIR/roots]}\n    - {name: wide, exec: [DIR/wide]}\n")
 	s.configure(strings.ReplaceAll(s.read("podhook.yaml"), "DIR", s.dir))
 	s.write("roots", "#!/bin/sh\n", 0o700)

@@ -240,6 +240,7 @@ func TestWaitForAPort(t *testing.T) {
 
 // A port whose connections hang takes no longer than the timeout either.
 func TestWaitForAPortThatHangs(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, "")
 	address := fullPort(t)
 	e := s.expect(124, "wait", "--tcp", address, "--timeout", "300ms")

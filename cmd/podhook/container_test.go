@@ -88,9 +88,7 @@ func (c *isolated) exec(args ...string) ended {
 
 func needsRoot(t testing.TB) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("namespaces need root")
-	}
+	testutil.NeedRoot(t, "make namespaces")
 }
 
 const printing = `hooks:

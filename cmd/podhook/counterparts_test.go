@@ -33,18 +33,6 @@ func readRecord(t *testing.T, dir, hook string) state.Record {
 	return rec
 }
 
-// needs finds a program of Debian's that a test is against.
-func needs(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin") {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
-			return filepath.Join(dir, name)
-		}
-	}
-	t.Skip(name + " is not installed")
-	return ""
-}
-
 // server starts a program that goes on until the test's end.
 func (s *sandbox) server(cmd *exec.Cmd) *running {
 	s.t.Helper()
@@ -152,7 +140,8 @@ backend app
 // TestHAProxyDrains: a shutdown that watches HAProxy's own exporter ends when the
 // last connection has, shows how many are left meanwhile, and then stops HAProxy.
 func TestHAProxyDrains(t *testing.T) {
-	program := needs(t, "haproxy")
+	testutil.Slow(t)
+	program := testutil.NeedProgram(t, "haproxy", "haproxy")
 	backend := newSlowBackend(t)
 	web, webFile := listener(t)
 	exporter, exporterFile := listener(t)
@@ -231,7 +220,7 @@ hooks:
 
 // TestHAProxyMetric: the command does what the step does.
 func TestHAProxyMetric(t *testing.T) {
-	program := needs(t, "haproxy")
+	program := testutil.NeedProgram(t, "haproxy", "haproxy")
 	backend := newSlowBackend(t)
 	web, webFile := listener(t)
 	exporter, exporterFile := listener(t)
@@ -261,7 +250,7 @@ func TestHAProxyMetric(t *testing.T) {
 // TestNginxQuits: nginx on a Unix socket, asked, told to quit by its pidfile, and
 // waited for, with a request in flight that is answered whole.
 func TestNginxQuits(t *testing.T) {
-	program := needs(t, "nginx")
+	program := testutil.NeedProgram(t, "nginx", "nginx")
 	backend := newSlowBackend(t)
 	web, webFile := listener(t)
 	_ = webFile
@@ -334,7 +323,8 @@ http {
 
 // TestRedisIsWaitedFor: prestart begins before there is a server.
 func TestRedisIsWaitedFor(t *testing.T) {
-	program := needs(t, "redis-server")
+	testutil.Slow(t)
+	program := testutil.NeedProgram(t, "redis-server", "redis-server")
 	address, file := listener(t)
 	file.Close()
 	_, port, err := net.SplitHostPort(address)

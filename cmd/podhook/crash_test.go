@@ -35,6 +35,7 @@ func crashConfig() string {
 // hook again and again. After each kill the state is readable, and no step that
 // it says is done has been run again; a worker that is left alone ends the hook.
 func TestSIGKILLAtRandomMoments(t *testing.T) {
+	testutil.Slow(t)
 	began := time.Now()
 	seed := uint64(began.UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // withEntry is podhook with an entry point of its own.
@@ -70,6 +72,7 @@ func TestNoCommandObeysGoVariables(t *testing.T) {
 // The agent is bounded as podhook sets it, whatever the variables say. A build without
 // the entry point has only GODEBUG and malformed values to fear.
 func TestAgentIsBoundedByItself(t *testing.T) {
+	testutil.Slow(t)
 	withoutEntry := filepath.Join(t.TempDir(), "podhook")
 	if out, err := exec.Command("go", "build", "-o", withoutEntry, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // installing has a directory to install into, as "bin".
@@ -247,6 +249,7 @@ func TestInstallBadUsage(t *testing.T) {
 // Whoever starts the copy while it is installed gets a whole one, also when
 // installs are killed half-way and several go on at once.
 func TestInstallIsAtomic(t *testing.T) {
+	testutil.Slow(t)
 	s := installing(t)
 	if os.Geteuid() == 0 {
 		s.mount(0, "size=256m") // a disk that syncs takes seconds

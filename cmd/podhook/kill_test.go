@@ -122,6 +122,7 @@ func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
 
 // The run's time is the hook's, with or without a caller.
 func TestKilledCallersRunTimesOut(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, strings.Replace(family, "timeout: 40s", "timeout: 6s", 1))
 	call := s.familyRuns()
 	call.signal(t, syscall.SIGKILL)

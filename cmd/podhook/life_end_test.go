@@ -196,6 +196,7 @@ func TestStuckExecDoesNotKeepTheContainer(t *testing.T) {
 // step's status is lost.
 func TestOrphansWhileStepsRun(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	step := script(`i=0; while [ $i -lt 25 ]; do (sleep 0.1 &) ; (exit 3 &) ; i=$((i+1)); done; sleep 0.05; exit 0`)
 	s := newSandbox(t, "hooks: {prestart: {steps: ["+strings.Repeat("{"+step+"}, ", 10)+"{"+note("prestart")+"}]}}\n")
 	l := s.served()

@@ -62,6 +62,7 @@ func TestShutdownRunsBeforeCMDIsTold(t *testing.T) {
 // A signal that asks for no stop goes through at once, during shutdown too.
 func TestOtherSignalsGoThrough(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	s := newSandbox(t, draining, "PODHOOK_STOP_SIGNALS=TERM")
 	l := s.served()
 	l.send(syscall.SIGHUP)

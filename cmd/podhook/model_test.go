@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // TestModel calls hooks by exec, over HTTP and by signals, and kills every process of
@@ -19,6 +21,7 @@ import (
 // against the contract (model_history_test.go). MODEL_TIME bounds it; MODEL_SEED
 // begins with the seed of a round that failed.
 func TestModel(t *testing.T) {
+	testutil.Slow(t)
 	budget, err := time.ParseDuration(os.Getenv("MODEL_TIME"))
 	if err != nil {
 		budget = 4 * time.Second

@@ -215,6 +215,7 @@ func TestClosedStdout(t *testing.T) {
 
 // Hundreds of steps that print much still fit into the record.
 func TestRecordOfManySteps(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, "")
 	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
 	const scripts = 200

@@ -26,6 +26,7 @@ const leaving = `hooks:
 // What a run has left whose podhook was killed is ended before the next run of the
 // hook begins, whatever way both came; what a successful step of it has left is not.
 func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
+	testutil.Slow(t)
 	for name, way := range map[string]func(s *sandbox) (kill func()){
 		"exec": func(s *sandbox) func() {
 			call := s.start("prestart")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const secret = "hunter2"
@@ -54,6 +56,7 @@ func TestConfigurationTextIsForNoStep(t *testing.T) {
 // Whatever is wrong with a configuration, and whatever goes wrong with a request, no
 // log, status, message or command shows a header's value or the secrets of a URL.
 func TestSecretsAreShownNowhere(t *testing.T) {
+	testutil.Slow(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/circle" {
 			http.Redirect(w, r, "/circle?token="+secret, http.StatusFound)

@@ -38,6 +38,7 @@ func (s *sandbox) logging() (*running, string) {
 
 // Whatever asks the agent to stop, it drains before it leaves.
 func TestStopSignalsOfServe(t *testing.T) {
+	testutil.Slow(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
 		s := newSandbox(t, drains, "PODHOOK_LISTEN=127.0.0.1:0")
 		agent, _ := s.agent()

@@ -12,16 +12,18 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // traced is podhook under strace with these flags.
 func (s *sandbox) traced(flags []string, args ...string) ended {
 	s.t.Helper()
-	if out, err := exec.Command("strace", "-f", "true").CombinedOutput(); err != nil {
-		s.t.Skipf("no strace here: %v %s", err, out)
+	strace := testutil.NeedProgram(s.t, "strace", "strace")
+	if out, err := exec.Command(strace, "-f", "true").CombinedOutput(); err != nil {
+		s.t.Skipf("strace needs ptrace(2), which is denied here: %v %s", err, out)
 	}
 	flags = append([]string{"-f", "-o", s.path("trace")}, flags...)
-	return s.begin(exec.Command("strace", append(append(flags, plain), args...)...)).wait(s.t)
+	return s.begin(exec.Command(strace, append(append(flags, plain), args...)...)).wait(s.t)
 }
 
 var syncs = regexp.MustCompile(`(?m)^.*\b(fsync|fdatasync|syncfs|sync_file_range)\(.*$`)
@@ -83,6 +85,7 @@ func TestKilledBeforeTheMarker(t *testing.T) {
 // SIGKILL at changes of files' names: a marker is there only beside the record of the
 // success that it speaks for.
 func TestKilledAtAChangeOfAFile(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, "")
 	given := s.path("given")
 	s.configure("hooks: {prestart: {marker: " + given + ", steps: [{sleep: 1ms}]}, own: {steps: [{sleep: 1ms}]}}\n")

@@ -4,6 +4,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const podEnds = `hooks:
@@ -16,6 +18,7 @@ const podEnds = `hooks:
 // Only an agent that was told to stop itself knows that the whole pod ends: the
 // main container's preStop comes before a restart of that one too.
 func TestPodEnds(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, podEnds, "PODHOOK_LISTEN=127.0.0.1:0")
 	agent, address := s.agent()
 	if a, err := get(address, "/shutdown"); err != nil || a.Outcome != "succeeded" || !s.exists("drained") || s.exists("deregistered") {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // zombiesOf counts the dead children that a process has not reaped.
@@ -20,6 +22,7 @@ func zombiesOf(pid int) (dead int) {
 // An application that is PID 1 mostly does not reap: whatever way an exec'd hook
 // ends, it leaves nothing there.
 func TestExecsLeaveNoZombie(t *testing.T) {
+	testutil.Slow(t)
 	s := newSandbox(t, `hooks:
   prestart:
     steps:

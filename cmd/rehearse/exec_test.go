@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // hang are the arguments of a rehearsal of a main process that serves nothing.
@@ -43,6 +45,7 @@ func TestPreStopExec(t *testing.T) {
 // Only PID 1 gets SIGTERM: an exec that hangs dies with the container.
 func TestHangingExecGetsNoSIGTERM(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	for _, isolation := range []string{"namespaces", "none"} {
 		t.Run(isolation, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +71,7 @@ func TestHangingExecGetsNoSIGTERM(t *testing.T) {
 // containerd waits for the pipes of an exec.
 func TestBackgroundChildThatHoldsTheOutputHoldsTheHookUp(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	p := newPod(t)
 	r := rehearseJSON(t, p, hang(t, "--pre-stop-exec", `["sh","-c","sleep 1.5 & exit 0"]`)...)
 	wantOnce(t, r, "main/preStop", "succeeds", 1.4, 10)
@@ -75,6 +79,7 @@ func TestBackgroundChildThatHoldsTheOutputHoldsTheHookUp(t *testing.T) {
 
 func TestPostStartSeesItsContainer(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	for _, isolation := range []string{"namespaces", "none"} {
 		t.Run(isolation, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +119,7 @@ func TestPostStartComes5To85MillisecondsAfterTheStart(t *testing.T) {
 
 func TestDeleteDuringPostStart(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	p := newPod(t)
 	r := rehearseJSON(t, p, hang(t, "--grace", "1", "--delete-at", "200ms", "--post-start-exec", "sleep 1.5")...)
 	wantOnce(t, r, "main/postStart", "succeeds", 1.2, 5)
@@ -140,6 +146,7 @@ func TestFailedPostStartIsRestarted(t *testing.T) {
 
 func TestRestartKeepsVolumesAndNothingElse(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	p, dir, scratch := newPod(t), t.TempDir(), t.TempDir()
 	script := "ls " + scratch + " " + dir + "; touch " + scratch + "/trace " + dir + "/kept /dev/shm/shared; ls /dev/shm"
 	r := rehearseJSON(t, p, "--isolation", "namespaces", "--tmpfs", scratch, "--restart-after", "300ms", "--stop-after", "0s",

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // wantRequests asserts the requests for a path, byte for byte but for the order
@@ -71,6 +72,7 @@ func TestPreStopHTTP(t *testing.T) {
 
 func TestPreStopThatNeverAnswers(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	for path, failed := range map[string]bool{"/hang": true, "/endless": false, "/promise-10240": false} {
 		t.Run(path[1:], func(t *testing.T) {
 			t.Parallel()
@@ -201,6 +203,7 @@ func TestMainExitsDuringItsPreStop(t *testing.T) {
 
 func TestKubeletRestartDuringPreStop(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	p := newPod(t)
 	r := rehearseJSON(t, p, p.serve("--grace", "2", "--kubelet-restart-during-prestop", "1s", "--pre-stop-http", p.port+"/hang")...)
 	begins := find(r, "main/preStop", "begins")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A descendant that left the session and ignores SIGTERM dies with the
@@ -41,6 +42,7 @@ func TestEverythingDiesWithTheFirstProcess(t *testing.T) {
 // As PID 1 a process without a handler does not get SIGTERM.
 func TestFirstProcessIsPID1(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	r := rehearseJSON(t, newPod(t), "--isolation", "namespaces", "--grace", "1", "--stop-after", "200ms", "--", "sh", "-c", "echo pid $$; exec sleep 60")
 	if pid := logged(r, "main", "pid "); len(pid) != 1 || pid[0] != "1" {
 		t.Errorf("pid %q, want 1", pid)
@@ -66,9 +68,7 @@ func TestCommandThatCannotBeStarted(t *testing.T) {
 // runs as the same user without any capability.
 func TestNamespacesWithoutRoot(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to become another user; as another user every test here shows it")
-	}
+	testutil.NeedRoot(t, "become another user")
 	p := newPod(t)
 	script := `echo uid $(id -u); grep CapEff /proc/self/status; echo $$ is it; echo bye > /dev/termination-log; exec sleep 60`
 	cmd := exec.Command("/proc/self/exe", "-o", "json", "--pod-ip", p.ip, "--isolation", "namespaces", "--grace", "1", "--stop-after", "100ms",

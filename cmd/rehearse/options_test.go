@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Bad usage names the flag or field, the value and what is allowed.
@@ -84,6 +85,7 @@ func TestParseHTTP(t *testing.T) {
 
 func TestExpectations(t *testing.T) {
 	t.Parallel()
+	testutil.Slow(t)
 	for name, c := range map[string]struct {
 		expect string
 		script string

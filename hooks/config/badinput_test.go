@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const (
@@ -234,6 +236,7 @@ func colon(want string) string {
 
 // TestParseRefusesBombs: small texts that stand for a lot, each refused at once.
 func TestParseRefusesBombs(t *testing.T) {
+	testutil.Slow(t)
 	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
 	for _, n := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
 		before := string(n[0] - 1)

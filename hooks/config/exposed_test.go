@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/executable"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // wide makes what every user can write to, whatever the umask.
@@ -30,9 +31,7 @@ func directory(t *testing.T, path string, mode os.FileMode) string {
 
 // Root does not go by what anybody can change, unless it is allowed; others may.
 func TestPreflightExposed(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can run what others could change to be root")
-	}
+	testutil.NeedRoot(t, "be harmed by files that others can change")
 	dir := t.TempDir()
 	in := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
 	directory(t, in("safe"), 0o755)
@@ -85,9 +84,7 @@ func TestPreflightExposed(t *testing.T) {
 }
 
 func TestPreflightExposedConfiguration(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can run what others could change to be root")
-	}
+	testutil.NeedRoot(t, "be harmed by files that others can change")
 	file := write(t, filepath.Join(t.TempDir(), "f.yaml"), "hooks: {}\n", 0o644)
 	for mode, want := range map[os.FileMode]int{0o644: 0, 0o646: 1} {
 		wide(t, file, mode)
@@ -104,9 +101,7 @@ func TestPreflightExposedConfiguration(t *testing.T) {
 
 // A step's program is looked at with the eyes of the user that it runs as.
 func TestPreflightAsUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can run a step as another user")
-	}
+	testutil.NeedRoot(t, "run a step as another user")
 	// In a process of its own, which has a supplementary group: to take one while
 	// other threads live makes glibc abort.
 	if os.Getenv("SUPPLEMENTARY_GROUP") == "" {

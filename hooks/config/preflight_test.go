@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // preflight looks at the text of a configuration, in which DIR is the directory.
@@ -184,9 +186,7 @@ func TestPreflightRemove(t *testing.T) {
 
 // A mount that cannot be written, or started from, refuses root too.
 func TestPreflightMounts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testutil.NeedRoot(t, "mount")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Skipf("no mount here: %v", err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // kept is the configuration as another process of the instance finds it.
@@ -214,6 +216,7 @@ func TestLoadForACall(t *testing.T) {
 
 // TestTooManyScripts: a record of them all could not be kept.
 func TestTooManyScripts(t *testing.T) {
+	testutil.Slow(t)
 	dir := t.TempDir()
 	name := func(i int) string {
 		return filepath.Join(dir, "many", strings.Repeat("x", i/100+1)+string(rune('a'+i%100/10))+string(rune('a'+i%10)))
@@ -294,6 +297,7 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 
 // TestScriptThatIsBeingWritten: one that is written in place is no bad one for that.
 func TestScriptThatIsBeingWritten(t *testing.T) {
+	testutil.Slow(t)
 	dir := t.TempDir()
 	const text = "#!/bin/sh\n"
 	script := write(t, filepath.Join(dir, "shutdown.d", "a"), text, 0o755)
@@ -338,6 +342,7 @@ func TestScriptThatIsBeingWritten(t *testing.T) {
 
 // TestFileThatIsWrittenAllTheTime: a start says so, and does not wait for ever.
 func TestFileThatIsWrittenAllTheTime(t *testing.T) {
+	testutil.Slow(t)
 	file := write(t, filepath.Join(t.TempDir(), "podhook.yaml"), "hooks: {}\n", 0o644)
 	c, err := Load(Source{File: file})
 	if err != nil {

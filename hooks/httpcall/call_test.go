@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // get sends a request and reads the whole answer.
@@ -257,6 +258,7 @@ func TestAnswers(t *testing.T) {
 
 // TestContext ends a call in each of its phases; the cause is the context's.
 func TestContext(t *testing.T) {
+	testutil.Slow(t)
 	full := raw(t, hang, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 	silent := raw(t, hang)
 	deaf, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, reads nothing

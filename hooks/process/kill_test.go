@@ -242,6 +242,7 @@ func TestWithoutPidfds(t *testing.T) {
 // A chain in which each process starts the next and exits never shows the same
 // pid twice, whether each has a session of its own or all have one.
 func TestHydra(t *testing.T) {
+	testutil.Slow(t)
 	for name, script := range map[string]string{
 		"sessions":    `[ "$1" -gt 0 ] || exit; echo $1 >$G; setsid sh $0 $(($1 - 1)) &`,
 		"one session": `f() { [ $1 -gt 0 ] || exit; echo $1 >$G; f $(($1 - 1)) & }; f $1`,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // newNamespaces needs root, or user namespaces.
@@ -81,6 +82,7 @@ func sleepers() (n int) {
 }
 
 func TestWithoutProc(t *testing.T) {
+	testutil.Slow(t)
 	if out := startHelper(t, "noproc", newNamespaces()); out != "" {
 		t.Error(out)
 	}

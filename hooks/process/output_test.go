@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestLines(t *testing.T) {
@@ -179,6 +180,7 @@ func TestEndlessOutputTimesOut(t *testing.T) {
 
 // A program that closes its outputs, or moves them, still runs to its end.
 func TestClosedOutputs(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	var l lines
 	began := time.Now()
@@ -196,6 +198,7 @@ func TestClosedOutputs(t *testing.T) {
 // Waiting costs nothing: for a program, for a quiet background process, and
 // for nothing at all, also after a context has ended.
 func TestIdleUsesNoCPU(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	file := t.TempDir() + "/pid"
 	ctx, cancel := context.WithCancel(context.Background())

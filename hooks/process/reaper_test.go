@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A child that ends at once must not be reaped before it is registered.
 func TestStartLosesNoStatus(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	for i := range 2000 {
 		code := i % 256
@@ -55,6 +57,7 @@ func TestStartPassesForksErrorOn(t *testing.T) {
 
 // 200 runs at once, each of which leaves orphans that end in the same burst.
 func TestBurstOfRunsAndOrphans(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	var runs sync.WaitGroup
 	for i := range 200 {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const shellPath = "/bin/sh"
@@ -134,6 +135,7 @@ func TestRunStartsNothingAfterTheEnd(t *testing.T) {
 
 // A leader that exits by itself is not stopped, however near the end was.
 func TestExitAndDeadlineAtTheSameMoment(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	for i := range 50 {
 		got := runFor(t, r, time.Duration(18+i%5)*time.Millisecond, shell("exec sleep 0.02", nil))

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // Neither a timed-out run's neighbours, nor what earlier ones left, may suffer.
 func TestTimeoutSparesOthers(t *testing.T) {
+	testutil.Slow(t)
 	r := newReaper(t)
 	dir := t.TempDir()
 	left := func(name, script string) int {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // write makes an executable, or other, file and its directories.
@@ -268,9 +269,7 @@ func helpFiles() error {
 
 // Under a limit of processes a start fails clearly, and leaks nothing.
 func TestProcessLimit(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to become a user who has no other process")
-	}
+	testutil.NeedRoot(t, "become a user who has no other process")
 	if out := startHelper(t, "nproc", nil); out != "" {
 		t.Error(out)
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 const otherUser, otherGroup = 54321, 54322
@@ -18,9 +18,7 @@ const otherUser, otherGroup = 54321, 54322
 // TestUser: a program runs as another user, without root's groups and
 // capabilities, and its tree is killed like every other.
 func TestUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
+	testutil.NeedRoot(t, "become another user")
 	r := newReaper(t)
 	var l lines
 	spec := shell("id -u; id -g; id -G; grep CapEff /proc/self/status; cat /etc/shadow", &l)
@@ -70,9 +68,7 @@ func helpUser() error {
 }
 
 func TestUserNeedsRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
+	testutil.NeedRoot(t, "become another user")
 	want := `cannot start "/bin/true": podhook (user 54321) may not become user 1, group 1: it takes root with the capabilities SETUID and SETGID`
 	if got := startHelper(t, "user", nil); !strings.Contains(got, want) {
 		t.Errorf("got %s", got)

@@ -59,9 +59,7 @@ type pod struct {
 
 func newPod(t *testing.T) *pod {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mount namespaces need root")
-	}
+	testutil.NeedRoot(t, "make a mount namespace")
 	p := &pod{base: t.TempDir()}
 	p.shm = filepath.Join(p.base, "shm")
 	if err := errors.Join(os.Mkdir(p.shm, 0o777), os.Chmod(p.shm, 0o777|os.ModeSticky)); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // childWriteForever does run after run, with a record of many pages so that a
@@ -54,6 +56,7 @@ func childWriteForever(dir string) error {
 }
 
 func TestKilledWriterLeavesTheOldOrTheNew(t *testing.T) {
+	testutil.Slow(t)
 	s := testStore(t, Options{Dir: tmpfsDir(t)})
 	seen := map[Outcome]int{}
 	for i := range 200 {

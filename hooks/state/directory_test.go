@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/procfs"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // testPlaces are a container's /run and /dev/shm of the test's own.
@@ -102,8 +103,8 @@ func TestPlantedSharedDirectoryIsRefused(t *testing.T) {
 	}
 	for name, c := range plants {
 		t.Run(name, func(t *testing.T) {
-			if strings.HasPrefix(name, "another") && os.Geteuid() != 0 {
-				t.Skip("only root can give a directory away")
+			if strings.HasPrefix(name, "another") {
+				testutil.NeedRoot(t, "give a directory away")
 			}
 			p := testPlaces(t)
 			blockRun(t, p)
@@ -174,9 +175,7 @@ func TestFullOrForeignDirIsNoReasonToGoElsewhere(t *testing.T) {
 
 // Errors name the directory that is in the way, which need not be the first.
 func TestForeignDirIsNamed(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a directory away")
-	}
+	testutil.NeedRoot(t, "give a directory away")
 	p := testPlaces(t)
 	all := p.candidates(currentInstance(procfs.Proc).Container)
 	for _, dir := range all {
@@ -365,9 +364,7 @@ func mountTmpfs(t *testing.T, options string) string {
 
 func mountAt(t *testing.T, dir, options string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	testutil.NeedRoot(t, "mount")
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
 		t.Skipf("tmpfs cannot be mounted here: %v", err)
 	}

@@ -92,6 +92,7 @@ func bump(path string) error {
 }
 
 func TestOneOwnerAmongManyProcesses(t *testing.T) {
+	testutil.Slow(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "count"), []byte("0"), 0o600); err != nil {
 		t.Fatal(err)

@@ -348,6 +348,7 @@ func TestFollowEndsWithAKilledRunAndWithItsContext(t *testing.T) {
 // A reader beside a writer that gives pieces up sees whole lines in order, and
 // what it does not see it counts.
 func TestReadersBesideAFastWriter(t *testing.T) {
+	testutil.Slow(t)
 	h := testStore(t, Options{OutputLimit: minOutputLimit}).Hook("prestart")
 	l, w := beginOutput(t, h, "r1")
 	mustWrite(t, l, Record{RunID: "r1", Outcome: Running})

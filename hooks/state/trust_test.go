@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // What another user has made or can change is neither run nor believed. It can be
 // shown.
 func TestAnotherUsersFilesAreRefused(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
-	}
+	testutil.NeedRoot(t, "give a file away")
 	plant := map[string]func(path string) error{
 		"another user's":        func(path string) error { return os.Chown(path, 65534, 65534) },
 		"writable by everybody": func(path string) error { return os.Chmod(path, 0o666) },
@@ -98,9 +98,7 @@ func filledStore(t *testing.T) *Store {
 // kubelet lets the pod's fsGroup write to a volume's files, and every container is in
 // it.
 func TestTrustedGroups(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root has a group to lose")
-	}
+	testutil.NeedRoot(t, "leave a group")
 	for uid, want := range map[uint32]string{
 		1000: "[true true true true false false false]\n",
 		0:    "[false false true true false false false]\n",

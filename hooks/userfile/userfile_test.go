@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestTarget(t *testing.T) {
@@ -57,9 +59,7 @@ func TestTarget(t *testing.T) {
 
 // TestLinkOfAnother: the maker of a link must not choose which file root writes.
 func TestLinkOfAnother(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a link for another user")
-	}
+	testutil.NeedRoot(t, "make a link for another user")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := errors.Join(os.Symlink("/etc/target", link), os.Lchown(link, 54321, 54321)); err != nil {
 		t.Fatal(err)

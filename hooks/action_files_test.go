@@ -37,8 +37,7 @@ func TestFileSteps(t *testing.T) {
 	contains(t, b.out.text(), "none: "+b.path("f")+" was not there")
 }
 
-// mount makes the file at path a mount of its own, as a volume's subPath or the
-// runtime's /etc/hosts are.
+// mount mounts a file over path, as a volume's subPath or the runtime does (/etc/hosts).
 func mount(t *testing.T, path string) {
 	t.Helper()
 	testutil.NeedRoot(t, "mount")
@@ -48,8 +47,8 @@ func mount(t *testing.T, path string) {
 	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
 }
 
-// A file that is a mount can be written, and the output says how. It can be neither
-// removed nor a marker: it always exists.
+// A file that is a mount is written in place, and the output says so. It cannot be
+// removed, and cannot be a marker, because it always exists.
 func TestFileThatIsAMount(t *testing.T) {
 	b := newBench(t, hook(`
 - {name: w, write: {file: DIR/mount, content: new}}
@@ -78,7 +77,7 @@ func TestFileThatIsAMount(t *testing.T) {
 	contains(t, rec.Reason, "marker: ", "it is a mount, which cannot be removed")
 }
 
-// Neither a step nor a marker puts a file into the place of something else.
+// Neither a step nor a marker replaces anything but a file.
 func TestNoRegularFile(t *testing.T) {
 	for _, yaml := range []string{
 		hook("- {name: w, write: {file: DIR/x}}\n"),
@@ -102,8 +101,7 @@ func TestNoRegularFile(t *testing.T) {
 	contains(t, b.expect(state.Failed, "r failed").Reason, "a device (Dcrw")
 }
 
-// Write and a marker follow a link, also one that leads to nothing yet; remove
-// removes the link.
+// Write and a marker follow a link, even a broken one. Remove removes the link.
 func TestFileThroughALink(t *testing.T) {
 	b := newBench(t, hook(`
 - {name: w, write: {file: DIR/link, content: new}}

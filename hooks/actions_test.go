@@ -59,8 +59,8 @@ func TestHTTPStep(t *testing.T) {
 	}
 }
 
-// TestHTTPStepTimeout: a server that does not answer, and one that never ends its
-// answer, are given up at the step's timeout.
+// TestHTTPStepTimeout: the step's timeout ends the wait for an answer, and for the end of
+// an answer.
 func TestHTTPStepTimeout(t *testing.T) {
 	stop := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func TestHTTPStepTimeout(t *testing.T) {
 	}
 }
 
-// TestHTTPStepRetries: a server that is not there yet.
+// TestHTTPStepRetries: the server starts later.
 func TestHTTPStepRetries(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,8 +98,7 @@ func TestHTTPStepRetries(t *testing.T) {
 	}
 }
 
-// TestWaitShows: while a step waits, the record that status reads says for what,
-// and what was seen last.
+// TestWaitShows: while a step waits, its record says for what, and what was seen last.
 func TestWaitShows(t *testing.T) {
 	var value atomic.Int32
 	value.Store(7)
@@ -130,7 +129,7 @@ func TestWaitShows(t *testing.T) {
 	contains(t, b.out.text(), "drain: waiting for metric active <= 0: active = 7", "drain: metric active <= 0: active = 0")
 }
 
-// TestWaitTimesOut: the reason says what was seen last.
+// TestWaitTimesOut: the reason names what was seen last.
 func TestWaitTimesOut(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -144,7 +143,7 @@ func TestWaitTimesOut(t *testing.T) {
 	contains(t, rec.Reason, "step a: timed out after its timeout of 400ms; seen last of tcp ", "connection refused")
 }
 
-// TestMetricGone: a drain that cannot be watched does not eat the hook's time.
+// TestMetricGone: a drain that cannot be watched does not use up the hook's time.
 func TestMetricGone(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
@@ -158,7 +157,7 @@ func TestMetricGone(t *testing.T) {
 	}
 }
 
-// mainProcess is a stand-in for what agent/mainprocess finds.
+// mainProcess is a fake of what agent/mainprocess finds.
 type mainProcess struct {
 	signals  []syscall.Signal
 	err      error
@@ -239,8 +238,8 @@ func TestWaitExit(t *testing.T) {
 		t.Errorf("got %+v, %v", result.Record, err)
 	}
 
-	// Another main process has come since the run began: a container was
-	// restarted. It is not the one to wait for.
+	// The container has restarted since the run began. The run does not wait for the new
+	// main process.
 	main = newMainProcess()
 	b = newBench(t, hook("- {name: go, wait: {file: DIR/go}}\n"+steps), with)
 	if f, _, err = b.Start("demo", Request{}); err != nil {
@@ -256,7 +255,7 @@ func TestWaitExit(t *testing.T) {
 		t.Errorf("got %+v, %v", result.Record, err)
 	}
 
-	// What cannot be told is no exit, and is not waited for.
+	// An unknown main process has not exited, and the run does not wait for it.
 	main = newMainProcess()
 	main.identity.Store(nil)
 	main.err = errors.New("name:ngnix not found")
@@ -267,7 +266,7 @@ func TestWaitExit(t *testing.T) {
 	contains(t, b.expect(state.Failed, "a failed").Reason, "set PODHOOK_MAIN")
 }
 
-// TestUser runs programs as others, without root's groups.
+// TestUser runs programs as other users, without root's groups.
 func TestUser(t *testing.T) {
 	testutil.NeedRoot(t, "become another user")
 	b := newBench(t, hook(`
@@ -286,7 +285,7 @@ func TestUser(t *testing.T) {
 	contains(t, rec.Steps[5].Error, `user "no-such-user" is not in /etc/passwd`)
 }
 
-// TestUserEnvironment: a program finds its own user's home, not root's.
+// TestUserEnvironment: a program gets the home of its own user, not root's.
 func TestUserEnvironment(t *testing.T) {
 	testutil.NeedRoot(t, "become another user")
 	const show = `exec: [sh, -c, 'echo "$HOME $${USER-none} $${LOGNAME-none}"']`

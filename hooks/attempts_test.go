@@ -12,7 +12,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// TestRetries: each attempt knows its number, and the one that succeeds ends it.
+// TestRetries: each attempt gets its number, and the first success is the last attempt.
 func TestRetries(t *testing.T) {
 	b := newBench(t, hook(`
 - name: flaky
@@ -80,8 +80,8 @@ func TestRetryOn(t *testing.T) {
 	}
 }
 
-// TestScriptsShareRetries: of a directory's scripts only the failing one is tried
-// again, and the directory has as many retries as its step says.
+// TestScriptsShareRetries: only the failing script of a directory is retried, and all
+// scripts share the step's retries.
 func TestScriptsShareRetries(t *testing.T) {
 	b := newBench(t, hook("- {name: all, scripts: DIR/d, retries: 2, backoff: 1ms}\n"))
 	b.script("d/1", "echo 1 >>"+b.dir+"/ran")
@@ -94,7 +94,7 @@ func TestScriptsShareRetries(t *testing.T) {
 	}
 }
 
-// TestBackoffEnds: no pause goes past the end of the hook's time.
+// TestBackoffEnds: a pause does not outlast the hook's time.
 func TestBackoffEnds(t *testing.T) {
 	b := newBench(t, hook("- {name: a, exec: [\"false\"], retries: 100, backoff: 20s}\n", "timeout: 2s"))
 	began := time.Now()
@@ -105,8 +105,8 @@ func TestBackoffEnds(t *testing.T) {
 	}
 }
 
-// TestBackoff looks at many pauses in fake time: they double up to the cap and
-// are spread over the whole of it.
+// TestBackoff measures many pauses in fake time: their maximum doubles up to the cap, and
+// they spread over the whole range.
 func TestBackoff(t *testing.T) {
 	cfg, err := config.Parse("f.yaml", []byte(`hooks:
   shutdown:
@@ -124,7 +124,7 @@ func TestBackoff(t *testing.T) {
 	var longest time.Duration
 	for range rounds {
 		synctest.Test(t, func(t *testing.T) {
-			// Without a store nothing is written: shutdown does its work all the same.
+			// shutdown runs without a store, so nothing is written.
 			r := New(t.Context(), Options{Config: func() (*config.Config, error) { return cfg, nil }, StoreErr: context.Canceled})
 			began := time.Now()
 			result, err := r.Call(t.Context(), config.Shutdown, Request{Force: true})

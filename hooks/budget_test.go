@@ -7,7 +7,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// hookOf reads a hook from the text of its steps.
+// hookOf parses a hook.
 func hookOf(t *testing.T, name, text string) *config.Hook {
 	t.Helper()
 	cfg, err := config.Parse("test", []byte("hooks: {"+name+": "+text+"}"), nil)

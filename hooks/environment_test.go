@@ -43,13 +43,13 @@ func TestBoundTails(t *testing.T) {
 	if boundTails(few); kept(few) != 60 {
 		t.Errorf("%d of 60 tails are kept within the limit", kept(few))
 	}
-	// Failures outlive successes, of which the newest are kept.
+	// Tails of failures are kept, and those of the newest successes.
 	mixed := slices.Concat(steps(state.Failed, 10), steps(state.Succeeded, 100))
 	boundTails(mixed)
 	if n := kept(mixed); n != tailsLimit/1000 || kept(mixed[:10]) != 10 || len(mixed[109].Tail) != 1 || len(mixed[10].Tail) != 0 {
 		t.Errorf("%d tails are kept, %d of the 10 failures", n, kept(mixed[:10]))
 	}
-	// The first failure is the one that is kept.
+	// The tail of the first failure is kept.
 	failures := steps(state.Failed, 100)
 	if boundTails(failures); kept(failures) != tailsLimit/1000 || len(failures[0].Tail) != 1 || len(failures[99].Tail) != 0 {
 		t.Errorf("%d tails of failures are kept", kept(failures))

@@ -14,7 +14,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// A forced call that joins another one's look at an old success gets a run.
+// A forced call that joins a flight which only finds an old success gets a run.
 func TestForcedJoinsALook(t *testing.T) {
 	b := newBench(t, hook("- {name: a, sleep: 1ms}\n"))
 	old := b.call(b.Runner, "demo", Request{}, state.Succeeded, false).Record.RunID
@@ -53,7 +53,7 @@ func TestForcedJoinsALook(t *testing.T) {
 	}
 }
 
-// waits says whether somebody waits for a flock of the file.
+// waits reports whether a process waits for a flock of the file.
 func waits(t *testing.T, path string) bool {
 	t.Helper()
 	var st unix.Stat_t
@@ -72,8 +72,8 @@ func waits(t *testing.T, path string) bool {
 	return false
 }
 
-// forceAtEnd calls the hook by force when its first run has ended, but is not
-// answered yet.
+// forceAtEnd makes a forced call after the hook's first run has ended and before its
+// callers are answered.
 type forceAtEnd struct {
 	nobody
 	once   sync.Once
@@ -103,8 +103,8 @@ func TestForcedDoesNotJoinARunThatHasEnded(t *testing.T) {
 	}
 }
 
-// A forced call gets a run that has ended since: one that it has begun, or one that
-// was going on. Others' look at an old success is no run.
+// A forced call gets a run that ends after the call: its own, or one that it joins. A
+// flight that only finds an old success is not enough.
 func TestForcedCallsGetANewRun(t *testing.T) {
 	b := newBench(t, hook("- {name: a, sleep: 1ms}\n"))
 	b.call(b.Runner, "demo", Request{}, state.Succeeded, false)

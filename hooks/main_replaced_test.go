@@ -15,8 +15,8 @@ type mainIs struct {
 
 func (m mainIs) Identity() *state.MainIdentity { return m.identity }
 
-// A shutdown stands for the main process that it was run for, and where there was
-// none for as long as none has come since.
+// The record of a shutdown is valid for the main process that it was run for. If there was
+// none, it is valid until one starts.
 func TestMainReplaced(t *testing.T) {
 	self, err := procfs.Proc.Stat(os.Getpid())
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// reaper is the one of this process: two would take each other's children.
+// reaper is the only one of this process: two would reap each other's children.
 var reaper *process.Reaper
 
 func TestMain(m *testing.M) {
@@ -51,7 +51,7 @@ func (o *output) text() string {
 	return strings.Join(o.lines, "\n")
 }
 
-// newBench takes the hooks as YAML, in which DIR is a directory of the test's own.
+// newBench takes the hooks as YAML. DIR in it is replaced by a directory of the test.
 func newBench(t *testing.T, yaml string, change ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir()}
@@ -67,7 +67,7 @@ func newBench(t *testing.T, yaml string, change ...func(*Options)) *bench {
 	}
 	life, cancel := context.WithCancel(context.Background())
 	o := Options{
-		// What is wrong with a script or a user is for the run to find.
+		// With Hook, bad scripts and users are warnings, so that the run finds them.
 		Config:   func() (*config.Config, error) { return config.Load(config.Source{Text: text, Hook: "another"}) },
 		Store:    store,
 		Reaper:   reaper,

@@ -15,10 +15,10 @@ const marked = `hooks:
   given: {marker: DIR/given, steps: [{exec: [sh, -c, "test ! -e DIR/given && test ! -e DIR/bad"]}]}
 `
 
-// markers are where the hooks of marked have theirs.
+// markers holds the paths of the markers of the hooks in marked.
 var markers = map[string]string{"own": "state/hooks/own/marker", "given": "given"}
 
-// Every hook has a marker, which is there exactly while the hook has succeeded.
+// Every hook has a marker, which exists exactly while the hook counts as succeeded.
 func TestMarker(t *testing.T) {
 	b := newBench(t, marked)
 	for name, path := range markers {
@@ -46,7 +46,7 @@ func TestMarker(t *testing.T) {
 	}
 }
 
-// A success whose marker cannot be written is none: others wait for it.
+// A hook whose marker cannot be written fails: other containers wait for the marker.
 func TestMarkerThatCannotBeWritten(t *testing.T) {
 	b := newBench(t, `hooks:
   demo: {marker: DIR/a/marker, steps: [{exec: [mkdir, DIR/a/marker]}]}
@@ -62,7 +62,7 @@ func TestMarkerThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A start removes the markers that do not stand for a success of this instance.
+// A start removes the markers that are not of a success in this instance.
 func TestMarkersAtAStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		outcome state.Outcome // of the hook's record; "" for none

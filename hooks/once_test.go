@@ -15,7 +15,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// beside is a Runner of another process with the same state.
+// beside returns a Runner as another process with the same state has it.
 func (b *bench) beside() *Runner {
 	b.t.Helper()
 	store, err := state.Open(state.Options{Dir: b.path("state")})
@@ -39,7 +39,7 @@ func (b *bench) call(r *Runner, name string, req Request, outcome state.Outcome,
 	return result
 }
 
-// A joiner waits as long as the hook's own timeout lets the run go on, and no longer.
+// A joiner waits as long as the hook's timeout allows the run to take, and no longer.
 func TestAJoinersPatience(t *testing.T) {
 	b := newBench(t, `hooks:
   short: {timeout: 300ms, steps: [{exec: ["true"], killAfter: 200ms}]}
@@ -72,7 +72,7 @@ func TestAJoinersPatience(t *testing.T) {
 	}
 }
 
-// mountState puts the bench's state, which is empty, on a file system of its own.
+// mountState mounts a file system of its own for the bench's state, which is empty.
 func (b *bench) mountState(options string) {
 	b.t.Helper()
 	testutil.NeedRoot(b.t, "mount")
@@ -82,7 +82,7 @@ func (b *bench) mountState(options string) {
 	b.t.Cleanup(func() { _ = unix.Unmount(b.path("state"), unix.MNT_DETACH) })
 }
 
-// fill leaves no space in the state, nor what podhook has kept for itself.
+// fill uses up the space in the state, and removes what podhook has reserved.
 func (b *bench) fill() {
 	b.t.Helper()
 	spares, _ := filepath.Glob(b.path("state/hooks/*/spare*"))
@@ -106,8 +106,8 @@ const counted = `hooks:
   demo: {steps: [{exec: [sh, -c, "echo demo >>DIR/ran"]}]}
 `
 
-// A process that could not record its success does not do the work again, and
-// records it as soon as it can.
+// A process that could not record a success does not do the work again. It records the
+// success as soon as it can.
 func TestADrainThatCannotBeRecordedIsDoneOnce(t *testing.T) {
 	b := newBench(t, counted)
 	b.mountState("size=64k,mode=700")
@@ -153,8 +153,8 @@ func TestWithoutAStateTheDrainIsDoneOnce(t *testing.T) {
 	}
 }
 
-// A state that is full for a while costs a run nothing: neither its success nor what
-// is seen of it.
+// A state that is full for a while does not harm a run: the success and all records after
+// that are written.
 func TestSpaceThatComesBack(t *testing.T) {
 	const (
 		fill = `
@@ -175,7 +175,7 @@ func TestSpaceThatComesBack(t *testing.T) {
 	}
 }
 
-// To be told of a success no file need be made.
+// A call that finds a success makes no file.
 func TestARecordedSuccessCounts(t *testing.T) {
 	b := newBench(t, counted)
 	b.mountState("size=1m,nr_inodes=40,mode=700")

@@ -19,7 +19,7 @@ const owing = `
 - {name: failing, exec: ["false"], onFailure: ignore}
 `
 
-// called calls the hook demo and says what has run since.
+// called calls the hook demo and returns what it has run.
 func (b *bench) called(trigger state.Trigger) (result Result, ran string) {
 	b.t.Helper()
 	before := ""
@@ -33,8 +33,8 @@ func (b *bench) called(trigger state.Trigger) (result Result, ran string) {
 	return result, strings.Join(strings.Fields(strings.TrimPrefix(b.read("ran"), before)), " ")
 }
 
-// What was skipped for want of knowing that the pod ends is run when that is known,
-// once, and nothing else is.
+// A step that was skipped because the end of the pod was not known is run when it is known:
+// once, and without the other steps.
 func TestOwedStepsAreRunWhenThePodEnds(t *testing.T) {
 	b := newBench(t, hook(owing), func(o *Options) { o.OwnContainer = true })
 	first, ran := b.called(state.TriggerHTTP)
@@ -63,7 +63,7 @@ func TestOwedStepsAreRunWhenThePodEnds(t *testing.T) {
 	}
 }
 
-// Where nothing can tell that the pod ends, nothing is ever paid.
+// If podhook never knows that the pod ends, no owed step runs.
 func TestOwedStepsOfAnotherContainerStaySkipped(t *testing.T) {
 	b := newBench(t, hook(owing))
 	b.called(state.TriggerHTTP)
@@ -73,7 +73,7 @@ func TestOwedStepsOfAnotherContainerStaySkipped(t *testing.T) {
 	}
 }
 
-// A step that failed when it was paid makes the hook fail.
+// An owed step that fails makes the hook fail.
 func TestOwedStepThatFails(t *testing.T) {
 	b := newBench(t, hook("- {name: drain, exec: [\"true\"]}\n- {name: end, exec: [\"false\"], when: {podEnds: true}}\n"),
 		func(o *Options) { o.OwnContainer = true })

@@ -10,8 +10,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// TestParallel: the steps of a group overlap, which each proves by waiting for
-// the others' files.
+// TestParallel: the steps of a group overlap. Each waits for a file of the others.
 func TestParallel(t *testing.T) {
 	b := newBench(t, hook(`
 - name: meet
@@ -79,8 +78,8 @@ func TestParallelTimeout(t *testing.T) {
 	contains(t, rec.Reason, "timed out after the timeout of 300ms of the group g")
 }
 
-// TestParallelOnce: what a group's step has done is recorded when it is done, not
-// when the group is.
+// TestParallelOnce: the success of a group's step is recorded at once, and not when the
+// group ends.
 func TestParallelOnce(t *testing.T) {
 	b := newBench(t, hook(`
 - name: g
@@ -107,8 +106,8 @@ func TestParallelOnce(t *testing.T) {
 	}
 }
 
-// TestParallelMany is for the race detector: much is printed, recorded and
-// counted at the same time.
+// TestParallelMany is for the race detector: many steps print, record and count at the same
+// time.
 func TestParallelMany(t *testing.T) {
 	var members strings.Builder
 	var want []string

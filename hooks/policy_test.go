@@ -43,8 +43,7 @@ func TestOnFailure(t *testing.T) {
 	}
 }
 
-// TestIgnoreDoesNotOutlast: a step may fail as it likes, but the hook's time is
-// the hook's.
+// TestIgnoreDoesNotOutlast: onFailure: ignore does not hide the end of the hook's time.
 func TestIgnoreDoesNotOutlast(t *testing.T) {
 	b := newBench(t, hook("- {name: a, sleep: 30s, onFailure: ignore}\n- {name: next, exec: [\"true\"]}\n", "timeout: 300ms"))
 	began := time.Now()
@@ -52,8 +51,8 @@ func TestIgnoreDoesNotOutlast(t *testing.T) {
 	testutil.Within(t, time.Since(began), 300*time.Millisecond, 10*time.Second)
 }
 
-// TestAlways: what cleans up is run after a failure, after the end of the hook's
-// time, for which that keeps a reserve, and after an interruption.
+// TestAlways: a step with always: true runs after a failure, after the end of the hook's
+// time and after an interruption.
 func TestAlways(t *testing.T) {
 	testutil.Slow(t)
 	const rest = `
@@ -141,7 +140,7 @@ func TestWhen(t *testing.T) {
 		{false, false, state.TriggerSignal, "any signal"},
 		{false, false, state.TriggerStart, "any signal"},
 		{false, false, state.TriggerHTTP, "any"},
-		// Beside the main process a stop signal may be a restart's.
+		// In the main container, a stop signal may come from a restart.
 		{false, true, state.TriggerSignal, "any signal"},
 		{true, false, state.TriggerHTTP, "any"},
 		{true, true, state.TriggerHTTP, "any end"},

@@ -10,8 +10,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// A run of as many scripts as a hook may have fits into its record, with the longest
-// names, errors and outputs, also where JSON writes six bytes for one.
+// The record of a run with the most scripts, the longest names, errors and outputs, and
+// with bytes that JSON writes as six, is within the limit.
 func TestRecordOfTheLongestRun(t *testing.T) {
 	testutil.Slow(t)
 	b := newBench(t, hook("- {name: "+strings.Repeat("s", 63)+", scripts: DIR/d, onFailure: continue}\n"))

@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// newRunner has one configuration and no state, without which shutdown runs.
+// newRunner returns a Runner without a state. shutdown runs all the same.
 func newRunner(t *testing.T, life context.Context, shutdown string, o Options) *Runner {
 	t.Helper()
 	cfg := &config.Config{Hooks: map[string]*config.Hook{"shutdown": hookOf(t, "shutdown", shutdown)}}
@@ -73,8 +73,8 @@ func TestACallerThatGoesAwayDoesNotStopTheRun(t *testing.T) {
 	})
 }
 
-// Nobody is told what a call that only waits would come to: it gives up, and runs
-// nothing beside the run that it has waited for.
+// A call that waits for the run of another process gives up when its Joiner ends, and
+// then runs nothing.
 func TestAJoinerThatNobodyWaitsForGivesUp(t *testing.T) {
 	b := newBench(t, "hooks: {shutdown: {steps: [{write: {file: DIR/ran, content: x}}]}}")
 	lock, ok, err := b.Options.Store.Hook("shutdown").TryLock()
@@ -108,7 +108,7 @@ func TestTimeIsABudget(t *testing.T) {
 		"grace period":    {"{timeout: 25s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{15 * time.Second, 2 * time.Second}, 0, 13 * time.Second, state.TimedOut},
 		"begun before":    {"{timeout: 25s, steps: [{sleep: 9s}, {sleep: 9s}]}", Grace{30 * time.Second, 2 * time.Second}, 20 * time.Second, 8 * time.Second, state.TimedOut},
 		"nothing is left": {"{timeout: 25s, steps: [{sleep: 9s}]}", Grace{30 * time.Second, 2 * time.Second}, time.Minute, 0, state.TimedOut},
-		// The hook's time is over: no policy lets a step begin.
+		// The hook's time is up, so no policy lets a step begin.
 		"continue": {"{timeout: 5s, steps: [{sleep: 9s, onFailure: continue}, {sleep: 1s}]}", Grace{}, 0, 5 * time.Second, state.TimedOut},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestWaitWaitsForAll(t *testing.T) {
 	})
 }
 
-// Only shutdown is run where nothing can be recorded, and it is no success.
+// Only shutdown runs if nothing can be recorded, and then it does not succeed.
 func TestWithoutAState(t *testing.T) {
 	broken := errors.New("no place")
 	r := newRunner(t, t.Context(), "{steps: []}", Options{StoreErr: broken})

@@ -9,7 +9,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// A shutdown sleeps for a main process that is there, or of which nothing is known.
+// A shutdown sleeps to the end if the main process lives or is unknown.
 func TestSleepOfShutdown(t *testing.T) {
 	exited := newMainProcess()
 	close(exited.exit)

@@ -20,7 +20,7 @@ func TestJudge(t *testing.T) {
 		"failed":      {outcome(state.Failed), nil, Verdict{1, 500}},
 		"timed out":   {outcome(state.TimedOut), nil, Verdict{124, 504}},
 		"interrupted": {outcome(state.Interrupted), nil, Verdict{143, 503}},
-		// No outcome is no success.
+		// A record without an outcome is not a success.
 		"nothing":      {Result{}, nil, Verdict{1, 500}},
 		"running":      {outcome(state.Running), nil, Verdict{1, 500}},
 		"unknown hook": {Result{}, &UnknownHookError{Name: "x"}, Verdict{2, 404}},
@@ -29,7 +29,7 @@ func TestJudge(t *testing.T) {
 		"cycle":        {Result{}, &CycleError{Hooks: []string{"x", "x"}}, Verdict{2, 500}},
 		"stuck":        {Result{}, &StuckError{Hook: "x"}, Verdict{124, 504}},
 		"other error":  {Result{}, errors.New("x"), Verdict{1, 500}},
-		// An error counts, whatever stands in the result.
+		// An error counts more than the result.
 		"error and success": {outcome(state.Succeeded), errors.New("x"), Verdict{1, 500}},
 	} {
 		if got := Judge(c.result, c.err); got != c.want {

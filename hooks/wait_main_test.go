@@ -23,8 +23,8 @@ func (b *bench) shutdown() state.Record {
 
 func shutdownHook(steps string) string { return strings.Replace(hook(steps), "demo:", "shutdown:", 1) }
 
-// Every wait of a shutdown ends with the main process: what has not come by then is
-// no failure, and what has come counts.
+// Every wait of a shutdown ends with the main process. A condition that does not hold by
+// then is skipped; one that holds has succeeded.
 func TestShutdownDoesNotWaitForAMainProcessThatHasGone(t *testing.T) {
 	const waits = `
 - {name: tcp, wait: {tcp: "127.0.0.1:1"}}
@@ -60,7 +60,7 @@ func TestShutdownDoesNotWaitForAMainProcessThatHasGone(t *testing.T) {
 	}
 }
 
-// What nobody has ever seen may live: it is waited for as long as the step says.
+// A main process that was never seen may live: the wait lasts until the step's timeout.
 func TestShutdownWaitsWhereNoMainProcessIsKnownToBeGone(t *testing.T) {
 	unknown := newMainProcess()
 	unknown.identity.Store(nil)
@@ -71,7 +71,7 @@ func TestShutdownWaitsWhereNoMainProcessIsKnownToBeGone(t *testing.T) {
 	}
 }
 
-// Only a shutdown's: any other hook waits for what it is told to.
+// The waits of other hooks do not end with the main process.
 func TestOtherHooksWaitWithoutAMainProcess(t *testing.T) {
 	dead := newMainProcess()
 	dead.err = &GoneError{Why: "process 7 has exited already"}
@@ -79,7 +79,7 @@ func TestOtherHooksWaitWithoutAMainProcess(t *testing.T) {
 	b.expect(state.TimedOut, "a timed_out")
 }
 
-// A wait that follows the main process's exit is about something else.
+// A wait after a step that has waited for the main process's exit does not end early.
 func TestWaitAfterTheExitOfTheMainProcess(t *testing.T) {
 	dead := newMainProcess()
 	dead.err = &GoneError{Why: "process 7 has exited already"}

@@ -16,12 +16,12 @@ const (
 	execRule = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
 )
 
-// inStep puts lines into the first step of a hook; they begin on line 4.
+// inStep makes lines the first step of a hook. They begin on line 4.
 func inStep(lines string) string {
 	return "hooks:\n  demo:\n    steps:\n    - " + strings.ReplaceAll(lines, "\n", "\n      ") + "\n"
 }
 
-// TestParseRefuses holds every message whole: it is what a person gets to see.
+// TestParseRefuses compares whole messages, as people see them.
 func TestParseRefuses(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	tests := []struct {
@@ -226,7 +226,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// colon puts one between the file and the line, where there is a line.
+// colon adds a colon after the file if there is a line.
 func colon(want string) string {
 	if strings.HasPrefix(want, ":") {
 		return want
@@ -234,7 +234,7 @@ func colon(want string) string {
 	return ":" + want
 }
 
-// TestParseRefusesBombs: small texts that stand for a lot, each refused at once.
+// TestParseRefusesBombs: small texts that stand for huge ones are refused at once.
 func TestParseRefusesBombs(t *testing.T) {
 	testutil.Slow(t)
 	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestWorstCase lays out the sum of each way in which a step can take longer.
+// TestWorstCase shows the sum for each way in which a step can take longer.
 func TestWorstCase(t *testing.T) {
 	tests := []struct {
 		yaml string // the steps
@@ -108,14 +108,15 @@ func TestPause(t *testing.T) {
 	if want := []time.Duration{3, 6, 12, 24, 30, 30, 30}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	// One that is longer than the cap from the start stays what it is.
+	// A back-off that is longer than the cap is not cut.
 	r.Backoff = time.Minute
 	if r.Pause(2) != time.Minute || r.Pause(9) != time.Minute {
 		t.Errorf("got %v, %v", r.Pause(2), r.Pause(9))
 	}
 }
 
-// TestReserve: for what is always run and still to come, and never more than half.
+// TestReserve: the reserve is for the later steps with always: true, and at most half of the
+// hook's time.
 func TestReserve(t *testing.T) {
 	c, err := Parse("f.yaml", []byte("hooks:\n  a:\n    timeout: 20s\n    steps:\n    - {exec: [b], always: true, timeout: 3s}\n    - sleep: 1s\n    - {sleep: 2s, always: true}\n    - {exec: [c], always: true, timeout: 1m}\n"), nil)
 	if err != nil {

@@ -11,9 +11,9 @@ func TestExpand(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "plain": "plain", "${A}": "one", "<${A}${_b1}>": "<onethree>", "${EMPTY}": "", "${EMPTY:-d}": "d", "${NO:-d}": "d",
 		"${NO:-}": "", "${A:-d}": "one", "${NO:-a:-b c}": "a:-b c", "${odd}": "",
-		// Only ${ and $$ are special, so a shell's line needs no care.
+		// Only ${ and $$ are special, so a shell line needs no escape.
 		"echo $A $(date) $1 $": "echo $A $(date) $1 $", "$$": "$", "$${A}": "${A}", "$$$$": "$$", "$$$A": "$$A", "}${A}{": "}one{",
-		// What comes out of a variable is not looked at again.
+		// The value of a variable is not expanded again.
 		"${CASH}": "$A ${A} $$",
 	} {
 		if got, err := Expand(text, vars, 1000); got != want || err != nil {
@@ -37,7 +37,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// TestParseExpands: in every value, in no key and no name of a step.
+// TestParseExpands: variables are replaced in values, but not in keys and names of steps.
 func TestParseExpands(t *testing.T) {
 	environ := []string{"DIR=/srv/app", "TIME=7s", "TOKEN=secret", "X=", "PORT=9901"}
 	c, err := Parse("f.yaml", []byte(`hooks:
@@ -86,7 +86,7 @@ func TestParseRefusesVariables(t *testing.T) {
 	environ := []string{"TIME=7", "BIG=" + strings.Repeat("x", 100_000)}
 	for text, want := range map[string]string{
 		inStep("exec: [a]\nworkingDir: ${NO}"): `f.yaml:5: hooks.demo.steps[0].workingDir: "${NO}": the variable NO is not set; ${NO:-TEXT} gives a default, $${ leaves it to a shell`,
-		// What is wrong with a value is told without it: it may be a secret.
+		// A problem does not show the value of a variable, which may be a secret.
 		inStep("sleep: ${TIME}"):                                      `f.yaml:4: hooks.demo.steps[0].sleep: "${TIME}": ` + unitRule,
 		inStep("name: ${TIME}\nsleep: 1s"):                            `f.yaml:4: hooks.demo.steps[0].name: "${TIME}": ` + stepNameRule,
 		inStep("exec: [a" + strings.Repeat(", \"${BIG}\"", 50) + "]"): `more than`,
@@ -97,8 +97,7 @@ func TestParseRefusesVariables(t *testing.T) {
 	}
 }
 
-// FuzzExpand: whatever the text is, the result is bounded, and without ${ and $$
-// the text stays as it is.
+// FuzzExpand: the result is bounded for any text. A text without ${ and $$ does not change.
 func FuzzExpand(f *testing.F) {
 	for _, text := range []string{"", "${A}", "${A:-b}", "$$", "$${A}", "${", "$", "${A:-${B}}", "a$b${EMPTY:-$}c", "${LONG}${LONG}", "$$$${A}$"} {
 		f.Add(text)
@@ -116,7 +115,7 @@ func FuzzExpand(f *testing.F) {
 		case !strings.Contains(text, "${") && !strings.Contains(text, "$$") && (err != nil || got != text):
 			t.Fatalf("%q: got %q, %v", text, got, err)
 		}
-		// Doubling every $ is how to keep a text.
+		// A text with every $ doubled expands to the text.
 		if kept, err := Expand(strings.ReplaceAll(text, "$", "$$"), vars, limit); kept != text || err != nil {
 			t.Fatalf("%q doubled: got %q, %v", text, kept, err)
 		}

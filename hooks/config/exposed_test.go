@@ -12,7 +12,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// wide makes what every user can write to, whatever the umask.
+// wide makes a file or directory that every user can write to, whatever the umask is.
 func wide(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
@@ -29,7 +29,7 @@ func directory(t *testing.T, path string, mode os.FileMode) string {
 	return path
 }
 
-// Root does not go by what anybody can change, unless it is allowed; others may.
+// A file that every user can change is refused for root, unless that is allowed.
 func TestPreflightExposed(t *testing.T) {
 	testutil.NeedRoot(t, "be harmed by files that others can change")
 	dir := t.TempDir()
@@ -99,11 +99,11 @@ func TestPreflightExposedConfiguration(t *testing.T) {
 	}
 }
 
-// A step's program is looked at with the eyes of the user that it runs as.
+// A step's program is checked with the permissions of the step's user.
 func TestPreflightAsUser(t *testing.T) {
 	testutil.NeedRoot(t, "run a step as another user")
-	// In a process of its own, which has a supplementary group: to take one while
-	// other threads live makes glibc abort.
+	// In a process of its own that starts with a supplementary group: glibc aborts if a
+	// process with other threads changes its groups.
 	if os.Getenv("SUPPLEMENTARY_GROUP") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestPreflightAsUser$", "-test.v")
 		cmd.Env = append(os.Environ(), "SUPPLEMENTARY_GROUP=0")

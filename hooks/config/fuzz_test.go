@@ -22,8 +22,8 @@ const everyKind = `hooks:
     - {scripts: {dir: /d, match: "*.sh"}}
 `
 
-// FuzzParse: whatever the text is, Parse ends soon, does not panic, and gives
-// either a whole configuration or an *Errors.
+// FuzzParse: for any text Parse ends soon, does not panic, and returns either a whole
+// configuration or an *Errors.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"", "# nothing\n", "---\n", "hooks:\n", example,
@@ -55,7 +55,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// checkWhole holds what everybody who gets a configuration relies on.
+// checkWhole checks what users of a configuration rely on.
 func checkWhole(t *testing.T, c *Config) {
 	t.Helper()
 	for _, name := range builtin() {

@@ -101,7 +101,7 @@ always: true`)), nil)
 	}
 }
 
-// TestParseRefusesKinds holds the messages for what is wrong with a kind's value.
+// TestParseRefusesKinds compares the messages for invalid values of each kind.
 func TestParseRefusesKinds(t *testing.T) {
 	const step = "hooks.demo.steps[0]"
 	tests := []struct {

@@ -68,8 +68,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseNothing: no hooks are a configuration too where that is said; the built-in
-// ones exist.
+// TestParseNothing: hooks: {} is a configuration, in which the built-in hooks exist.
 func TestParseNothing(t *testing.T) {
 	for _, text := range []string{"hooks: {}\n", "\ufeffhooks: {}\n", "---\nhooks: {}\n",
 		"hooks: {prestart: {}, shutdown: {}, poststop: {steps: []}}\n", "hooks: {prestart: {steps: [], paths: }}\r\n"} {

@@ -13,9 +13,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// preflight looks at the text of a configuration, in which DIR is the directory.
-// What it returns has DIR again, and whole values: what is shown of a long one
-// depends on TMPDIR.
+// preflight checks a configuration in which DIR stands for the directory. The problems have
+// DIR again, and whole values: the cut of a long one would depend on TMPDIR.
 func preflight(t *testing.T, dir, yaml string, p Preflight, as ...func(*testing.T, string, func())) (failed, warnings []string) {
 	t.Helper()
 	file := write(t, filepath.Join(t.TempDir(), "f.yaml"), "", 0o644)
@@ -92,7 +91,7 @@ func TestPreflightPrograms(t *testing.T) {
 	})
 }
 
-// What is missing may be a volume; what is there and wrong will fail.
+// A missing file is a warning, because a volume may bring it. A bad file fails.
 func TestPreflightFiles(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "x", 0o644)
@@ -107,7 +106,7 @@ func TestPreflightFiles(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(locked, 0o755) }) // else the file in it cannot be removed
 	if os.Geteuid() == 0 {
-		// The file is there for everybody, but not for this user.
+		// The file exists, but not for this user.
 		if err := os.Chown(secret, 1, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +183,7 @@ func TestPreflightRemove(t *testing.T) {
 	}
 }
 
-// A mount that cannot be written, or started from, refuses root too.
+// A read-only or noexec mount refuses root too.
 func TestPreflightMounts(t *testing.T) {
 	testutil.NeedRoot(t, "mount")
 	dir := t.TempDir()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// schema is a JSON Schema, as far as it is looked at here. What it accepts is
-// proved in deploy/schema/prove, by a validator.
+// schema is the part of a JSON Schema that these tests look at. deploy/schema/prove tests
+// with a validator what the schema accepts.
 type schema struct {
 	Properties map[string]json.RawMessage `json:"properties"`
 	Required   []string                   `json:"required"`
@@ -31,8 +31,8 @@ func readSchema(t *testing.T) schema {
 	return s
 }
 
-// allowedBy are the fields that the decoder's tables have for a mapping: its error
-// for one that they do not have lists them.
+// allowedBy returns the fields that the decoder allows in a mapping. The error for an
+// unknown field lists them.
 func allowedBy(t *testing.T, yaml string) []string {
 	t.Helper()
 	_, err := Parse("f.yaml", []byte(yaml), nil)
@@ -47,7 +47,7 @@ func allowedBy(t *testing.T, yaml string) []string {
 	return slices.Sorted(slices.Values(strings.Split(list, ", ")))
 }
 
-// The schema and the decoder know the same fields, so that neither can drift.
+// The schema and the decoder know the same fields.
 func TestSchemaFields(t *testing.T) {
 	root := readSchema(t)
 	const unknown = "xxxxxx: 1"
@@ -81,7 +81,7 @@ func TestSchemaFields(t *testing.T) {
 	}
 }
 
-// What the code lists the schema lists too.
+// The lists of the schema are those of the code.
 func TestSchemaLists(t *testing.T) {
 	root := readSchema(t)
 	var names []string

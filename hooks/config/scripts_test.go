@@ -23,9 +23,8 @@ const nobody = 65534
 
 var anywhere = executable.Search{Path: os.Getenv("PATH")}
 
-// asNobody runs a function without root's right to read everything, by this
-// thread's file system and effective ids (credentials(7)). The thread ends with
-// its goroutine.
+// asNobody runs a function without root's permissions. It changes the file system and
+// effective ids of this thread (credentials(7)), which ends with its goroutine.
 func asNobody(t *testing.T, dir string, run func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -47,8 +46,8 @@ func asNobody(t *testing.T, dir string, run func()) {
 	<-done
 }
 
-// reachable lets every user come to a directory of t.TempDir, which makes its
-// parent for its owner only.
+// reachable lets every user reach a directory of t.TempDir, whose parent is for its owner
+// only.
 func reachable(t *testing.T, dir string) {
 	t.Helper()
 	for d := dir; d != filepath.Clean(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
@@ -111,7 +110,7 @@ func TestListScripts(t *testing.T) {
 	}
 }
 
-// listScripts is what a step with this directory has.
+// listScripts returns what a step with this directory has.
 func listScripts(dir string) ([]Script, []Problem, error) {
 	l := Scripts{Dir: dir}.list(anywhere)
 	if len(l.bad) > 0 {
@@ -228,7 +227,7 @@ func TestListScriptsUnreadable(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	// Its owner may execute it, another user may not.
+	// The owner may execute the file, another user may not.
 	asNobody(t, dir, func() {
 		scripts, _, err := listScripts(dir)
 		if err != nil || len(scripts) != 1 || !slices.Equal(scripts[0].Argv, []string{"/bin/sh", mine}) {
@@ -241,8 +240,8 @@ func TestListScriptsUnreadable(t *testing.T) {
 	}
 }
 
-// TestListScriptsNoExec: on a noexec mount the execute bit does not count, but
-// an interpreter elsewhere may read a script from it.
+// TestListScriptsNoExec: on a noexec mount the execute bit has no effect. An interpreter on
+// another mount runs the script.
 func TestListScriptsNoExec(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("podhook-test", dir, "tmpfs", unix.MS_NOEXEC, "size=8m"); err != nil {

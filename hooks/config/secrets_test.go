@@ -11,9 +11,9 @@ import (
 // secret is in every configuration of TestNoProblemShowsASecret.
 const secret = "hunter2"
 
-// brokenByMistake are configurations that are wrong in as many ways as there are to
-// write a secret down wrongly. Each holds the secret as a header's value, as a user, a
-// password, a query or a fragment of a URL, as a body, a content or a variable.
+// brokenByMistake holds configurations with a mistake near a secret. The secret is the value
+// of a header, a part of a URL (user, password, query, fragment), a body, a content or a
+// variable.
 func brokenByMistake() []string {
 	headers := []string{
 		"hunter2", "Bearer hunter2", "'Authorization: Bearer hunter2'", "[hunter2]", "['Authorization: hunter2']", "[{name: A, value: hunter2}]",
@@ -54,7 +54,7 @@ func brokenByMistake() []string {
 	return all
 }
 
-// No problem shows what may be a secret, whatever is wrong.
+// No problem shows a secret, whatever the mistake is.
 func TestNoProblemShowsASecret(t *testing.T) {
 	list := brokenByMistake()
 	refused := 0
@@ -91,7 +91,7 @@ func TestNoProblemShowsASecret(t *testing.T) {
 	}
 }
 
-// A file that is no configuration is not shown either.
+// The text of a file that is not a configuration is not shown either.
 func TestNoProblemShowsAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f.yaml")
 	for _, text := range []string{secret, "{" + secret, "[" + secret + "]", "\"" + secret, "- " + secret + "\n-", "*" + secret, "!" + secret, "%" + secret + "\n---", "a: b: " + secret} {

@@ -21,7 +21,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) string {
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}
-	// The umask has no say.
+	// Independent of the umask.
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +201,7 @@ func TestLoadRefusesFile(t *testing.T) {
 	}
 }
 
-// TestLoadRefusesDefaultFile: a default file need not be there, but what is
-// there must be right.
+// TestLoadRefusesDefaultFile: the default file need not exist, but must be valid.
 func TestLoadRefusesDefaultFile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make func(path string)
@@ -238,8 +237,7 @@ func TestLoadUnreadable(t *testing.T) {
 	})
 }
 
-// TestLoadScripts: what is wrong with the scripts of a hook stops a start, but
-// not the run of another hook.
+// TestLoadScripts: bad scripts of a hook stop a start, but not the run of another hook.
 func TestLoadScripts(t *testing.T) {
 	dir := t.TempDir()
 	bad := write(t, filepath.Join(dir, "prestart.d", "bad"), "no interpreter\n", 0o644)
@@ -267,7 +265,7 @@ func TestLoadScripts(t *testing.T) {
 	}
 }
 
-// TestStamp: every kind of change is seen, and nothing else.
+// TestStamp: a stamp changes with every kind of change, and only then.
 func TestStamp(t *testing.T) {
 	dir := t.TempDir()
 	s := Source{Dir: dir}

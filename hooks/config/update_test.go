@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// kept is the configuration as another process of the instance finds it.
+// kept returns the configuration as another process of the instance restores it.
 func kept(t *testing.T, c *Config) *Config {
 	t.Helper()
 	data, err := c.Save()
@@ -27,8 +27,8 @@ func kept(t *testing.T, c *Config) *Config {
 	return last
 }
 
-// TestUpdateRefusesWhatIsNoConfiguration: what is empty, cut or gone is refused, by
-// whoever has the last good one, and stays refused until there is a good one.
+// TestUpdateRefusesWhatIsNoConfiguration: a file that is empty, cut or gone is refused until
+// there is a good one, in every process that has the last good one.
 func TestUpdateRefusesWhatIsNoConfiguration(t *testing.T) {
 	const good = "hooks:\n  shutdown:\n    steps:\n    - sleep: 1ms\n"
 	for _, given := range []bool{true, false} {
@@ -70,8 +70,8 @@ func TestUpdateRefusesWhatIsNoConfiguration(t *testing.T) {
 	}
 }
 
-// TestStepsGoByTheTextOfTheContainer: podhook that a step calls does not have the
-// variable, and nothing in its place.
+// TestStepsGoByTheTextOfTheContainer: podhook in a step does not have the variable. It uses
+// the saved text.
 func TestStepsGoByTheTextOfTheContainer(t *testing.T) {
 	c, err := Load(Source{Dir: t.TempDir(), Text: "hooks: {other: {steps: [{sleep: 1ms}]}}"})
 	if err != nil {
@@ -83,7 +83,7 @@ func TestStepsGoByTheTextOfTheContainer(t *testing.T) {
 	}
 }
 
-// scriptsOf is what the hook's step runs: the names, with ! before those that fail.
+// scriptsOf returns the names of the scripts that the hook runs, with ! before those that fail.
 func scriptsOf(c *Config, hook string) string {
 	var names []string
 	for _, step := range c.Hooks[hook].Steps {
@@ -101,8 +101,8 @@ func scriptsOf(c *Config, hook string) string {
 	return strings.Join(names, " ")
 }
 
-// TestUpdateKeepsGoodScripts: the set of scripts that was last good stays, whatever
-// becomes of the directory; what is good is run before what fails.
+// TestUpdateKeepsGoodScripts: the scripts that were last good stay in force, whatever happens
+// to the directory. Good ones run before those that fail.
 func TestUpdateKeepsGoodScripts(t *testing.T) {
 	const good, bad = "#!/bin/sh\n", "no interpreter\n"
 	for _, yaml := range []bool{false, true} {
@@ -157,8 +157,8 @@ func TestUpdateKeepsGoodScripts(t *testing.T) {
 	}
 }
 
-// TestUpdateRefusesNewScriptsThatAreBad: a file that names scripts which never were good
-// is refused as a whole, and taken when they have been mended.
+// TestUpdateRefusesNewScriptsThatAreBad: a file that names scripts which were never good is
+// refused as a whole, and accepted after the scripts are fixed.
 func TestUpdateRefusesNewScriptsThatAreBad(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, filepath.Join(dir, "podhook.yaml"), "hooks: {shutdown: {steps: [{sleep: 1ms}]}}\n", 0o644)
@@ -181,8 +181,8 @@ func TestUpdateRefusesNewScriptsThatAreBad(t *testing.T) {
 	}
 }
 
-// TestLoadForACall: without anything that was good before, a call of what comes at the
-// end of a container runs the good scripts, and then fails by the bad ones.
+// TestLoadForACall: without a last good configuration, a call of shutdown or poststop runs
+// the good scripts, and then fails because of the bad ones.
 func TestLoadForACall(t *testing.T) {
 	dir := t.TempDir()
 	for _, hook := range []string{"prestart", "shutdown", "poststop", "own"} {
@@ -214,7 +214,7 @@ func TestLoadForACall(t *testing.T) {
 	}
 }
 
-// TestTooManyScripts: a record of them all could not be kept.
+// TestTooManyScripts: the record must hold all scripts.
 func TestTooManyScripts(t *testing.T) {
 	testutil.Slow(t)
 	dir := t.TempDir()
@@ -241,8 +241,8 @@ func TestTooManyScripts(t *testing.T) {
 	}
 }
 
-// TestFileThatIsBeingWritten: whoever writes it in place and whenever it is read, it is
-// read whole, or it is said that it cannot be.
+// TestFileThatIsBeingWritten: a file that is written in place is read whole, or the error says
+// that it cannot be read.
 func TestFileThatIsBeingWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "podhook.yaml")
 	pieces := []string{"hooks:\n", "  prestart: {}\n", "  shutdown: {}\n", "  last: {}\n"}
@@ -295,7 +295,7 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 	}
 }
 
-// TestScriptThatIsBeingWritten: one that is written in place is no bad one for that.
+// TestScriptThatIsBeingWritten: a script that is written in place does not count as bad.
 func TestScriptThatIsBeingWritten(t *testing.T) {
 	testutil.Slow(t)
 	dir := t.TempDir()
@@ -340,7 +340,7 @@ func TestScriptThatIsBeingWritten(t *testing.T) {
 	}
 }
 
-// TestFileThatIsWrittenAllTheTime: a start says so, and does not wait for ever.
+// TestFileThatIsWrittenAllTheTime: a start fails with this reason, and does not wait for ever.
 func TestFileThatIsWrittenAllTheTime(t *testing.T) {
 	testutil.Slow(t)
 	file := write(t, filepath.Join(t.TempDir(), "podhook.yaml"), "hooks: {}\n", 0o644)

@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -66,39 +65,6 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 
 // lastLook is the timeout of the look after the main process has gone.
 const lastLook = time.Second
-
-// whileMain returns a context that ends when the main process of a shutdown has gone.
-// Its cause is then a *GoneError.
-func (a *action) whileMain(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, end := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case why := <-a.mainExit(ctx):
-			end(&GoneError{Why: why})
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { end(nil) }
-}
-
-// mainGone returns why the main process is gone, or "". A condition may fail because
-// of the exit before podhook sees the exit, so mainGone looks once more.
-func (a *action) mainGone(waiting context.Context) string {
-	var gone *GoneError
-	if errors.As(context.Cause(waiting), &gone) {
-		return gone.Why
-	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := a.run.runner.Options.Main.WaitExit(now, a.run.rec.Main)
-	switch {
-	case err == nil:
-		return mainHasExited
-	case hasExited(err):
-		return err.Error()
-	}
-	return ""
-}
 
 // waitMain waits for the exit of the main process that the run began with, without
 // polling. It does not wait for a main process that has started since.

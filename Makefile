@@ -23,8 +23,8 @@ FUZZ_TIME := 60s
 MODEL_TIME := 60s
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Runs `go test` and lists the skipped tests and their reasons at the end.
-GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname --
+# Runs `go test` and, at the end, lists the skipped tests with their reasons.
+GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(if $(shell command -v gcc cc clang 2>/dev/null),-race)
@@ -86,13 +86,13 @@ check: build ## what to run before each commit: under 90 s, no root, no Docker
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	$(GOTESTSUM) output,skipped -- -short -shuffle=on ./...
+	$(GOTESTSUM) --hide-summary skipped -- -short -shuffle=on ./...
 
 test: build ## run every test under the race detector, in random order
 	@[ -n "$(RACE)" ] || echo "no C compiler: the race detector is left out (Debian: apt-get install gcc libc6-dev)"
-	$(GOTESTSUM) output -- $(RACE) -shuffle=on -timeout 20m ./...
+	$(GOTESTSUM) -- $(RACE) -shuffle=on -timeout 20m ./...
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
-		(cd $$dir && $(GOTESTSUM) output -- -shuffle=on ./...) || exit; done
+		(cd $$dir && $(GOTESTSUM) -- -shuffle=on ./...) || exit; done
 
 fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \

@@ -6,16 +6,15 @@ import (
 	"net/http"
 )
 
-// Beside is an agent that answers beside a main process. Nothing of it may end
-// the process that it lives in.
+// Beside is an agent alongside CMD, in the process of podhook run.
 type Beside struct {
 	agent  *Agent
 	server *http.Server
 	failed chan error
 }
 
-// Start answers on the listener until Leave. A listener that fails is logged and
-// nothing more: the main process goes on.
+// Start answers on the listener until Leave. A failure of the listener is only logged,
+// because CMD goes on.
 func (a *Agent) Start(listener net.Listener) *Beside {
 	b := &Beside{agent: a, server: a.server(), failed: make(chan error, 1)}
 	go func() {
@@ -28,5 +27,5 @@ func (a *Agent) Start(listener net.Listener) *Beside {
 	return b
 }
 
-// Leave answers the calls that are there and closes the listener.
+// Leave answers the calls that wait and closes the listener.
 func (b *Beside) Leave() { _ = b.agent.leave(b.server, b.failed) }

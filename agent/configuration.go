@@ -11,34 +11,33 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// pause is how long a file that is being written is left alone: each look at it may
+// pause is the time between two reads of a file that is being written. Each read can
 // take 0.3 s.
 const pause = time.Second
 
-// Configuration is the hooks in force. It is read anew when its file, or a script, has
-// changed; what is broken is refused and what was last good stays, for the agent and
-// for exec'd hooks alike, because both keep it in the state. Its methods may be called
-// by any number of goroutines.
+// Configuration holds the hooks in force. It reads them again when their file or a
+// script has changed. It refuses what is broken and keeps the last good hooks, in the
+// state, so that the agent and exec'd hooks agree. It is safe for concurrent use.
 type Configuration struct {
 	source config.Source
-	store  *state.Store // nil: what was last good is known to this process alone
+	store  *state.Store // nil: only this process knows the last good hooks
 	logger *slog.Logger
 
 	mu       sync.Mutex
 	current  *config.Config
-	notYet   time.Time // until when the file is left alone
+	notYet   time.Time // the file is not read again before
 	refused  error
 	failures int
 }
 
-// SourceOf says where the settings let the hooks come from, and what their
-// variables stand for.
+// SourceOf returns the source of the hooks by the settings. environ holds the values
+// of their variables.
 func SourceOf(s *settings.Settings, environ []string) config.Source {
 	return config.Source{File: string(s.Config), Text: s.ConfigYAML, Environ: environ}
 }
 
-// LoadConfiguration reads the hooks for an agent that starts: a configuration
-// that is broken now is an error, whatever was good before.
+// LoadConfiguration reads the hooks for an agent that starts. A broken configuration
+// is an error.
 func LoadConfiguration(source config.Source, store *state.Store, logger *slog.Logger) (*Configuration, error) {
 	current, err := config.Load(source)
 	if err != nil {
@@ -49,8 +48,7 @@ func LoadConfiguration(source config.Source, store *state.Store, logger *slog.Lo
 	return c, nil
 }
 
-// KeepIn keeps the configuration in force, and those that come after it, in a state
-// that was not there when it was loaded.
+// KeepIn sets the state, for a configuration that was loaded without one.
 func (c *Configuration) KeepIn(store *state.Store) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,8 +56,8 @@ func (c *Configuration) KeepIn(store *state.Store) {
 	c.accept(c.current)
 }
 
-// LoadForExec reads the hooks for an exec'd hook: what has become broken, or has gone,
-// since the instance's start is refused, as it is in the agent.
+// LoadForExec reads the hooks for an exec'd hook. Like the agent, it refuses what has
+// broken or disappeared since the start of the instance, and keeps the last good hooks.
 func LoadForExec(source config.Source, store *state.Store, logger *slog.Logger) (*Configuration, error) {
 	last := lastGood(source, store)
 	if last == nil {
@@ -71,8 +69,8 @@ func LoadForExec(source config.Source, store *state.Store, logger *slog.Logger) 
 	return c, nil
 }
 
-// lastGood is what was kept in this instance, or nil. What cannot be read counts as
-// none: the source says what the hooks are.
+// lastGood returns the last good hooks of this instance, or nil if the state has none
+// that can be read.
 func lastGood(source config.Source, store *state.Store) *config.Config {
 	if store == nil {
 		return nil
@@ -88,8 +86,8 @@ func lastGood(source config.Source, store *state.Store) *config.Config {
 	return last
 }
 
-// Get is the configuration in force now. It costs a few stat calls where
-// nothing has changed.
+// Get returns the configuration in force. If nothing has changed it costs a few stat
+// calls.
 func (c *Configuration) Get() (*config.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +97,7 @@ func (c *Configuration) Get() (*config.Config, error) {
 	return c.current, nil
 }
 
-// Reload reads the configuration anew, also where nothing seems to have changed.
+// Reload reads the configuration again even if no file seems to have changed.
 func (c *Configuration) Reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,8 +117,8 @@ func (c *Configuration) read() {
 	}
 }
 
-// take puts in force what config.Update has come to, and tells of what was refused.
-// A file that is being written is no news.
+// take puts the result of config.Update in force, and logs what was refused. It does not
+// log a file that is being written.
 func (c *Configuration) take(next *config.Config, err error) {
 	var broken *config.Errors
 	switch {
@@ -137,8 +135,8 @@ func (c *Configuration) take(next *config.Config, err error) {
 	c.accept(next)
 }
 
-// Refused is how often a configuration was refused, and why the newest one is not,
-// or not all of it, in force, or nil.
+// Refused returns how often a configuration was refused, and why the newest one, or a
+// part of it, is not in force.
 func (c *Configuration) Refused() (failures int, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,17 +5,14 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// runAnswer is the body of an answer about a run. A person reads it in a log.
+// runAnswer is the body of an answer about a run.
 type runAnswer struct {
 	Hook     string        `json:"hook"`
 	Outcome  state.Outcome `json:"outcome"`
@@ -28,10 +25,10 @@ type runAnswer struct {
 	Bypassed bool          `json:"bypassed,omitempty"`
 }
 
-// hook answers when the run has ended. The run is the agent's, not the
-// request's: kubelet gives up after the grace period without cancelling, and
-// calls again after its own restart (kubelet.md), so neither may stop the work.
-// The call is counted under path; "" is for a hook that is not known.
+// hook answers when the run has ended. The end of the request does not end the run:
+// kubelet leaves after the grace period, and calls again after its own restart
+// (deploy/kubernetes/kubelet.md). The call is counted under path, or under other if
+// path is "".
 func (a *Agent) hook(name, path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		setPath(req, path)
@@ -41,7 +38,7 @@ func (a *Agent) hook(name, path string) http.HandlerFunc {
 			return
 		}
 		if name == config.Shutdown {
-			defer a.asked.answer()
+			defer a.shutdownCalls.answer()
 		}
 		flight, joined, err := a.Runner.Start(name, hooks.Request{Trigger: state.TriggerHTTP, Force: force})
 		if err == nil && !wait {
@@ -52,8 +49,8 @@ func (a *Agent) hook(name, path string) http.HandlerFunc {
 		if err == nil {
 			result, err = flight.Wait(req.Context())
 			if req.Context().Err() != nil {
-				// The caller has gone, or closed its half of the connection: then it
-				// would take what net/http sends for a handler that returns, 200.
+				// A caller that has closed only its half of the connection must not get
+				// the 200 that net/http sends for a handler that returns.
 				panic(http.ErrAbortHandler)
 			}
 		}
@@ -75,17 +72,7 @@ func newRunAnswer(result hooks.Result, joined bool) runAnswer {
 	}
 }
 
-// cutBody leaves room for JSON to write six bytes for one.
-func cutBody(s string) string {
-	const limit = maxBody / 7
-	if len(s) > limit {
-		return strings.ToValidUTF8(s[:limit], "") + "..."
-	}
-	return s
-}
-
-// options reads the query of a hook's call. Other names are left alone: a
-// manifest may carry some of its own.
+// options reads the query of a call. Other names than wait and force are ignored.
 func options(rawQuery string) (wait, force bool, err error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -111,45 +98,4 @@ func option(query url.Values, name string, unset bool) (bool, error) {
 		return value, nil
 	}
 	return false, fmt.Errorf("%s: is there %d times, once is allowed", name, len(values))
-}
-
-// kubeletFailure makes a failed call fail for kubelet too. kubelet ignores the
-// status of a hook's answer (kubelet.md: answered 500 counts as success), and
-// takes only a connection that is closed without an answer for a failure. A
-// caller that is refused is never treated as kubelet.
-func kubeletFailure(mode settings.FailureMode, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if mode == settings.Abort && strings.HasPrefix(req.UserAgent(), "kube-lifecycle/") {
-			// Go's client, and so kubelet's, sends a request once more where a connection
-			// that it has used before is closed without an answer: the failed hook would
-			// be run twice.
-			w.Header().Set("Connection", "close")
-			w = &abortOnFailure{ResponseWriter: w}
-		}
-		next.ServeHTTP(w, req)
-	})
-}
-
-type abortOnFailure struct{ http.ResponseWriter }
-
-// WriteHeader ends the handler by http.ErrAbortHandler, which net/http answers by
-// closing the connection without a log entry.
-func (w *abortOnFailure) WriteHeader(status int) {
-	if status >= 400 && status != http.StatusUnauthorized && status != http.StatusForbidden {
-		panic(http.ErrAbortHandler)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *abortOnFailure) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// send writes a whole answer within a bounded time; the run before it had its
-// own, so the server's write timeout cannot be used.
-func send(w http.ResponseWriter, status int, contentType string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Second)) // not every writer can
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a caller that has gone is no error of ours
 }

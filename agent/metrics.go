@@ -13,11 +13,11 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// textFormat is the version of the exposition format that every Prometheus reads.
+// textFormat is the exposition format that every Prometheus reads.
 const textFormat = "text/plain; version=0.0.4; charset=utf-8"
 
-// metrics answers a scrape from a registry of its own. promhttp is not used: its
-// compression costs more bytes than all of the agent.
+// metrics answers a scrape. It does not use promhttp, whose compression would make the
+// binary much larger.
 func (a *Agent) metrics() http.HandlerFunc {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(a))
@@ -31,7 +31,7 @@ func (a *Agent) metrics() http.HandlerFunc {
 		}
 		var body bytes.Buffer
 		for _, family := range families {
-			// An expfmt.Encoder would bring the other formats into the binary.
+			// An expfmt.Encoder would add the other formats to the binary.
 			if _, err := expfmt.MetricFamilyToText(&body, family); err != nil {
 				send(w, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
 				return
@@ -41,9 +41,8 @@ func (a *Agent) metrics() http.HandlerFunc {
 	}
 }
 
-// collector makes the metrics from the state when they are asked for, so that
-// runs of exec'd commands count as the agent's own do, and nothing is counted
-// twice or lost with a restart of the agent.
+// collector makes the metrics from the state at each scrape. So runs of exec'd hooks
+// count too, and a restart of the agent loses nothing.
 type collector struct {
 	agent *Agent
 
@@ -78,10 +77,10 @@ func newCollector(a *Agent) *collector {
 	}
 }
 
-// Describe sends nothing: which series there are depends on the configuration.
+// Describe sends nothing, because the series depend on the configuration.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect sends what the state and the agent know now.
+// Collect sends all metrics.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
@@ -111,8 +110,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.agent.requests.each(func(k requestKey, n uint64) { counter(c.requests, n, k.path, k.code) })
 }
 
-// hook sends the metrics of one hook and returns how long its steps took. Poststop
-// runs only under podhook run and has none before.
+// hook sends the metrics of one hook and returns the durations of its steps. poststop,
+// which runs only under podhook run, has no metrics before its first run.
 func (c *collector) hook(ch chan<- prometheus.Metric, name string) state.Histogram {
 	rec, found, err := c.agent.Store.Hook(name).Read()
 	if err != nil || name == config.Poststop && !found {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -10,7 +9,7 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// Handler is everything that the agent answers.
+// Handler returns the handler of all routes.
 func (a *Agent) Handler() http.Handler {
 	r := chi.NewRouter()
 	for _, name := range []string{config.Prestart, config.Shutdown} {
@@ -26,7 +25,7 @@ func (a *Agent) Handler() http.Handler {
 		r.Head(path, handler) // net/http leaves the body out
 	}
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
-		switch { // chi comes here also with a method that it does not know
+		switch { // chi also calls this for a method that it does not know
 		case r.Match(chi.NewRouteContext(), http.MethodPost, req.URL.Path):
 			methodNotAllowed(w, req, "GET, POST")
 		case r.Match(chi.NewRouteContext(), http.MethodGet, req.URL.Path):
@@ -47,7 +46,7 @@ func (a *Agent) hookByName(w http.ResponseWriter, req *http.Request) {
 	a.hook(name, path)(w, req)
 }
 
-// extraPath answers for the paths that hooks have in the configuration in force.
+// extraPath answers for the paths of hooks, by the configuration in force.
 func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 	cfg, err := a.Configuration.Get()
 	if err != nil {
@@ -66,34 +65,4 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	answer(w, http.StatusNotFound, problem{"there is nothing at " + shorten(req.URL.Path) + ": hooks are at /prestart, /shutdown and /hooks/NAME"})
-}
-
-// problem is the body of an answer that is no run's.
-type problem struct {
-	Error string `json:"error"`
-}
-
-func methodNotAllowed(w http.ResponseWriter, req *http.Request, allowed string) {
-	w.Header().Set("Allow", allowed)
-	answer(w, http.StatusMethodNotAllowed, problem{shorten(req.Method) + " is not allowed here"})
-}
-
-// maxBody bounds every answer about a hook far below the 10 KiB that kubelet reads
-// (kubelet.md: slow endless body, Content-Length over 10240).
-const maxBody = 4096
-
-// answer sends a body in one piece with its length.
-func answer(w http.ResponseWriter, status int, body any) {
-	data, err := json.Marshal(body)
-	if err != nil { // only strings, numbers and times are ever in a body
-		status, data = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
-	}
-	send(w, status, "application/json", append(data, '\n'))
-}
-
-func shorten(s string) string {
-	if len(s) > 100 {
-		return s[:100] + "..."
-	}
-	return s
 }

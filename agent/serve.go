@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -17,18 +16,18 @@ import (
 )
 
 const (
-	// lateCaller is how long an agent that was told to stop stays for a preStop
-	// that is still on its way: as an ordinary second container it gets SIGTERM
-	// when the main container's preStop begins.
+	// lateCaller is how long a stopped agent waits for the preStop of the main
+	// container. In an ordinary second container the agent gets SIGTERM when that
+	// preStop begins.
 	lateCaller = 2 * time.Second
-	// leaveTime is what remains of the grace period for the agent's own end.
+	// leaveTime is what remains of the grace period for the end of the agent.
 	leaveTime = 500 * time.Millisecond
 )
 
-// Serve answers on the listener until a stop signal came and what it asked for
-// is done: shutdown is run or joined, whoever calls is answered, and the agent
-// leaves when the main process has gone or the grace period ends. A third stop
-// signal, or the end of ctx, ends the waiting. The error is the listener's.
+// Serve answers on the listener. At a stop signal it runs or joins shutdown, answers
+// the calls that still come, and returns when the main process has exited or the grace
+// period ends. A third stop signal or the end of ctx ends the wait. The error is that
+// of the listener.
 func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan os.Signal) error {
 	server := a.server()
 	failed := make(chan error, 1)
@@ -54,12 +53,11 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	go endOnThird(waiting, stops, cancel)
 	a.stopHooks(waiting)
 	a.stay(waiting, began)
-	_ = a.Runner.Wait(waiting) // who waits for a run shall have its answer
+	_ = a.Runner.Wait(waiting) // so that every caller gets its answer
 	return a.leave(server, failed)
 }
 
-// endOnThird cancels when two more stop signals have come: an operator who says
-// it three times means it.
+// endOnThird cancels after two more stop signals.
 func endOnThird(ctx context.Context, stops <-chan os.Signal, cancel context.CancelFunc) {
 	for range 2 {
 		select {
@@ -71,8 +69,8 @@ func endOnThird(ctx context.Context, stops <-chan os.Signal, cancel context.Canc
 	cancel()
 }
 
-// stopHooks runs shutdown, or what it owes where it has succeeded: a run that goes
-// on may have skipped, before the stop signal, what it would not skip now.
+// stopHooks runs shutdown. If it has joined a run that began before the stop signal and
+// has succeeded, it calls shutdown again for the steps that the signal makes necessary.
 func (a *Agent) stopHooks(ctx context.Context) {
 	request := hooks.Request{Trigger: state.TriggerSignal}
 	result, err := a.Runner.Call(ctx, config.Shutdown, request)
@@ -84,13 +82,13 @@ func (a *Agent) stopHooks(ctx context.Context) {
 	}
 }
 
-// stay waits for those who may still call: as long as the main process is there,
-// or for a moment where nothing is known of one.
+// stay waits for late callers: until the main process exits, or for lateCaller if it is
+// not known.
 func (a *Agent) stay(ctx context.Context, began time.Time) {
 	if a.Finder != nil {
 		p, err := a.Finder.Current()
 		if err == nil {
-			_ = p.WaitExit(ctx) // however it ends, the waiting is over
+			_ = p.WaitExit(ctx)
 		}
 		var gone *mainprocess.GoneError
 		if err == nil || errors.As(err, &gone) {
@@ -100,52 +98,19 @@ func (a *Agent) stay(ctx context.Context, began time.Time) {
 	timer := time.NewTimer(cmp.Or(a.lateCaller, lateCaller))
 	defer timer.Stop()
 	select {
-	case <-a.asked.since(began.Add(-a.Settings.GracePeriod)):
+	// An older call was about an earlier restart of the main container.
+	case <-a.shutdownCalls.since(began.Add(-a.Settings.GracePeriod)):
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// asked remembers when a call of shutdown over HTTP was last answered. A call that
-// is older than the grace period was about an earlier restart of the main
-// container. Its zero value is ready.
-type asked struct {
-	mu   sync.Mutex
-	last time.Time
-	next chan struct{} // closed at the next answer; nil where nobody waits
-}
-
-// since returns a channel that is closed when there is an answer later than t.
-func (a *asked) since(t time.Time) <-chan struct{} {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.last.After(t) {
-		answered := make(chan struct{})
-		close(answered)
-		return answered
-	}
-	if a.next == nil {
-		a.next = make(chan struct{})
-	}
-	return a.next
-}
-
-func (a *asked) answer() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.last = time.Now()
-	if a.next != nil {
-		close(a.next)
-		a.next = nil
-	}
-}
-
-// leave answers the calls that are there and closes the listener.
+// leave answers the calls that wait and closes the listener.
 func (a *Agent) leave(server *http.Server, failed <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		_ = server.Close() // Shutdown has said what there is to say
+		_ = server.Close()
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -134,7 +134,7 @@ func TestCallerBeforeTheStopSignal(t *testing.T) {
 
 // One of an earlier restart of the main container was not.
 func TestOldCallIsNotTheLateCaller(t *testing.T) {
-	var a asked
+	var a shutdownCalls
 	answered := func(since time.Time) bool {
 		select {
 		case <-a.since(since):

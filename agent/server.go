@@ -1,18 +1,16 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"time"
 )
 
-// The limits of the listener. There is no write timeout, because an answer comes
-// when its run has ended; send sets one for the answer itself.
+// The limits of the server. There is no write timeout, because an answer waits for the
+// end of its run; send bounds the answer itself.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second // of a whole request
@@ -32,9 +30,8 @@ func (a *Agent) server() *http.Server {
 	}
 }
 
-// bounded reads the body, which nobody has a use for, and refuses one that is
-// larger or comes slower than any caller needs. Only behind it can net/http
-// notice that a caller goes away.
+// bounded reads and drops the body, and refuses one that is too large or too slow.
+// net/http notices only after the body that a caller leaves.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, err := io.Copy(io.Discard, http.MaxBytesReader(w, req.Body, bodyLimit))
@@ -53,15 +50,4 @@ func bounded(next http.Handler) http.Handler {
 			answer(w, http.StatusBadRequest, problem{"the body cannot be read"})
 		}
 	})
-}
-
-// Listen opens the TCP listener with at most limit connections at once, and no more
-// than half of the descriptors that the process may have: a flood of callers must
-// leave some for the hooks. The kernel's queue holds more.
-func Listen(address string, limit int) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	return &limitedListener{Listener: l, slots: make(chan struct{}, affordable(limit)), closed: make(chan struct{})}, nil
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -12,11 +13,11 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Status is everything that podhook knows, for GET /status and podhook status.
+// Status is the answer of GET /status and podhook status -o json.
 type Status struct {
 	Version  string `json:"version"`
 	Disabled bool   `json:"disabled,omitempty"`
-	// Ready is what /readyz says; only an agent knows it.
+	// Ready is the answer of /readyz; podhook status does not have it.
 	Ready    *bool        `json:"ready,omitempty"`
 	NotReady string       `json:"notReady,omitempty"`
 	Instance string       `json:"instance"`
@@ -26,7 +27,7 @@ type Status struct {
 	Hooks    []HookStatus `json:"hooks"`
 }
 
-// ConfigStatus says which configuration is in force.
+// ConfigStatus is the configuration in force.
 type ConfigStatus struct {
 	Source   string   `json:"source"`
 	Refused  string   `json:"refused,omitempty"`
@@ -36,13 +37,12 @@ type ConfigStatus struct {
 // MainStatus is the main process now.
 type MainStatus struct {
 	Target string `json:"target"`
-	// State is running; exited, which is only one that was seen in this instance;
-	// not_started, which podhook run has yet to start; not_found, one that never was
-	// seen; or unknown, where Error says why.
+	// State is running; exited, for one that was seen in this instance; not_started, for
+	// one that podhook run will start; not_found, for one that was never seen; or unknown.
 	State string `json:"state"`
 	PID   int    `json:"pid,omitempty"`
 	Name  string `json:"name,omitempty"`
-	// Error says why there is none, or none that can be told.
+	// Error says why State is not running.
 	Error string `json:"error,omitempty"`
 }
 
@@ -55,7 +55,7 @@ type HookStatus struct {
 	Error          string        `json:"error,omitempty"`
 }
 
-// NewStatus gathers the status from the state; no agent needs to be there.
+// NewStatus reads the status from the state. It needs no agent.
 func NewStatus(version string, s *settings.Settings, c *Configuration, store *state.Store, finder *mainprocess.Finder) (Status, error) {
 	cfg, err := c.Get()
 	if err != nil {
@@ -113,7 +113,7 @@ func mainStatus(finder *mainprocess.Finder) *MainStatus {
 	return ms
 }
 
-// status answers with more than kubelet would read; it is for people and tools.
+// status answers for people and tools. The answer is larger than what kubelet reads.
 func (a *Agent) status(w http.ResponseWriter, _ *http.Request) {
 	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
 	if err != nil {
@@ -125,15 +125,13 @@ func (a *Agent) status(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, st)
 }
 
-// hookOrder is the order of a container's life, and then the user's own hooks.
+// hookOrder returns the names of the hooks that always exist and then those of the user.
 func hookOrder(cfg *config.Config) []string {
-	builtin := []string{config.Prestart, config.Shutdown, config.Poststop}
-	var own []string
-	for name := range cfg.Hooks {
-		if !slices.Contains(builtin, name) {
-			own = append(own, name)
+	names := config.Builtin()
+	for _, name := range slices.Sorted(maps.Keys(cfg.Hooks)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	slices.Sort(own)
-	return append(builtin, own...)
+	return names
 }

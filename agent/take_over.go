@@ -12,10 +12,10 @@ import (
 
 var errStopped = errors.New("the agent was told to stop")
 
-// takeOver watches for the main process, and runs prestart for one whose container
-// was there before the agent, where no record of it is left: kubelet calls a
-// container's postStart once, and not again when another container is restarted
-// (kubelet.md, "More, observed with podhook as the agent"). It ends with ctx.
+// takeOver waits for the main process. If the container of that is older than the
+// agent and has no record of prestart, it runs prestart: kubelet calls a postStart
+// once, and not again when another container is restarted
+// (deploy/kubernetes/kubelet.md). It ends with ctx.
 func (a *Agent) takeOver(ctx context.Context) {
 	began := procfs.Now()
 	main := a.WatchMain(ctx)
@@ -32,7 +32,7 @@ func (a *Agent) takeOver(ctx context.Context) {
 		return
 	}
 	if now := a.Store.OtherContainer(a.Runner.Options.Main.Identity()); now == nil || *now != *other {
-		return // it has ended meanwhile, and the record with it
+		return // the container has ended, and its record with it
 	}
 	a.Logger.Info("prestart is run, the main container was started before the agent and nobody will call it", "pid", main.PID)
 	flight, _, err := a.Runner.Start(config.Prestart, hooks.Request{Trigger: state.TriggerStart})

@@ -106,7 +106,7 @@ func (c *Container) timeIsUp(armed int) {
 
 // endNow ends everything but podhook's own end. The caller holds the lock.
 func (c *Container) endNow(cause error) {
-	for _, hook := range []string{config.Prestart, config.Shutdown, config.Poststop} {
+	for _, hook := range config.Builtin() {
 		c.hooks.callOff(hook, cause)
 	}
 	c.endPatience()

@@ -58,7 +58,7 @@ func FuzzParse(f *testing.F) {
 // checkWhole checks what users of a configuration rely on.
 func checkWhole(t *testing.T, c *Config) {
 	t.Helper()
-	for _, name := range builtin() {
+	for _, name := range Builtin() {
 		if c.Hooks[name] == nil {
 			t.Errorf("no hook %s", name)
 		}

@@ -10,8 +10,9 @@ import (
 
 const hookNameRule = "a hook's name is a DNS label (RFC 1123): a-z, 0-9 and - inside, at most 63 characters"
 
-// builtin lists the hooks that always exist.
-func builtin() []string { return []string{Prestart, Shutdown, Poststop} }
+// Builtin returns the names of the hooks that always exist, in the order in which a
+// container runs them.
+func Builtin() []string { return []string{Prestart, Shutdown, Poststop} }
 
 func newHook(name string) *Hook {
 	h := &Hook{Name: name, Timeout: defaultTimeout}
@@ -25,7 +26,7 @@ func newHook(name string) *Hook {
 }
 
 func addBuiltin(hooks map[string]*Hook) {
-	for _, name := range builtin() {
+	for _, name := range Builtin() {
 		if hooks[name] == nil {
 			hooks[name] = newHook(name)
 		}
@@ -139,14 +140,14 @@ func hints(c *Config) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		h := c.Hooks[name]
-		if slices.Contains(builtin(), name) || h.Pos.File == "" {
+		if slices.Contains(Builtin(), name) || h.Pos.File == "" {
 			continue
 		}
 		p := Problem{Pos: h.Pos, Field: "hooks." + name}
 		if hint := kubernetesHint(name); hint != "" {
 			p.Msg = "a hook of your own that nothing calls by itself" + hint
 			list = append(list, p)
-		} else if near := Nearest(name, builtin()); near != "" {
+		} else if near := Nearest(name, Builtin()); near != "" {
 			p.Msg = fmt.Sprintf("a hook of your own that nothing calls by itself; did you mean %q?", near)
 			list = append(list, p)
 		}

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// requestCounter counts requests by path and code. Paths are those of hooks that are
-// configured, and other for all the rest, so a caller cannot make series.
+// requestCounter counts requests by path and code. A path is that of a configured hook,
+// or other, so that a caller cannot create series.
 type requestCounter struct {
 	mu     sync.Mutex
 	counts map[requestKey]uint64
@@ -17,8 +17,7 @@ type requestCounter struct {
 
 type requestKey struct{ path, code string }
 
-// aborted is the code of a call that was closed without an answer: for kubelet to
-// see a failure, or because the caller had gone.
+// aborted is the code of a call whose connection was closed without an answer.
 const aborted = "aborted"
 
 func (c *requestCounter) add(path, code string) {
@@ -38,17 +37,17 @@ func (c *requestCounter) each(f func(requestKey, uint64)) {
 	}
 }
 
-// pathKey finds the place for the path in a request's context.
+// pathKey is the key of a *string in the context of a request, for setPath.
 type pathKey struct{}
 
-// setPath names the hook's path that a request is counted under.
+// setPath sets the path that a request is counted under.
 func setPath(req *http.Request, path string) {
 	if p, ok := req.Context().Value(pathKey{}).(*string); ok {
 		*p = path
 	}
 }
 
-// count counts a request when it has been answered, or aborted.
+// count counts each request at its end.
 func (a *Agent) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		path := ""
@@ -58,6 +57,7 @@ func (a *Agent) count(next http.Handler) http.Handler {
 	})
 }
 
+// codeRecorder remembers the status of an answer.
 type codeRecorder struct {
 	http.ResponseWriter
 	code string

@@ -219,7 +219,7 @@ func TestCheckUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exposed := "error podhook.yaml hooks.own, step wide, exec DIR/wide every user can change DIR/wide, and root goes by it"
+	exposed := "error podhook.yaml hooks.own, step wide, exec DIR/wide every user can change DIR/wide, and root would use it"
 	found(t, s.checkOf(2), exposed)
 
 	cmd := exec.Command(s.binary, "check", "-o", "json")

@@ -64,7 +64,7 @@ func TestPreflightExposed(t *testing.T) {
     - {name: other, exec: [DIR/safe/wide], user: 65534}
     - {name: path, exec: [wide], env: {PATH: DIR/safe}}
 `
-	const why = ", and root goes by it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true"
+	const why = ", and root would use it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true"
 	want := []string{
 		`f.yaml:5: hooks.a, step file, exec: "DIR/safe/wide": every user can change DIR/safe/wide` + why,
 		`f.yaml:6: hooks.a, step above, exec: "DIR/open/below/x": every user can change DIR/open` + why,

@@ -227,7 +227,7 @@ func (p *Preflight) exposed(field, file string) {
 
 func (p *Preflight) exposedAt(field, file, at string) {
 	if executable.User() == 0 && !p.AllowExposed {
-		p.failed(field, file, "every user can change "+at+", and root goes by it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true")
+		p.failed(field, file, "every user can change "+at+", and root would use it; chmod o-w, or PODHOOK_ALLOW_WORLD_WRITABLE=true")
 	}
 }
 

@@ -17,16 +17,15 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// Error is everything that is wrong with the variables, a problem a line.
+// Error holds all problems of the variables.
 type Error struct{ Problems []string }
 
 func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 
-// Load reads the settings from the process's environment and refuses variables
-// of environ that start with PODHOOK_ and are none of podhook's. A variable that
-// is set to nothing counts as not set: a manifest overrides an image's variable
-// so. All problems are reported together, in an *Error that names each variable,
-// its value and what is allowed.
+// Load reads the settings from the environment of the process. It refuses variables of
+// environ that begin with PODHOOK_ and are unknown. An empty variable counts as unset, so
+// that a manifest can override a variable of the image. The error is an *Error, which
+// names each variable, its value and what is allowed.
 func Load(environ []string) (*Settings, error) {
 	s := &Settings{}
 	problems := decode(s)
@@ -41,16 +40,15 @@ func Load(environ []string) (*Settings, error) {
 	return s, nil
 }
 
-// Bypassed reads PODHOOK_DISABLED alone: an operator in an incident turns podhook
-// off whatever is wrong with the other variables.
+// Bypassed reads only PODHOOK_DISABLED, so that podhook can be disabled even if another
+// variable is broken.
 func Bypassed() bool {
 	disabled, err := strconv.ParseBool(os.Getenv(Name("Disabled")))
 	return err == nil && disabled
 }
 
-// decode fills in the defaults and then hands envconfig the variables that are
-// set one at a time, because it stops at the first value that it cannot read and
-// a person wants to see all of them.
+// decode sets the defaults, and then passes envconfig one variable at a time: envconfig
+// stops at the first problem, and a person wants to see all of them.
 func decode(s *Settings) []string {
 	if err := envconfig.Process(unset, s); err != nil {
 		return []string{err.Error()}
@@ -75,8 +73,8 @@ func decode(s *Settings) []string {
 	return problems
 }
 
-// unset is a prefix that no variable can have: what is looked up with it is
-// never found, so every field gets its default.
+// unset is a prefix that no variable can have. With it envconfig finds no variable and
+// sets every default.
 const unset = "="
 
 func decodeField(field reflect.StructField, value reflect.Value) error {
@@ -88,7 +86,7 @@ func decodeField(field reflect.StructField, value reflect.Value) error {
 	return nil
 }
 
-// allowed says what a field takes; the errors of strconv and time do not.
+// allowed says which values a field takes. The errors of strconv and time do not.
 func allowed(field reflect.StructField, err error) string {
 	switch field.Type {
 	case reflect.TypeFor[bool]():
@@ -120,13 +118,13 @@ func (s *Settings) contradictions() []string {
 	return problems
 }
 
-// Off turns a setting off that has a default where it is not set.
+// Off disables a setting that has a default.
 const Off = "off"
 
-// Row is one setting as the help and the README show it.
+// Row is one setting in podhook help and the README.
 type Row struct{ Name, Default, Description string }
 
-// Table lists all settings in their order in Settings.
+// Table returns all settings in the order of Settings.
 func Table() []Row {
 	t := reflect.TypeFor[Settings]()
 	rows := make([]Row, 0, t.NumField())
@@ -137,8 +135,8 @@ func Table() []Row {
 	return rows
 }
 
-// Name is the variable of a field: ConfigYAML is PODHOOK_CONFIG_YAML, by the
-// same rule as envconfig's split_words.
+// Name returns the variable of a field, by the rule of envconfig's split_words:
+// PODHOOK_CONFIG_YAML for ConfigYAML.
 func Name(field string) string {
 	var b strings.Builder
 	b.WriteString(Prefix)

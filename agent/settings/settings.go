@@ -1,5 +1,4 @@
-// Package settings reads what PODHOOK_* variables say about how podhook itself
-// works. What hooks do is in hooks/config.
+// Package settings reads the settings of podhook itself from PODHOOK_* variables.
 package settings
 
 import (
@@ -9,11 +8,10 @@ import (
 // Prefix begins the name of every setting.
 const Prefix = "PODHOOK_"
 
-// Settings is the one struct that envconfig fills. A field's name is the
-// variable's: StateDir is PODHOOK_STATE_DIR. The tag envconfig is not used,
-// because with it envconfig would also read the bare name without the prefix.
-// No setting may be called PORT or HOST: Kubernetes injects those for a Service
-// that is called podhook.
+// Settings is the struct that envconfig fills. The field StateDir is the variable
+// PODHOOK_STATE_DIR. The tag envconfig is not used, because envconfig would then also
+// read the name without the prefix. No setting can be called PORT or HOST, because
+// Kubernetes injects those for a Service with the name podhook.
 type Settings struct {
 	Disabled bool `default:"false" desc:"true turns podhook off in place: hooks answer success without running and say that they were bypassed"`
 

@@ -11,14 +11,14 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// The types of settings. Each Decode is called by envconfig with the variable's
-// value and says in its error what is allowed.
+// envconfig calls Decode of a type with the value of the variable. The error says what
+// is allowed.
 
-// Path is an absolute path; empty where it is not set.
+// Path is an absolute path, or empty if unset.
 type Path string
 
-// Decode refuses relative paths: exec'd hooks and the agent may have different
-// working directories and must come to the same file.
+// Decode refuses relative paths, because exec'd hooks and the agent can have different
+// working directories.
 func (p *Path) Decode(value string) error {
 	if !filepath.IsAbs(value) || strings.ContainsRune(value, 0) {
 		return fmt.Errorf("an absolute path is needed")
@@ -27,11 +27,10 @@ func (p *Path) Decode(value string) error {
 	return nil
 }
 
-// Address is a TCP address to listen on, "host:port" or ":port"; empty where it
-// is not set.
+// Address is a TCP address to listen on, "host:port" or ":port", or empty if unset.
 type Address string
 
-// Decode accepts what net.Listen does for TCP, with a numeric port.
+// Decode accepts an IP address or localhost, and a numeric port.
 func (a *Address) Decode(value string) error {
 	host, port, err := net.SplitHostPort(value)
 	if err != nil {
@@ -50,7 +49,7 @@ func (a *Address) Decode(value string) error {
 // Count is a whole number from 1 to 1000000.
 type Count int
 
-// Decode refuses 0: a limit of nothing would answer nobody.
+// Decode refuses 0, which would answer nobody.
 func (c *Count) Decode(value string) error {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > 1_000_000 {
@@ -82,8 +81,8 @@ func (b *Bytes) Decode(value string) error {
 // FailureMode says how a failed hook is reported to kubelet.
 type FailureMode string
 
-// The failure modes. Abort is the default because kubelet ignores the status of
-// a hook's answer (kubelet.md: answered 500 counts as success).
+// The failure modes. Abort is the default, because kubelet ignores the status of an
+// answer (deploy/kubernetes/kubelet.md).
 const (
 	Abort  FailureMode = "abort"
 	Status FailureMode = "status"
@@ -140,7 +139,7 @@ func (s *Signals) Decode(value string) error {
 	return nil
 }
 
-// Signal is one signal; 0 where it is not set.
+// Signal is one signal, or 0 if unset.
 type Signal syscall.Signal
 
 // Decode reads a name or a number.

@@ -9,10 +9,9 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// unknown finds misspelt settings. Kubernetes injects variables for every Service of
-// the namespace and Docker for every link, also for one that is called podhook or
-// podhook-anything; those are not the user's and do no harm. A problem never shows a
-// value: it may be a secret that was meant for another program.
+// unknown returns a problem for each misspelt setting. Variables that Kubernetes injects
+// for a Service and Docker for a link, with a name such as podhook or podhook-x, are no
+// problem. A problem never shows the value, which can be the secret of another program.
 func unknown(environ []string) []string {
 	known := map[string]bool{}
 	for _, row := range Table() {
@@ -33,8 +32,8 @@ func unknown(environ []string) []string {
 	return problems
 }
 
-// hint says what was probably meant. PODHOOK_PORT and the like are what other
-// programs call it and cannot be settings here: a Service would set them.
+// hint says which setting was probably meant. PODHOOK_PORT and the like cannot be
+// settings, because a Service would set them.
 func hint(name string) string {
 	switch rest := strings.TrimPrefix(name, Prefix); rest {
 	case "PORT", "HOST", "ADDR", "ADDRESS":
@@ -47,8 +46,8 @@ func hint(name string) string {
 	return "; podhook help lists them"
 }
 
-// nearest is the known setting that a typo most likely means. Names are compared
-// without their prefix, which would make all of them alike.
+// nearest returns the setting that a misspelt name most likely means. It compares names
+// without their prefix, which makes all names similar.
 func nearest(rest string) string {
 	rows := Table()
 	names := make([]string, len(rows))
@@ -61,11 +60,11 @@ func nearest(rest string) string {
 	return ""
 }
 
-// isInjected tells the variables of a Kubernetes Service, and the ports of a Docker
-// link, by name and value (Kubernetes: Accessing the Service, environment variables;
-// Docker: Legacy container links): X_SERVICE_HOST, X_SERVICE_PORT,
-// X_SERVICE_PORT_NAME, X_PORT=tcp://..., X_PORT_80_TCP=tcp://..., its _PROTO, _PORT
-// and _ADDR, and _START and _END of a range of ports.
+// isInjected reports whether a variable is one of a Kubernetes Service, or of the ports
+// of a Docker link (Kubernetes: Accessing the Service, environment variables; Docker:
+// Legacy container links): X_SERVICE_HOST, X_SERVICE_PORT, X_SERVICE_PORT_NAME,
+// X_PORT=tcp://..., X_PORT_80_TCP=tcp://..., its _PROTO, _PORT and _ADDR, and _START
+// and _END of a range of ports.
 func isInjected(name, value string) bool {
 	switch {
 	case strings.HasSuffix(name, "_SERVICE_HOST"), strings.HasSuffix(name, "_SERVICE_PORT"), strings.Contains(name, "_SERVICE_PORT_"):
@@ -76,9 +75,8 @@ func isInjected(name, value string) bool {
 	return regexp.MustCompile(`_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_ADDR|(_PORT)?(_START|_END)?)$`).MatchString(name)
 }
 
-// linkPrefixes are what the variables of Docker's links begin with: each link has
-// its name in X_NAME=/CONTAINER/ALIAS, and the variables of the linked container in
-// X_ENV_NAME.
+// linkPrefixes returns the prefixes of the variables of Docker's links. Each link has
+// X_NAME=/CONTAINER/ALIAS, and X_ENV_NAME for each variable of the linked container.
 func linkPrefixes(environ []string) []string {
 	var prefixes []string
 	for _, entry := range environ {

@@ -5,17 +5,17 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// All tells several observers, in their order.
+// All passes everything to several observers, in order.
 type All []hooks.Observer
 
-// Line tells all of them.
+// Line passes on a line.
 func (a All) Line(line hooks.Line) {
 	for _, o := range a {
 		o.Line(line)
 	}
 }
 
-// Ended tells all of them.
+// Ended passes on the end of a run.
 func (a All) Ended(rec state.Record) {
 	for _, o := range a {
 		o.Ended(rec)

@@ -1,3 +1,3 @@
-// Package show puts what hooks do where a person will find it: the container's
-// log, the termination message and the summary of an exec'd hook.
+// Package show writes what hooks do to the log of the container, the termination
+// message and the summary of an exec'd hook.
 package show

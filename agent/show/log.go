@@ -11,7 +11,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// NewLogger makes the logger of the container's log.
+// NewLogger returns the logger of the container's log.
 func NewLogger(w io.Writer, format settings.LogFormat) *slog.Logger {
 	if format == settings.JSON {
 		return slog.New(slog.NewJSONHandler(w, nil))
@@ -19,16 +19,16 @@ func NewLogger(w io.Writer, format settings.LogFormat) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-// Log writes every line that a step prints and one summary line a run.
+// Log logs every line that a step prints, and the end of every run.
 type Log struct{ Logger *slog.Logger }
 
-// Line writes one line of a step.
+// Line logs one line of a step.
 func (l Log) Line(line hooks.Line) {
 	l.Logger.Info("step output", "hook", line.Hook, "step", line.Step, "run", line.RunID,
 		"stream", string(line.Line.Stream), "line", line.String())
 }
 
-// Ended writes the run's summary line.
+// Ended logs the end of a run.
 func (l Log) Ended(rec state.Record) {
 	level := slog.LevelInfo
 	if rec.Outcome != state.Succeeded {
@@ -44,7 +44,7 @@ func (l Log) Ended(rec state.Record) {
 	l.Logger.LogAttrs(context.Background(), level, "hook ended", attrs...)
 }
 
-// Seconds is how long a run has taken, to the millisecond.
+// Seconds returns how long a run has taken so far, to the millisecond.
 func Seconds(rec state.Record) float64 { return hooks.Seconds(took(rec)) }
 
 func took(rec state.Record) time.Duration {

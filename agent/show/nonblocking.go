@@ -13,52 +13,51 @@ import (
 )
 
 const (
-	// pipeBuf is PIPE_BUF of pipe(7): a pipe takes that much at once or nothing, so
-	// that no other writer's text comes in between.
+	// pipeBuf is PIPE_BUF of pipe(7): a pipe takes that much as a whole or not at all,
+	// so that the text of another writer cannot come in between.
 	pipeBuf = 4096
 	// queueLimit bounds the lines that wait for room in the log, in bytes.
 	queueLimit = 256 << 10
-	// The pauses between two attempts to write what waits.
+	// The pauses between two attempts to write the queue.
 	minPause, maxPause = time.Millisecond, time.Second
-	// At the end, a log that takes nothing for flushPatience is not read. flushLimit
-	// bounds the end where it is read slowly.
+	// Flush gives up when the log has taken nothing for flushPatience, and in any case
+	// after flushLimit.
 	flushPatience, flushLimit = 250 * time.Millisecond, time.Second
 )
 
-// NonBlocking writes lines to a file that others read and never waits for them. Lines
-// for which a full pipe has no room wait in a queue; lines for which the queue has no
-// room are dropped and counted. It may be used by any number of goroutines.
+// NonBlocking writes lines to a file and never waits for its reader. Lines wait in a
+// queue while a pipe is full. Lines that do not fit into the queue are dropped and
+// counted. It is safe for concurrent use.
 type NonBlocking struct {
-	path     string        // "" until find has found it
-	find     func() string // where path is not known from the start
-	fallback int           // descriptor to use where path cannot be opened, or -1
+	path     string        // "" before the first call of find
+	find     func() string // nil if path is known from the start
+	fallback int           // descriptor to use if path cannot be opened, or -1
 
 	mu      sync.Mutex
 	fd      int
-	queue   []byte      // the first line may have been taken in part
-	partial bool        // it has been
-	full    bool        // the log is there, and took nothing at the last attempt
-	moved   time.Time   // when the queue began, or the log took something of it
-	timer   *time.Timer // for the next attempt; nil while nothing waits
+	queue   []byte
+	partial bool        // a part of the first line of queue has been written
+	full    bool        // the log is open, and took nothing at the last attempt
+	moved   time.Time   // when the queue began, or the log last took some of it
+	timer   *time.Timer // for the next attempt; nil while queue is empty
 	pause   time.Duration
 	dropped int
 }
 
-// ContainerLog is the log of the container as an exec'd hook reaches it: the stdout
-// of the container's first process. It may not be there yet, or not permitted (fluid
-// #4454); it is tried again with each line.
+// ContainerLog returns the log of the container for an exec'd hook: the stdout of the
+// first process of the container. If it cannot be opened, each line tries it again.
 func ContainerLog() *NonBlocking {
 	find := func() string { return fmt.Sprintf("/proc/%d/fd/1", state.FirstProcess()) }
 	return &NonBlocking{find: find, fallback: -1, fd: -1}
 }
 
-// OwnLog is this process's stdout. It is opened a second time where that is
-// possible, because O_NONBLOCK on the inherited description would also reach
-// the application that shares it.
+// OwnLog returns the stdout of this process. It opens stdout a second time if it can,
+// because O_NONBLOCK on the inherited description would also apply to the application,
+// which shares that.
 func OwnLog() *NonBlocking { return &NonBlocking{path: "/proc/self/fd/1", fallback: 1, fd: -1} }
 
-// Write takes one line or more. It reports success whatever happened: a log that
-// cannot be written must not fail a hook.
+// Write takes one line or more. It always reports success, because a log that cannot
+// be written must not fail a hook.
 func (w *NonBlocking) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +71,7 @@ func (w *NonBlocking) Write(p []byte) (int, error) {
 		w.partial = n > 0
 		w.moved, w.pause = time.Now(), minPause
 	}
-	// The end of a line that was taken in part is always kept.
+	// The end of a line that was written in part is always kept.
 	nobody := len(w.queue) == 0 && !w.full
 	if n == 0 && (nobody || len(w.queue)+len(rest) > queueLimit) {
 		w.dropped++
@@ -85,7 +84,7 @@ func (w *NonBlocking) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// again is the next attempt to write what waits.
+// again is the next attempt to write the queue.
 func (w *NonBlocking) again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,8 +97,8 @@ func (w *NonBlocking) again() {
 	}
 }
 
-// advance writes what waits, in pieces of whole lines, and says whether any of it was
-// taken.
+// advance writes the queue in pieces of whole lines, and reports whether the log took
+// any.
 func (w *NonBlocking) advance() (some bool) {
 	for len(w.queue) > 0 {
 		piece := w.queue[:pieceOf(w.queue)]
@@ -111,7 +110,7 @@ func (w *NonBlocking) advance() (some bool) {
 		w.queue, w.moved, some = w.queue[n:], time.Now(), true
 	}
 	if len(w.queue) == 0 {
-		w.queue, w.partial = nil, false // gives the memory back
+		w.queue, w.partial = nil, false // frees the memory
 		if w.timer != nil {
 			w.timer.Stop()
 			w.timer = nil
@@ -120,7 +119,7 @@ func (w *NonBlocking) advance() (some bool) {
 	return some
 }
 
-// pieceOf is the length of the lines that a pipe takes at once, at least one.
+// pieceOf returns the length of the lines that a pipe takes at once, at least one line.
 func pieceOf(queue []byte) int {
 	if end := bytes.LastIndexByte(queue[:min(pipeBuf, len(queue))], '\n'); end >= 0 {
 		return end + 1
@@ -131,8 +130,8 @@ func pieceOf(queue []byte) int {
 	return len(queue)
 }
 
-// Flush is for the end of the process: it waits for what is queued as long as the log
-// is read, at most a second. What is left is dropped and counted.
+// Flush writes the queue at the end of the process. It waits as long as the log is read,
+// at most flushLimit, and then drops and counts the rest.
 func (w *NonBlocking) Flush() {
 	for end := time.Now().Add(flushLimit); !w.flushed(end); {
 		time.Sleep(minPause)
@@ -152,14 +151,14 @@ func (w *NonBlocking) flushed(end time.Time) bool {
 	return true
 }
 
-// Dropped counts the lines that nobody read in time.
+// Dropped returns the number of dropped lines.
 func (w *NonBlocking) Dropped() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.dropped
 }
 
-// send writes what can be taken now and returns how much that was.
+// send writes what the log takes now, and returns the number of bytes.
 func (w *NonBlocking) send(p []byte) int {
 	w.full = false
 	if w.fd < 0 {
@@ -175,15 +174,15 @@ func (w *NonBlocking) send(p []byte) int {
 }
 
 func (w *NonBlocking) open() {
-	// A file never blocks, and its offset is shared with the application: what
-	// is appended beside that would be written over.
+	// A file never blocks. A second description would have an offset of its own, and
+	// the application would overwrite what it appends.
 	if w.fallback >= 0 && regular(w.fallback) {
 		return
 	}
 	if w.path == "" {
 		w.path = w.find()
 	}
-	// O_APPEND: a regular file would otherwise be written from its beginning.
+	// Without O_APPEND a regular file would be overwritten from its beginning.
 	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	if fd, err := unix.Open(w.path, flags, 0); err == nil {
 		w.fd = fd
@@ -201,8 +200,8 @@ func (w *NonBlocking) write(p []byte) int {
 	return 0
 }
 
-// lose lets go of a log whose reader has gone. There may be another one later,
-// and it has no use for the end of a line.
+// lose closes a log whose reader has closed it. Another reader can come later, so the
+// rest of a line that was written in part is dropped.
 func (w *NonBlocking) lose() {
 	if w.partial {
 		w.dropped++
@@ -215,10 +214,9 @@ func (w *NonBlocking) lose() {
 	}
 }
 
-// writeShared writes to the inherited descriptor, which may be a blocking one. It
-// asks for a write that does not wait (pwritev2(2), RWF_NOWAIT); where the kernel
-// has none for this kind of file, it asks poll before each piece. Then another
-// writer could still fill the pipe in between.
+// writeShared writes to the inherited descriptor, which can be blocking. It uses a write
+// that does not wait (pwritev2(2), RWF_NOWAIT). If the kernel has none for this kind of
+// file, it calls poll before each piece; another writer can still fill the pipe between.
 func (w *NonBlocking) writeShared(p []byte) int {
 	n, err := retry(func() (int, error) {
 		return unix.Pwritev2(w.fallback, [][]byte{p}, -1, unix.RWF_NOWAIT)

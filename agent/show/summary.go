@@ -7,13 +7,12 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// SummaryLimit bounds what an exec'd hook prints, in bytes: kubelet puts all of it
-// into the pod's status, 150 KB went in whole (deploy/kubernetes/kubelet.md,
-// postStart).
+// SummaryLimit bounds the output of an exec'd hook, in bytes. kubelet puts all of it
+// into the status of the pod (deploy/kubernetes/kubelet.md, postStart).
 const SummaryLimit = 2048
 
-// Summary is what an exec'd hook prints on its own stdout or stderr: outcome,
-// failing step and the last lines, at most limit bytes of valid UTF-8.
+// Summary returns what an exec'd hook prints: the outcome, the failed step and its last
+// lines, at most limit bytes of valid UTF-8.
 func Summary(result hooks.Result, limit int) string {
 	rec := result.Record
 	head := fmt.Sprintf("podhook: hook %s %s", rec.Hook, outcomeWords(rec.Outcome))

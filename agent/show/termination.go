@@ -7,10 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -20,27 +17,25 @@ import (
 )
 
 const (
-	// terminationLimit is what kubelet reads of a termination message (Kubernetes:
-	// Determine the Reason for Pod Failure).
+	// terminationLimit is how many bytes of a termination message kubelet reads
+	// (Kubernetes: Determine the Reason for Pod Failure).
 	terminationLimit = 4096
-	// terminationSign begins every message of ours, and a line that begins with
-	// terminationEnd ends it, so that it can be told from the application's and
-	// from one that the application has added to.
+	// Every message of podhook begins with terminationSign, and its last line with
+	// terminationEnd. A message without them is, at least in part, of the application.
 	terminationSign    = "podhook: "
 	terminationEnd     = "(podhook run "
 	defaultTermination = "/dev/termination-log"
 )
 
-// Termination writes why a run did not succeed into the termination message,
-// where it outlives the container (kubelet.md: it stays in
-// lastState.terminated.message). What the application has written is left alone.
+// Termination writes why a run did not succeed into the termination message, which
+// outlives the container. It does not change a message of the application.
 type Termination struct {
 	Path   string
 	Logger *slog.Logger
 }
 
-// NewTermination follows PODHOOK_TERMINATION_LOG. The default is used only where
-// it exists, because it is the runtime that makes it.
+// NewTermination returns the Termination of PODHOOK_TERMINATION_LOG. The default file is
+// used only if the container runtime has made it.
 func NewTermination(setting string, logger *slog.Logger) Termination {
 	path := setting
 	switch {
@@ -54,11 +49,11 @@ func NewTermination(setting string, logger *slog.Logger) Termination {
 	return Termination{Path: path, Logger: logger}
 }
 
-// Line does nothing: the record carries the last lines.
+// Line does nothing. The record holds the last lines.
 func (t Termination) Line(hooks.Line) {}
 
-// Ended writes the reason of a failure, and takes an earlier one back when the
-// hook has succeeded after all.
+// Ended writes the reason of a failure, and removes an earlier one of a hook that has
+// now succeeded.
 func (t Termination) Ended(rec state.Record) {
 	if t.Path == "" {
 		return
@@ -70,8 +65,8 @@ func (t Termination) Ended(rec state.Record) {
 	t.warn(replaceOwn(t.Path, rec.Hook, message))
 }
 
-// MainKilled says that podhook has killed the main process at the end of the
-// grace period: nothing else tells it from any other SIGKILL.
+// MainKilled says that podhook has killed the main process at the end of the grace
+// period, which otherwise looks like any other SIGKILL.
 func (t Termination) MainKilled(grace time.Duration) {
 	if t.Path == "" {
 		return
@@ -86,15 +81,15 @@ func (t Termination) warn(err error) {
 	}
 }
 
-// Message is the termination message of a run: what failed, the last lines and
-// the run's id, at most 4096 bytes of valid UTF-8.
+// Message returns the termination message of a run: what failed, its last lines and the
+// id of the run, at most terminationLimit bytes of valid UTF-8.
 func Message(rec state.Record) string {
 	end := terminationEnd + rec.RunID + ")\n"
 	head := fmt.Sprintf("%shook %s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason)
 	return bounded(head, failedTail(rec), terminationLimit-len(end)) + end
 }
 
-// isOurs says whether a message is one of ours and nothing else.
+// isOurs reports whether a whole message is podhook's.
 func isOurs(text []byte) bool {
 	if len(text) > terminationLimit {
 		return false
@@ -104,12 +99,12 @@ func isOurs(text []byte) bool {
 		bytes.HasPrefix(lines[len(lines)-2], []byte(terminationEnd)) && len(lines[len(lines)-1]) == 0
 }
 
-// replaceOwn puts message in the place of an earlier one of ours, or of nothing.
+// replaceOwn writes message if the file is empty or holds a message of podhook.
 func replaceOwn(path, hook, message string) error {
 	if message == "" {
 		there, err := readMessage(path)
 		if errors.Is(err, os.ErrNotExist) || err == nil && !(isOurs(there) && isAbout(there, hook)) {
-			return nil // there is nothing to take back, or another hook's failure still stands
+			return nil // nothing to remove, or the failure of another hook
 		}
 		if err != nil {
 			return err
@@ -131,8 +126,8 @@ func readMessage(path string) ([]byte, error) {
 	return readAll(f)
 }
 
-// overwriteOwn writes in place, because the file is a bind mount that cannot be
-// renamed over.
+// overwriteOwn writes in place, because the file is a bind mount, which a rename cannot
+// replace.
 func overwriteOwn(path, message string) error {
 	f, err := openMessage(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -150,8 +145,7 @@ func overwriteOwn(path, message string) error {
 	return err
 }
 
-// openMessage takes regular files alone: what is read from a pipe is gone, and
-// there is no end to wait for.
+// openMessage opens only regular files: reading a pipe would consume it and could block.
 func openMessage(path string, flags int) (*os.File, error) {
 	fd, err := unix.Open(path, flags|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -164,65 +158,7 @@ func openMessage(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// readAll reads one byte more than a message of ours can have.
+// readAll reads one byte more than a message of podhook can have.
 func readAll(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, terminationLimit+1))
 }
-
-// failedTail are the last lines of the step that the run's outcome is about.
-func failedTail(rec state.Record) []string {
-	for _, s := range rec.Steps {
-		// A step whose failure is ignored may stand before the one that counts.
-		if strings.HasPrefix(rec.Reason, "step "+s.Name+": ") {
-			return s.Tail
-		}
-	}
-	for _, s := range rec.Steps {
-		if s.Outcome != state.Succeeded && s.Outcome != state.Skipped && len(s.Tail) > 0 {
-			return s.Tail
-		}
-	}
-	return nil
-}
-
-// bounded puts as many of the last lines behind head as fit into limit bytes, at
-// least the end of the last one.
-func bounded(head string, tail []string, limit int) string {
-	head = Cut(strings.ToValidUTF8(head, "\uFFFD"), limit-1)
-	room := limit - len(head) - 1
-	var lines []string
-	for i := len(tail) - 1; i >= 0; i-- {
-		line := strings.ToValidUTF8(tail[i], "\uFFFD")
-		if len(line)+1 > room && len(lines) == 0 && room > 1 {
-			line = cutStart(line, room-1)
-		}
-		if room -= len(line) + 1; room < 0 {
-			break
-		}
-		lines = append(lines, line)
-	}
-	slices.Reverse(lines)
-	return strings.Join(append([]string{head}, lines...), "\n") + "\n"
-}
-
-// cutStart is cut from the other end.
-func cutStart(s string, limit int) string {
-	first := max(0, len(s)-limit)
-	for first < len(s) && !utf8.RuneStart(s[first]) {
-		first++
-	}
-	return s[first:]
-}
-
-// Cut shortens UTF-8 to at most limit bytes without splitting a character.
-func Cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
-}
-
-func outcomeWords(o state.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }

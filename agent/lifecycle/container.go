@@ -22,15 +22,15 @@ import (
 type Mode string
 
 const (
-	// Gate starts the main process when prestart has succeeded.
+	// Gate starts the main process after prestart has succeeded.
 	Gate Mode = "gate"
-	// Background runs prestart beside the main process.
+	// Background runs prestart alongside the main process.
 	Background Mode = "background"
-	// Off leaves prestart to postStart.
+	// Off does not run prestart. A postStart can.
 	Off Mode = "off"
 )
 
-// Options are what a Container goes by. Store is nil where no state can be had.
+// Options configure a Container. Store is nil if the state cannot be opened.
 type Options struct {
 	Command  supervisor.Command
 	Prestart Mode
@@ -38,10 +38,9 @@ type Options struct {
 	Main     *mainprocess.Child
 	Store    *state.Store
 	Grace    hooks.Grace
-	// StopSignals ask the container to stop. Each maps to what the main process is
-	// given for it.
+	// StopSignals maps each stop signal to the signal that the main process gets for it.
 	StopSignals map[syscall.Signal]syscall.Signal
-	// Killed is told that the main process was killed at the grace period's end.
+	// Killed is called when the main process was killed at the end of the grace period.
 	Killed func(grace time.Duration)
 	Logger *slog.Logger
 }
@@ -49,7 +48,7 @@ type Options struct {
 // supervised is the part of a supervisor.Supervisor that a Container needs.
 type supervised interface {
 	Start(supervisor.Command) (pid int, exited <-chan syscall.WaitStatus, err error)
-	// Deliver has an error where the main process did not get the signal.
+	// Deliver returns an error if the main process did not get the signal.
 	Deliver(syscall.Signal) error
 }
 
@@ -57,11 +56,11 @@ type supervised interface {
 type Container struct {
 	options Options
 	hooks   containerHooks
-	// rest ends when nothing is waited for any more, and before it patience, when no
-	// shutdown is: what follows it has little time left.
+	// patience ends when a shutdown that goes on is no longer waited for. rest ends
+	// later, when nothing is waited for.
 	rest, patience       context.Context
 	endRest, endPatience context.CancelFunc
-	// drained is closed when what the first stop signal asked of the hooks is done.
+	// drained is closed when drain returns.
 	drained chan struct{}
 
 	mu          sync.Mutex
@@ -70,10 +69,10 @@ type Container struct {
 	stopSignal  syscall.Signal // the first one, 0 before it
 	stopSignals int            // how many have come
 	graceBegan  time.Time      // zero before the grace period
-	// kubeletKills is when kubelet kills the container where its grace period was
-	// used up at the stop signal already, zero where it was not.
+	// kubeletKills is when kubelet kills the container if its grace period was used up
+	// before the stop signal, or zero.
 	kubeletKills time.Time
-	armed        int // counts the calls of arm: only the last one's timer counts
+	armed        int // counts the calls of arm; only the timer of the last call counts
 }
 
 // phase is a state of the machine in doc.go.
@@ -84,7 +83,7 @@ const (
 	abandoned                // the main process will not be started
 	running                  // the main process runs
 	draining                 // shutdown runs, the main process still serves
-	terminating              // the main process has been given its stop signal
+	terminating              // the main process has got its stop signal
 	ended                    // the main process has ended
 )
 
@@ -100,9 +99,8 @@ func newContainer(ctx context.Context, o Options, h containerHooks) *Container {
 	return c
 }
 
-// Run lives: prestart, the main process, poststop. It returns the exit code of
-// podhook. The error is a *supervisor.ExecError where the main process could not
-// be executed.
+// Run runs prestart, the main process and poststop. It returns the exit code of
+// podhook, or a *supervisor.ExecError if the main process could not be executed.
 func (c *Container) Run(s supervised) (code int, err error) {
 	defer c.endRest()
 	c.mu.Lock()
@@ -130,7 +128,7 @@ func (c *Container) Run(s supervised) (code int, err error) {
 	return process.ExitCode(status), nil
 }
 
-// enter moves on to a phase. The caller holds the lock.
+// enter enters a phase. The caller holds the lock.
 func (c *Container) enter(p phase) {
 	c.phase = p
 	c.arm()
@@ -142,22 +140,22 @@ func (c *Container) now() phase {
 	return c.phase
 }
 
-// gate runs prestart and says whether the main process may start.
+// gate runs prestart and reports whether the main process may start.
 func (c *Container) gate() (code int, open bool) {
 	began := time.Now()
 	gated, opened := context.WithCancel(c.rest)
 	go c.watchForShutdown(gated)
 	result, err := c.hooks.call(c.rest, config.Prestart, hooks.Request{Trigger: state.TriggerStart})
 	opened()
-	c.abandonIfCalled() // also where it has just come
+	c.abandonIfCalled() // a call can have come since the last look
 	if c.now() == abandoned {
 		return c.leave(), false
 	}
 	if err != nil && !c.hooks.hasSteps(config.Prestart) {
-		return 0, true // what has nothing to do gates nothing, whatever the state is like
+		return 0, true // a hook without steps needs no state
 	}
 	if err != nil {
-		// A prestart that could not be run is one that has failed: it is shown so.
+		// A prestart that could not run is shown as failed.
 		now := time.Now()
 		c.hooks.ended(state.Record{Hook: config.Prestart, Trigger: state.TriggerStart,
 			Outcome: state.Failed, Reason: err.Error(), Start: began, End: &now})
@@ -169,12 +167,12 @@ func (c *Container) gate() (code int, open bool) {
 }
 
 // lookInterval is how often a gated start looks for a call of shutdown by another
-// process. Nothing looks once the main process has been started.
+// process.
 const lookInterval = 200 * time.Millisecond
 
 var errShutdownCalled = errors.New("shutdown was called before the main process was started")
 
-// watchForShutdown abandons the start when shutdown is called, by whatever way.
+// watchForShutdown abandons the start when shutdown is called.
 func (c *Container) watchForShutdown(gated context.Context) {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
@@ -202,15 +200,15 @@ func (c *Container) abandonIfCalled() bool {
 	return true
 }
 
-// abandon gives the start up. The caller holds the lock.
+// abandon gives up the start. The caller holds the lock.
 func (c *Container) abandon(cause error) {
 	c.hooks.callOff(config.Prestart, cause)
 	c.enter(abandoned)
 }
 
-// leave ends a container whose main process was not started: whoever has called
-// shutdown gets its answer. It returns the exit code, 128 and the stop signal; for
-// the shutdown alone that of SIGTERM, which is what follows it.
+// leave ends a container whose main process was not started, after the callers of
+// shutdown have got their answer. It returns the exit code: 128 plus the stop signal, or
+// that of SIGTERM, which follows a preStop.
 func (c *Container) leave() (code int) {
 	c.hooks.awaitShutdown(c.rest)
 	c.hooks.awaitCallers(c.rest, config.Shutdown)
@@ -230,9 +228,8 @@ func (c *Container) background() {
 	}
 }
 
-// start starts the main process. Signals wait meanwhile, so that a stop signal
-// comes either before it or after it. The channel is nil where the start is
-// abandoned.
+// start starts the main process under the lock, so that a stop signal comes either
+// before or after it. The channel is nil if the start is abandoned.
 func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,7 +1,6 @@
-// Package lifecycle is the life of a container under podhook run. It is a state
-// machine: what happens moves it from one phase to the next, and each phase says
-// what a signal, a call of shutdown, the end of the grace period or the end of the
-// main process means.
+// Package lifecycle is the life of a container under podhook run, as a state machine.
+// Signals, calls of shutdown, the end of the grace period and the end of the main
+// process move it from one phase to the next.
 //
 //	starting ------------------------------> abandoned
 //	   |      a stop signal comes,               |
@@ -21,14 +20,14 @@
 //
 // The words:
 //
-//   - The main process is podhook's child, the container's CMD.
+//   - The main process is the child of podhook, the CMD of the container.
 //   - A stop signal asks the container to stop (PODHOOK_STOP_SIGNALS). The first one
-//     begins the stop; more of them show impatience.
-//   - To drain is to run shutdown while the main process serves; to terminate is to
-//     give the main process its stop signal.
-//   - To call a hook off is to interrupt its run, or the run that begins next.
+//     begins the stop; further ones show impatience.
+//   - To drain is to run shutdown while the main process serves. To terminate is to
+//     send the main process its stop signal.
+//   - To call off a hook is to interrupt its run, or its next run.
 //   - The grace period is the time from the preStop, or else from the stop signal, to
 //     the SIGKILL of kubelet or of the container engine.
 //   - A preStop is a call of shutdown, by HTTP or exec, that kubelet has made for this
-//     stop. preStop.go decides which calls are taken for one.
+//     stop. prestop.go decides which calls count as one.
 package lifecycle

@@ -13,8 +13,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// mainEnded does what follows the end of the main process, in what is left of the
-// grace period where there is one.
+// mainEnded waits for shutdown and runs poststop, within the rest of the grace period if
+// that has begun.
 func (c *Container) mainEnded(status syscall.WaitStatus) {
 	c.options.Main.Exited()
 	at := time.Now()
@@ -49,10 +49,10 @@ func (c *Container) poststop(status syscall.WaitStatus) {
 	}
 	c.mu.Lock()
 	if c.hurried() {
-		c.hooks.beginGrace(c.kubeletKills.Add(-c.options.Grace.Period)) // whatever that is
+		c.hooks.beginGrace(c.kubeletKills.Add(-c.options.Grace.Period)) // so that it ends at kubeletKills
 	}
 	c.mu.Unlock()
-	// One that was tried by hand before knew nothing of the end.
+	// Force: an earlier run by hand did not know how the main process has ended.
 	request := hooks.Request{Trigger: state.TriggerStart, Environ: environ, Force: true}
 	if _, err := c.hooks.call(c.rest, config.Poststop, request); err != nil {
 		c.options.Logger.Error("poststop not run", "error", err.Error())

@@ -9,34 +9,34 @@ import (
 )
 
 const (
-	// killReserve is how long before kubelet a main process that outlives the
-	// grace period is killed, so that poststop and the messages still happen, but
-	// at most a quarter of the grace period.
+	// killReserve is how long before the end of the grace period the main process is
+	// killed, so that poststop and the messages still happen. It is at most a quarter of
+	// the grace period.
 	killReserve = 2 * time.Second
-	// leastStop is what the main process gets in any case between its stop signal
-	// and that.
+	// leastStop is the least time between the stop signal of the main process and its
+	// SIGKILL.
 	leastStop = time.Second
-	// kubeletLeaves is what kubelet gives after a preStop that has used up the grace
-	// period (deploy/kubernetes/kubelet.md, grace arithmetic).
+	// kubeletLeaves is the time that kubelet adds after a preStop that has used up the
+	// grace period (deploy/kubernetes/kubelet.md, grace arithmetic).
 	kubeletLeaves = 2 * time.Second
-	// endReserve is what is left of the grace period for podhook's own end.
+	// endReserve is what remains of the grace period for the end of podhook.
 	endReserve = 200 * time.Millisecond
-	// quickEnd is what the hooks then have to end in; a poststop that began within
-	// the grace period has used up its budget by then.
+	// quickEnd is how long hooks that are called off have to end. A poststop that began
+	// within the grace period has used up its budget by then.
 	quickEnd = 250 * time.Millisecond
 )
 
 var errGraceEnds = errors.New("the grace period ends")
 
-// reckon lets the grace period begin with a preStop, whose time kubelet counts too.
-// The caller holds the lock.
+// reckon sets the begin of the grace period to that of a preStop, because kubelet counts
+// its time too. The caller holds the lock.
 func (c *Container) reckon(p preStop, at time.Time) {
-	least := at.Add(kubeletLeaves - c.options.Grace.Period) // kubelet's, after a preStop that has used up more
+	least := at.Add(kubeletLeaves - c.options.Grace.Period) // a preStop can have used up more
 	switch {
 	case p.overdue:
-		// How long kubelet's grace period is can only be known now: it is over, and
-		// PODHOOK_GRACE_PERIOD is not it. Or the run is not kubelet's, and the grace
-		// period has just begun; so the main process is not killed by us before.
+		// Either the grace period of kubelet is used up, and PODHOOK_GRACE_PERIOD is wrong,
+		// or kubelet has not made the call, and the grace period has just begun. So the
+		// main process is not killed before the end of PODHOOK_GRACE_PERIOD.
 		c.kubeletKills = at.Add(kubeletLeaves)
 		c.endPatience()
 	case p.counts && (c.graceBegan.IsZero() || p.began.Before(c.graceBegan)):
@@ -48,12 +48,12 @@ func (c *Container) reckon(p preStop, at time.Time) {
 	c.arm()
 }
 
-// hurried says whether kubelet is about to kill the container: the run of the
-// preStop has used up the grace period. A container that lives on was wrong about
-// that. The caller holds the lock.
+// hurried reports whether kubelet is about to kill the container, because its preStop has
+// used up the grace period. A container that outlives that moment has judged wrongly. The
+// caller holds the lock.
 func (c *Container) hurried() bool { return time.Now().Before(c.kubeletKills) }
 
-// graceEnds is when everything must have ended. The caller holds the lock.
+// graceEnds returns when everything must have ended. The caller holds the lock.
 func (c *Container) graceEnds() time.Time {
 	if c.hurried() {
 		return c.kubeletKills
@@ -61,8 +61,8 @@ func (c *Container) graceEnds() time.Time {
 	return c.graceBegan.Add(c.options.Grace.Period)
 }
 
-// arm lets timeIsUp be called when the phase must end because the grace period does.
-// Where there is none yet no phase must. The caller holds the lock.
+// arm sets the timer of timeIsUp to the moment when the grace period ends the phase. It
+// does nothing before the grace period. The caller holds the lock.
 func (c *Container) arm() {
 	if c.graceBegan.IsZero() {
 		return
@@ -82,13 +82,13 @@ func (c *Container) arm() {
 	time.AfterFunc(time.Until(due), func() { c.timeIsUp(armed) })
 }
 
-// timeIsUp terminates a main process that still waits for shutdown, kills one that
-// was terminated, and ends what follows it.
+// timeIsUp terminates a main process that still waits for shutdown, kills one that was
+// terminated, and calls off the hooks after its end.
 func (c *Container) timeIsUp(armed int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if armed != c.armed {
-		return // it has been armed anew
+		return // arm has set a newer timer
 	}
 	switch c.phase {
 	case draining:
@@ -104,7 +104,7 @@ func (c *Container) timeIsUp(armed int) {
 	}
 }
 
-// endNow ends everything but podhook's own end. The caller holds the lock.
+// endNow calls off all hooks, and soon stops waiting for them. The caller holds the lock.
 func (c *Container) endNow(cause error) {
 	for _, hook := range config.Builtin() {
 		c.hooks.callOff(hook, cause)

@@ -12,40 +12,39 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// containerHooks is what a Container needs of the container's hooks.
+// containerHooks are the hooks as a Container needs them.
 type containerHooks interface {
-	// open begins: what was called before is not this run's.
+	// open begins a run of the container. Earlier calls do not count for it.
 	open()
 	hasSteps(hook string) bool
 	// call runs a hook, joins its run or finds that it has succeeded, and waits for
 	// the outcome until ctx ends.
 	call(ctx context.Context, hook string, request hooks.Request) (hooks.Result, error)
-	// callOff interrupts the run of a hook, or the waiting for it, now or when it begins.
+	// callOff interrupts the run of a hook, or the wait for it, now or when it begins.
 	callOff(hook string, cause error)
 	interruptAllBut(hook string)
-	// ended shows a run that could not be made.
+	// ended shows a run that could not begin.
 	ended(state.Record)
 	beginGrace(time.Time)
 	shutdown() shutdownState
-	// shutdownCalled says whether shutdown has been called since open.
+	// shutdownCalled reports whether shutdown has been called since open.
 	shutdownCalled() bool
-	// awaitShutdown waits for a shutdown that somebody has called and that goes on: its
-	// caller gets its answer, and preStop no FailedPreStopHook.
+	// awaitShutdown waits for a run of shutdown that goes on, so that its caller gets an
+	// answer and kubelet reports no FailedPreStopHook.
 	awaitShutdown(context.Context)
-	// awaitCallers gives exec'd hooks that have the outcome of a run the time to end by
-	// themselves: with PID 1 they would be killed, which kubelet takes for their failure.
+	// awaitCallers waits for exec'd hooks that have the outcome of a run to end. The end
+	// of PID 1 would kill them, and kubelet would take that for their failure.
 	awaitCallers(ctx context.Context, hook string)
-	// saveMain tells exec'd hooks who the main process is; the zero identity, that it
-	// has not been started yet.
+	// saveMain saves the main process for exec'd hooks. The zero identity means that it
+	// has not been started.
 	saveMain(state.MainIdentity)
 }
 
 const (
-	// recordSlack is what a run of another process may take beyond its deadline to
-	// kill what is left and to write its record.
+	// recordSlack is how long after its deadline a run of another process can take to
+	// kill its processes and to write its record.
 	recordSlack = 5 * time.Second
-	// callerSlack is what an exec'd hook may take from the end of a run to its own,
-	// by which kubelet learns the outcome.
+	// callerSlack is how long an exec'd hook can take to exit after the end of its run.
 	callerSlack = 2 * time.Second
 )
 
@@ -55,11 +54,11 @@ type runnerHooks struct {
 	store  *state.Store
 	logger *slog.Logger
 
-	calledBefore time.Time // when shutdown was called last before open
-	ownsMain     bool      // no other podhook run has told exec'd hooks its main process
+	calledBefore time.Time // the last call of shutdown before open
+	ownsMain     bool      // no other podhook run has saved its main process
 
 	mu sync.Mutex
-	// calledOff are the hooks that are not wanted any more, and why.
+	// calledOff has the reason for each hook that is called off.
 	calledOff map[string]error
 }
 
@@ -76,8 +75,9 @@ func (h *runnerHooks) open() {
 	h.saveMain(state.MainIdentity{})
 }
 
-// ownMain finds out whether this is the only podhook run of the container. Two of
-// them share hooks and outcomes; exec'd hooks can signal the main process of one.
+// ownMain finds out whether this is the only podhook run of the container, and warns
+// otherwise. Two of them share hooks and outcomes, and exec'd hooks can signal the main
+// process of only one.
 func (h *runnerHooks) ownMain() {
 	_, used, _ := h.store.Main()
 	owns, err := h.store.OwnMain()
@@ -109,7 +109,7 @@ func (h *runnerHooks) call(ctx context.Context, hook string, request hooks.Reque
 	if err != nil {
 		return hooks.Result{}, err
 	}
-	// It may have been called off before there was anything to interrupt.
+	// It can have been called off before the run began.
 	h.mu.Lock()
 	if cause := h.calledOff[hook]; cause != nil {
 		h.interrupt(hook, cause)
@@ -145,7 +145,7 @@ func (h *runnerHooks) shutdown() shutdownState {
 	rec, found, err := h.store.Hook(config.Shutdown).Read()
 	s := shutdownState{found: found && err == nil, last: rec, called: h.calledLast()}
 	if trigger, began, flies := h.runner.Flying(config.Shutdown); flies && !(s.found && rec.Outcome == state.Running) {
-		// It cannot be recorded, or only looks whether shutdown has succeeded.
+		// This run cannot be recorded, or only looks whether shutdown has succeeded.
 		s.found, s.last = true, state.Record{Trigger: trigger, Start: began, Outcome: state.Running}
 	}
 	return s
@@ -155,28 +155,28 @@ func (h *runnerHooks) shutdownCalled() bool {
 	return h.store != nil && !h.calledLast().Equal(h.calledBefore)
 }
 
-// calledLast is the zero time where shutdown was never called or that is not known.
+// calledLast returns the time of the last call of shutdown, or zero if none is known.
 func (h *runnerHooks) calledLast() time.Time {
 	at, _ := h.store.Hook(config.Shutdown).CalledLast()
 	return at
 }
 
 func (h *runnerHooks) awaitShutdown(ctx context.Context) {
-	_ = h.runner.Wait(ctx) // the runs of this process, kubelet's httpGet among them
+	_ = h.runner.Wait(ctx) // the runs of this process
 	if h.store == nil {
 		return
 	}
-	h.awaitCallers(ctx, config.Shutdown) // one that has just called has begun its run then
+	h.awaitCallers(ctx, config.Shutdown) // a new caller has begun its run after this
 	hook := h.store.Hook(config.Shutdown)
 	rec, found, err := hook.Read()
 	if err != nil || !found || rec.Outcome != state.Running {
 		return
 	}
-	// A run of another process: an exec'd one. It is done when its lock is free.
+	// The run belongs to another process, and is over when its lock is free.
 	ctx, cancel := context.WithDeadline(ctx, rec.Deadline.Add(recordSlack))
 	defer cancel()
 	if lock, err := hook.Lock(ctx); err == nil {
-		_ = lock.Unlock() // it was taken only to wait for who held it
+		_ = lock.Unlock()
 	}
 }
 
@@ -186,5 +186,5 @@ func (h *runnerHooks) awaitCallers(ctx context.Context, hook string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callerSlack)
 	defer cancel()
-	_ = h.store.Hook(hook).WaitForCallers(ctx) // one that does not end is not waited for
+	_ = h.store.Hook(hook).WaitForCallers(ctx) // an error means that one has not ended in time
 }

@@ -7,44 +7,43 @@ import (
 )
 
 const (
-	// signalFollows is how long after the answer of a preStop the stop signal may
-	// come. kubelet sends it after 13 ms (deploy/kubernetes/kubelet.md, preStop).
+	// signalFollows bounds the time between the answer of a preStop and the stop signal.
+	// kubelet takes 13 ms (deploy/kubernetes/kubelet.md, preStop).
 	signalFollows = 2 * time.Second
-	// anotherContainers is the age up to which a run that was called over HTTP may be
-	// the preStop of another container of the pod: the deletion of the pod signals
-	// this one, which has no preStop, at the same time. kubelet's own grace period
-	// is never less than 1 s.
+	// anotherContainers is the age up to which a run that was called over HTTP can be the
+	// preStop of another container of the pod. This container, which has no preStop, then
+	// gets its stop signal at the same time. An older run is the preStop of this
+	// container: the grace period of kubelet is at least 1 s.
 	anotherContainers = 900 * time.Millisecond
 )
 
-// shutdownState is what is known of shutdown at a moment.
+// shutdownState is what is known about shutdown at one moment.
 type shutdownState struct {
 	found bool
-	last  state.Record // its last run, where found
-	// called is when a hook's caller asked for it last, by HTTP or exec; zero for never.
+	last  state.Record // the last run, if found
+	// called is the time of the last call by HTTP or exec, or zero.
 	called time.Time
 }
 
 // preStop says what a call of shutdown means for a stop.
 type preStop struct {
-	// counts: it belongs to this stop, whose grace period began with the call.
+	// counts says that the call belongs to this stop. The grace period began with it.
 	counts bool
 	began  time.Time
-	// overdue: kubelet has stopped waiting for the run, which goes on. It sends the
-	// stop signal after the answer, or else when the grace period is used up.
+	// overdue says that kubelet no longer waits for the run, which goes on: it sends the
+	// stop signal after the answer, or when the grace period is used up.
 	overdue bool
-	// failed: the run has ended without success and is not repeated.
+	// failed says that the run has failed and is not repeated.
 	failed bool
 }
 
-// preStopAt judges what is known of shutdown when the stop begins, at the moment
-// at: by a stop signal, or by the end of the main process.
+// preStopAt judges what is known about shutdown when the stop begins, by a stop signal
+// or by the end of the main process.
 func preStopAt(at time.Time, s shutdownState, signalled bool) preStop {
 	if !s.found {
 		return preStop{}
 	}
-	// The last call is the one that kubelet may have made: one that it repeats after
-	// a restart has the full grace period again.
+	// A call that kubelet repeats after its own restart has the full grace period again.
 	began := later(s.last.Start, s.called)
 	answered := s.called
 	if s.last.End != nil {
@@ -58,7 +57,7 @@ func preStopAt(at time.Time, s shutdownState, signalled bool) preStop {
 	age := at.Sub(s.last.Start)
 	switch {
 	case !goesOn:
-		// An interrupted run has not done its work, for no fault of its own.
+		// An interrupted run has not failed by itself, so it is repeated.
 		p.failed = s.last.Outcome == state.Failed || s.last.Outcome == state.TimedOut
 	case !signalled:
 	case s.last.Trigger == state.TriggerExec:

@@ -12,15 +12,15 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// impatience is how many stop signals it takes to end the waiting.
+// impatience is the number of stop signals that ends the wait for hooks.
 const impatience = 3
 
 type stoppedError struct{ signal syscall.Signal }
 
 func (e *stoppedError) Error() string { return "stopped by " + unix.SignalName(e.signal) }
 
-// Signal decides about a signal that has arrived. It returns true where the main
-// process does not get it, or not now; it never waits for a hook.
+// Signal decides about a signal that has arrived. It returns true if the main process
+// must not get it now. It never waits for a hook.
 func (c *Container) Signal(sig syscall.Signal) (held bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,8 +46,8 @@ func (c *Container) Signal(sig syscall.Signal) (held bool) {
 	return isStop
 }
 
-// forward passes a stop signal through to the main process. One that is to go as
-// it came is not held: what came with it goes too.
+// forward sends the main process its signal for a stop signal. If that is the same
+// signal, the supervisor forwards it together with its siginfo.
 func (c *Container) forward(sig, forMain syscall.Signal) (held bool) {
 	if forMain == sig {
 		return false
@@ -75,8 +75,8 @@ func (c *Container) stop(sig syscall.Signal) {
 	go c.drain(at)
 }
 
-// drain runs shutdown, or joins or finds the run of a preStop, and then terminates
-// the main process where there is one.
+// drain runs shutdown, or joins or finds the run of a preStop, and then terminates the
+// main process if it runs.
 func (c *Container) drain(at time.Time) {
 	defer close(c.drained)
 	p := preStopAt(at, c.hooks.shutdown(), true)
@@ -104,14 +104,14 @@ func (c *Container) drain(at time.Time) {
 	}
 }
 
-// terminate gives the main process its stop signal. The caller holds the lock.
+// terminate sends the main process its stop signal. The caller holds the lock.
 func (c *Container) terminate() {
 	c.enter(terminating)
 	c.deliver(c.options.StopSignals[c.stopSignal])
 }
 
-// deliver sends the main process a signal and says so in the log where it did not
-// get it. The caller holds the lock.
+// deliver sends the main process a signal, and logs it if that fails. The caller holds
+// the lock.
 func (c *Container) deliver(sig syscall.Signal) (delivered bool) {
 	err := c.super.Deliver(sig)
 	if err != nil {

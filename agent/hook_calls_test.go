@@ -185,7 +185,7 @@ func TestHead(t *testing.T) {
 }
 
 // kubelet takes any answer for a success, also that of a mistyped path
-// (kubelet.md: answered 500).
+// (deploy/kubernetes/kubelet.md: answered 500).
 func TestFailureReachesKubelet(t *testing.T) {
 	w := serving(t, outcomes)
 	for _, path := range []string{"/hooks/broken", "/api/broken", "/hooks/slow", "/hooks/none", "/shutdwon", "/prestart?wait=x", "/"} {

@@ -15,8 +15,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// kubelet puts all that an exec prints into the pod's status (kubelet.md), so it
-// is little, whatever the steps print.
+// kubelet puts all that an exec prints into the pod's status
+// (deploy/kubernetes/kubelet.md), so it is little, whatever the steps print.
 func TestExecPrintsABoundedSummary(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":       `true`,

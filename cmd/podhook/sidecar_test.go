@@ -174,8 +174,8 @@ func TestSidecarDoesNotRepeatAFailure(t *testing.T) {
 	}
 }
 
-// postStart comes 2 ms after the container's start (kubelet.md), before an entry
-// script has started what PODHOOK_MAIN names.
+// postStart comes 2 ms after the container's start (deploy/kubernetes/kubelet.md),
+// before an entry script has started what PODHOOK_MAIN names.
 func TestPostStartBeforeTheMainProcess(t *testing.T) {
 	p := newSidecarPod(t, countedHooks)
 	p.serve()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podhook/podhook/hooks/hookname"
 	"github.com/podhook/podhook/internal/testutil"
 )
 
@@ -76,11 +77,11 @@ func TestParseRefuses(t *testing.T) {
 		{"hooks as a list", "hooks:\n- demo\n", []string{"2: hooks: is a list; a mapping of hook names, such as prestart and shutdown"}},
 		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths and marker"}},
 		{"Kubernetes' word", "hooks:\n  preStop:\n", []string{
-			`2: hooks: "preStop": ` + hookNameRule + "; the hook for Kubernetes' preStop is shutdown"}},
-		{"name of 300 characters", "hooks:\n  " + long + ":\n", []string{`2: hooks: "` + long[:60] + `"... (300 bytes): ` + hookNameRule}},
-		{"name with a dot", "hooks:\n  a.b:\n", []string{`2: hooks: "a.b": ` + hookNameRule}},
-		{"name with a dash at its end", "hooks:\n  a-:\n", []string{`2: hooks: "a-": ` + hookNameRule}},
-		{"empty name", "hooks:\n  \"\":\n", []string{"2: hooks: " + hookNameRule}},
+			`2: hooks: "preStop": ` + hookname.Rule + "; the hook for Kubernetes' preStop is shutdown"}},
+		{"name of 300 characters", "hooks:\n  " + long + ":\n", []string{`2: hooks: "` + long[:60] + `"... (300 bytes): ` + hookname.Rule}},
+		{"name with a dot", "hooks:\n  a.b:\n", []string{`2: hooks: "a.b": ` + hookname.Rule}},
+		{"name with a dash at its end", "hooks:\n  a-:\n", []string{`2: hooks: "a-": ` + hookname.Rule}},
+		{"empty name", "hooks:\n  \"\":\n", []string{"2: hooks: " + hookname.Rule}},
 		{"relative marker", "hooks:\n  demo:\n    marker: done\n",
 			[]string{`3: hooks.demo.marker: "done": an absolute path, such as /etc/podhook/file`}},
 		{"marker twice", "hooks:\n  a:\n    marker: /done\n  b:\n    marker: /done\n",
@@ -195,7 +196,7 @@ func TestParseRefuses(t *testing.T) {
 			`5: hooks.a.steps[0].sleep: "x": ` + unitRule,
 			`6: hooks.a.steps[0].onFailure: "y": fail, continue or ignore`,
 			`7: hooks.a.steps[1].exec: "z": a list, never a shell line; write exec: [z]`,
-			`8: hooks: "B": ` + hookNameRule,
+			`8: hooks: "B": ` + hookname.Rule,
 			`8: hooks.B.timeout: "2": ` + unitRule}},
 		{"inside an alias", "hooks:\n  a:\n    steps: &s\n    - sleep: 5\n  b:\n    steps: *s\n", []string{
 			`4: hooks.a.steps[0].sleep: "5": ` + unitRule,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/podhook/podhook/hooks/executable"
+	"github.com/podhook/podhook/hooks/hookname"
 )
 
 // fromDirectories makes a hook NAME of each directory NAME.d. Its only step runs the
@@ -27,8 +28,8 @@ func (s Source) ofDirectories(names []string) (*Config, error) {
 	for _, name := range names {
 		path := filepath.Join(s.dir(), name)
 		hook := strings.TrimSuffix(name, ".d")
-		if !isLabel(hook) {
-			found = append(found, Problem{Pos: Position{File: path}, Value: hook, Msg: hookNameRule + kubernetesHint(hook)})
+		if !hookname.Valid(hook) {
+			found = append(found, Problem{Pos: Position{File: path}, Value: hook, Msg: hookname.Rule + kubernetesHint(hook)})
 			continue
 		}
 		h := newHook(hook)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/hooks/hookname"
 )
 
 // everyKind has every kind of step and every field.
@@ -64,7 +66,7 @@ func checkWhole(t *testing.T, c *Config) {
 		}
 	}
 	for name, h := range c.Hooks {
-		if h.Name != name || !isLabel(name) || h.Timeout < minDuration || h.Timeout > maxDuration {
+		if h.Name != name || !hookname.Valid(name) || h.Timeout < minDuration || h.Timeout > maxDuration {
 			t.Errorf("hook %q: %+v", name, h)
 		}
 		if w := h.WorstCase(); w.Sum < 0 || w.String() == "" && len(w.Parts) > 0 || h.Reserve(0) < 0 || h.Reserve(0) > h.Timeout/2 {

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-const hookNameRule = "a hook's name is a DNS label (RFC 1123): a-z, 0-9 and - inside, at most 63 characters"
+	"github.com/podhook/podhook/hooks/hookname"
+)
 
 // Builtin returns the names of the hooks that always exist, in the order in which a
 // container runs them.
@@ -52,8 +52,8 @@ func (d *decoder) config(v value, c *Config) {
 			for _, e := range list {
 				h := newHook(e.key)
 				h.Pos = Position{d.file, e.line}
-				if !isLabel(e.key) {
-					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: safeKey(e.key), Msg: hookNameRule + kubernetesHint(e.key)})
+				if !hookname.Valid(e.key) {
+					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: safeKey(e.key), Msg: hookname.Rule + kubernetesHint(e.key)})
 				}
 				d.hook(e.value, h)
 				c.Hooks[h.Name] = h
@@ -71,7 +71,7 @@ const noHooks = "write hooks: {} to have none"
 func (d *decoder) hook(v value, h *Hook) {
 	const allowed = "a mapping with steps, timeout, paths and marker"
 	if v.resolved().isNull() {
-		if isLabel(h.Name) { // otherwise the name is the problem
+		if hookname.Valid(h.Name) { // otherwise the name is the problem
 			d.refuse(v, "%s; write {} for a hook that does nothing", allowed)
 		}
 		return
@@ -111,17 +111,6 @@ func (d *decoder) steps(v value) []*Step {
 		list = append(list, draft.step)
 	}
 	return list
-}
-
-// isLabel reports whether a name is a DNS label of RFC 1123 in lower case, as in
-// Kubernetes.
-func isLabel(name string) bool {
-	if name == "" || len(name) > 63 || name[0] == '-' || name[len(name)-1] == '-' {
-		return false
-	}
-	return !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
-	})
 }
 
 // kubernetesHint names the hook for a Kubernetes word such as preStop.

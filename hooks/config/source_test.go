@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/podhook/podhook/hooks/hookname"
 )
 
 // write makes a file with its directories.
@@ -101,9 +103,9 @@ func TestLoadRefusesDirectories(t *testing.T) {
 	long := mkdir(t, filepath.Join(dir, strings.Repeat("x", 200)+".d"))
 	_, err := Load(Source{Dir: dir})
 	want := []string{
-		dir + `/a_b.d: "a_b": ` + hookNameRule,
-		dir + `/preStop.d: "preStop": ` + hookNameRule + "; the hook for Kubernetes' preStop is shutdown",
-		long + `: "` + strings.Repeat("x", 60) + `"... (200 bytes): ` + hookNameRule,
+		dir + `/a_b.d: "a_b": ` + hookname.Rule,
+		dir + `/preStop.d: "preStop": ` + hookname.Rule + "; the hook for Kubernetes' preStop is shutdown",
+		long + `: "` + strings.Repeat("x", 60) + `"... (200 bytes): ` + hookname.Rule,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
 		t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))

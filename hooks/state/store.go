@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/podhook/podhook/hooks/hookname"
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
@@ -106,8 +107,8 @@ func (s *Store) Unmake() {
 // Hook returns the state of the hook called name. It reads no file. If the name is no DNS
 // label (RFC 1123), the methods of the Hook fail.
 func (s *Store) Hook(name string) *Hook {
-	if err := checkName(name); err != nil {
-		return &Hook{store: s, name: name, bad: err}
+	if !hookname.Valid(name) {
+		return &Hook{store: s, name: name, bad: &NameError{name}}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

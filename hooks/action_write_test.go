@@ -95,6 +95,7 @@ func TestNoRegularFile(t *testing.T) {
 		contains(t, rec.Reason, "no regular file (prw-------)")
 	}
 	b := newBench(t, hook("- {name: r, remove: DIR/null}\n"))
+	testutil.NeedRoot(t, "make a device")
 	if err := unix.Mknod(b.path("null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
 		t.Skipf("no devices here: %v", err)
 	}

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // works is that the init runs a command, forwards a signal and ends with its code.
@@ -85,9 +86,7 @@ while (1) { next if defined fork or $$ != $first or $full++; syswrite STDOUT, "f
 // A CMD that uses up all PIDs gets its signals, and the init lives on.
 func TestOutlivesUsedUpPIDs(t *testing.T) {
 	needRoot(t)
-	if _, err := exec.LookPath("perl"); err != nil {
-		t.Skip("the fork bomb needs perl")
-	}
+	testutil.NeedProgram(t, "perl", "perl-base")
 	group := cgroup(t, "pids", "pids.max", "24")
 	rule(t, options{}, func(t *testing.T, i initProgram) error {
 		for range i.rounds(8) {

@@ -95,17 +95,30 @@ func inits() []initProgram {
 	if testing.Short() {
 		return list
 	}
-	for _, other := range []initProgram{
-		{"tini", "tini", tiniFlags},
-		{"dumb-init", "dumb-init", dumbInitFlags},
-		{"catatonit", "catatonit", catatonitFlags},
-	} {
+	for _, other := range otherInits() {
 		if path, err := exec.LookPath(other.path); err == nil {
 			other.path = path
 			list = append(list, other)
 		}
 	}
 	return list
+}
+
+// otherInits have the names of their Debian packages as paths.
+func otherInits() []initProgram {
+	return []initProgram{
+		{"tini", "tini", tiniFlags},
+		{"dumb-init", "dumb-init", dumbInitFlags},
+		{"catatonit", "catatonit", catatonitFlags},
+	}
+}
+
+// Each rule compares podhook with the other inits that are installed. The list of
+// skipped tests names those that are not.
+func TestOtherInitsAreCompared(t *testing.T) {
+	for _, other := range otherInits() {
+		t.Run(other.name, func(t *testing.T) { testutil.NeedProgram(t, other.path, other.name) })
+	}
 }
 
 func podhookFlags(o options) ([]string, bool) {

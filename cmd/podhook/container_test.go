@@ -31,7 +31,6 @@ type isolated struct {
 // container starts argv as PID 1 with the given stdout; nil is /dev/null.
 func (s *sandbox) container(stdout io.Writer, argv ...string) *isolated {
 	s.t.Helper()
-	needsRoot(s.t)
 	cmd := exec.Command("unshare", append([]string{"--pid", "--mount", "--mount-proc", "--fork", "--kill-child", "--"}, argv...)...)
 	return s.contain(cmd, stdout, argv)
 }
@@ -43,8 +42,10 @@ func (s *sandbox) beside(pod *isolated, argv ...string) *isolated {
 	return s.contain(cmd, nil, argv)
 }
 
+// contain starts cmd, which executes argv as its only child in a PID namespace.
 func (s *sandbox) contain(cmd *exec.Cmd, stdout io.Writer, argv []string) *isolated {
 	s.t.Helper()
+	needsRoot(s.t)
 	if stdout == nil {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
@@ -202,6 +203,7 @@ const nobody = "65534"
 // own gives a directory, and what leads to it, to nobody.
 func own(t *testing.T, dir string) {
 	t.Helper()
+	testutil.NeedRoot(t, "become another user")
 	if err := os.Chown(dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}

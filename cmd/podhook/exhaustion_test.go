@@ -37,9 +37,7 @@ func (s *sandbox) exhausted() {
 func limited(t *testing.T, n int) string {
 	t.Helper()
 	needsRoot(t)
-	if _, err := exec.LookPath("perl"); err != nil {
-		t.Skip("the fork bomb needs perl")
-	}
+	testutil.NeedProgram(t, "perl", "perl-base")
 	root := "/sys/fs/cgroup/pids"
 	if _, err := os.Stat(root); err != nil {
 		root = "/sys/fs/cgroup"

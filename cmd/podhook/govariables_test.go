@@ -105,9 +105,9 @@ func TestChildrenGetGoVariables(t *testing.T) {
 	binary := withEntry(t)
 	for name, env := range goVariables() {
 		t.Run(name, func(t *testing.T) {
-			s := newSandbox(t, `hooks: {prestart: {steps: [{exec: [cp, /proc/self/environ, "${DIR}/step"]}]}}`)
+			s := newSandbox(t, `hooks: {prestart: {steps: [{exec: [cp, -f, /proc/self/environ, "${DIR}/step"]}]}}`)
 			s.env = append(append(env, "DOUBLE=1", "GO=1", "DOUBLE=2", "malformed", "="), s.env...)
-			s.exactly(binary, "run", "-s", "--", "cp", "/proc/self/environ", s.path("main"))
+			s.exactly(binary, "run", "-s", "--", "cp", "-f", "/proc/self/environ", s.path("main"))
 			s.gotEnvironment("main")
 			s.gotEnvironment("step")
 			s.exactly(binary, "prestart", "--force")

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks/executable"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func uid() string { return strconv.Itoa(os.Geteuid()) }
@@ -243,6 +244,7 @@ func TestListScriptsUnreadable(t *testing.T) {
 // TestListScriptsNoExec: on a noexec mount the execute bit has no effect. An interpreter on
 // another mount runs the script.
 func TestListScriptsNoExec(t *testing.T) {
+	testutil.NeedRoot(t, "mount")
 	dir := t.TempDir()
 	if err := unix.Mount("podhook-test", dir, "tmpfs", unix.MS_NOEXEC, "size=8m"); err != nil {
 		t.Skipf("cannot mount a tmpfs with noexec: %v", err)

@@ -10,15 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// manyAgents is how many agents stand on a node in the density figure.
+// manyAgents is the number of agents that densities measures.
 const manyAgents = 100
 
-// hooksYAML has a hook with the smallest program, and one that does nothing.
+// hooksYAML has a hook that runs the smallest program, and one without steps.
 const hooksYAML = `{hooks: {true: {steps: [{exec: [/bin/true]}]}, nothing: {}}}`
 
 // served is one `podhook serve` with a state directory of its own.
@@ -56,7 +55,7 @@ func startAgent(podhook string) (*served, error) {
 	}
 }
 
-// shm is a tmpfs, as an emptyDir of medium Memory or /run is.
+// shm returns a tmpfs if there is one. /run and an emptyDir of medium Memory are that too.
 func shm() string {
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		return "/dev/shm"
@@ -83,17 +82,17 @@ func (s *served) get(path string) ([]byte, error) {
 	return body, err
 }
 
-// sizes tells the bytes of the binary.
+// sizes prints the size of the binary.
 func sizes(w io.Writer, podhook string, _ int) error {
 	info, err := os.Stat(podhook)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "binary\tMB\tbudget\t\n%s\t%.2f\t9.60\t\n", "podhook", float64(info.Size())/1e6)
+	fmt.Fprintf(w, "binary\tMB\tbudget\t\n%s\t%.2f\t10.40\t\n", "podhook", float64(info.Size())/1e6)
 	return nil
 }
 
-// versions compares the CPU time of `podhook version` with an empty Go program's.
+// versions compares the CPU time of `podhook version` with that of an empty Go program.
 func versions(w io.Writer, podhook string, rounds int) error {
 	empty, err := buildEmpty()
 	if err != nil {
@@ -168,7 +167,7 @@ func calls(w io.Writer, podhook string, rounds int) error {
 	return nil
 }
 
-// spawnTrue is the least that a run can cost: fork, exec, wait.
+// spawnTrue runs /bin/true as cheaply as possible.
 func spawnTrue() error {
 	pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{})
 	if err != nil {
@@ -178,7 +177,7 @@ func spawnTrue() error {
 	return err
 }
 
-// densities lets many idle agents stand beside each other.
+// densities measures many idle agents at the same time.
 func densities(w io.Writer, podhook string, _ int) error {
 	const still = 10 * time.Second
 	agents := make([]*served, 0, manyAgents)
@@ -194,7 +193,7 @@ func densities(w io.Writer, podhook string, _ int) error {
 		}
 		agents = append(agents, s)
 	}
-	time.Sleep(2 * time.Second) // what a start leaves behind
+	time.Sleep(2 * time.Second) // until the work of the start is over
 	before := allTicks(agents)
 	time.Sleep(still)
 	used := allTicks(agents) - before
@@ -210,6 +209,7 @@ func densities(w io.Writer, podhook string, _ int) error {
 	return nil
 }
 
+// kilobytes returns a field of smaps_rollup.
 func kilobytes(s *served, key string) int {
 	n, _ := strconv.Atoi(field(s.cmd.Process.Pid, "smaps_rollup", key))
 	return n
@@ -217,8 +217,7 @@ func kilobytes(s *served, key string) int {
 
 func allTicks(agents []*served) (sum int) {
 	for _, s := range agents {
-		n, _ := strconv.Atoi(strings.TrimSpace(ticks(s.cmd.Process.Pid)))
-		sum += n
+		sum += ticks(s.cmd.Process.Pid)
 	}
 	return sum
 }

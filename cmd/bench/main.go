@@ -1,7 +1,6 @@
-// Command bench measures podhook's agent, and podhook as an init beside tini,
-// dumb-init and catatonit, all in one run on one machine, so that the ratios mean
-// something where the absolute figures do not. Inits that are not installed are
-// left out.
+// Command bench measures the agent of podhook, and podhook as an init next to tini,
+// dumb-init and catatonit. All are measured in turn on the same machine, so that their
+// ratios can be compared. Inits that are not installed are left out.
 package main
 
 import (
@@ -13,7 +12,7 @@ import (
 	"text/tabwriter"
 )
 
-// initProgram is one init and the words that go before the command.
+// initProgram is one init and its arguments before the command.
 type initProgram struct {
 	name string
 	argv []string
@@ -71,7 +70,7 @@ func installed(inits []initProgram) []initProgram {
 	return there
 }
 
-// with returns the init's whole command line.
+// with returns the command line that starts command under the init.
 func (i initProgram) with(command ...string) []string {
 	return append(append([]string(nil), i.argv...), command...)
 }

@@ -16,7 +16,7 @@ import (
 // figures are measurements of one thing.
 type figures []time.Duration
 
-// at is the value below which the given share of the figures lies.
+// at returns the value below which the given share of the figures lies.
 func (f figures) at(share float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(f))
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
@@ -24,8 +24,7 @@ func (f figures) at(share float64) time.Duration {
 
 func (f figures) median() time.Duration { return f.at(0.5) }
 
-// starts compares `init -- true` with `true`, in turn, so that all of them see
-// the same load of the machine.
+// starts compares `init -- true` with `true`, in turn, so that all see the same load.
 func starts(w io.Writer, inits []initProgram, rounds int) error {
 	programs := append([]initProgram{{name: "true alone"}}, inits...)
 	all := make([]figures, len(programs))
@@ -62,7 +61,7 @@ func signals(w io.Writer, inits []initProgram, rounds int) error {
 	}
 	for range rounds * 5 {
 		for n, p := range programs {
-			// Let everybody fall asleep, as an idle container is.
+			// All processes sleep first, as in an idle container.
 			time.Sleep(200 * time.Microsecond)
 			took, err := running[n].ask(unix.SIGUSR1)
 			if err != nil {
@@ -81,7 +80,7 @@ func signals(w io.Writer, inits []initProgram, rounds int) error {
 	return nil
 }
 
-// ratio is to tini's median, where tini is there.
+// ratio returns the ratio to the median of tini, if tini is installed.
 func ratio(programs []initProgram, all []figures, n int) string {
 	for i, p := range programs {
 		if p.name == "tini" {
@@ -91,7 +90,7 @@ func ratio(programs []initProgram, all []figures, n int) string {
 	return "-"
 }
 
-// exits measures from the child's last act to the end of the init.
+// exits measures from the last act of the child to the end of the init.
 func exits(w io.Writer, inits []initProgram, rounds int) error {
 	programs := append([]initProgram{{name: "no init"}}, inits...)
 	all := make([]figures, len(programs))
@@ -115,7 +114,7 @@ func exits(w io.Writer, inits []initProgram, rounds int) error {
 	return nil
 }
 
-// idles lets all inits stand for 10 s beside each other.
+// idles measures all inits while they are idle for 10 s.
 func idles(w io.Writer, inits []initProgram, _ int) error {
 	const still = 10 * time.Second
 	fmt.Fprintf(w, "idle\tanonymous kB\tthreads\twake-ups in %v\tCPU ticks\t\n", still)
@@ -127,7 +126,7 @@ func idles(w io.Writer, inits []initProgram, _ int) error {
 		}
 		running[n] = r
 	}
-	time.Sleep(time.Second) // what a start leaves behind: Go's scavenger, lazy frees
+	time.Sleep(time.Second) // until the work of the start is over, such as that of Go's scavenger
 	before := make([]int, len(inits))
 	for n := range inits {
 		before[n] = switches(running[n].cmd.Process.Pid)
@@ -135,7 +134,7 @@ func idles(w io.Writer, inits []initProgram, _ int) error {
 	time.Sleep(still)
 	for n, i := range inits {
 		pid := running[n].cmd.Process.Pid
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t\n", i.name,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t\n", i.name,
 			field(pid, "smaps_rollup", "Anonymous:"), field(pid, "status", "Threads:"), switches(pid)-before[n], ticks(pid))
 		if _, err := running[n].stop(); err != nil {
 			return fmt.Errorf("%s: %w", i.name, err)
@@ -144,7 +143,7 @@ func idles(w io.Writer, inits []initProgram, _ int) error {
 	return nil
 }
 
-// switches counts how often all threads of pid have been switched to.
+// switches returns the number of voluntary context switches of all threads of pid.
 func switches(pid int) int {
 	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	sum := 0
@@ -155,7 +154,7 @@ func switches(pid int) int {
 	return sum
 }
 
-// field is the first word after a key of a file in /proc/PID.
+// field returns the first word after a key in a file of /proc/PID.
 func field(pid int, file, key string) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	for line := range strings.Lines(string(text)) {
@@ -166,13 +165,14 @@ func field(pid int, file, key string) string {
 	return "?"
 }
 
-// ticks is the CPU time used so far, user and system, in clock ticks: proc(5).
-func ticks(pid int) string {
+// ticks returns the CPU time used so far, user and system, in clock ticks
+// (proc_pid_stat(5)).
+func ticks(pid int) int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	after := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	user, _ := strconv.Atoi(after[11])
 	system, _ := strconv.Atoi(after[12])
-	return strconv.Itoa(user + system)
+	return user + system
 }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Nanosecond) }

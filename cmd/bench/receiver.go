@@ -18,19 +18,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiverCommand makes this program the child that the inits supervise: it
-// writes the time of each signal, as it gets it, to its standard output.
+// receiverCommand makes this program the child of the inits. It writes the time of each
+// signal to its standard output.
 const receiverCommand = "receive-signals"
 
-// receive answers USR1 with the time and ends on TERM, with the time too. It waits
-// in the kernel without Go's scheduler, which would be measured as well otherwise.
+// receive answers USR1 and TERM with the time, and exits at TERM. It waits in the kernel
+// and not in the scheduler of Go, which would be measured too.
 func receive() {
 	debug.SetGCPercent(-1)
 	runtime.LockOSThread()
 	set := uint64(1)<<(unix.SIGUSR1-1) | uint64(1)<<(unix.SIGTERM-1)
 	all := ^uint64(0)
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&all)), 0, 8, 0, 0)
-	// What comes while this thread does not wait goes to another one.
+	// A signal that comes while this thread does not wait goes to another thread.
 	late := make(chan os.Signal, 1)
 	signal.Notify(late, unix.SIGUSR1, unix.SIGTERM)
 	go func() {
@@ -58,14 +58,14 @@ func tell(t int64) {
 	_, _ = syscall.Write(1, b[:])
 }
 
-// monotonic is CLOCK_MONOTONIC in nanoseconds, the same for all processes.
+// monotonic returns CLOCK_MONOTONIC in nanoseconds, which is the same for all processes.
 func monotonic() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	return ts.Nano()
 }
 
-// receiver is a started init with a receiver under it, or a receiver alone.
+// receiver is a child that receives signals, under an init or alone.
 type receiver struct {
 	cmd *exec.Cmd
 	out *bufio.Reader
@@ -90,7 +90,7 @@ func startReceiver(i initProgram) (*receiver, error) {
 	return r, err
 }
 
-// next is the next time that the receiver told.
+// next returns the next time that the receiver has written.
 func (r *receiver) next() (int64, error) {
 	var b [8]byte
 	if _, err := io.ReadFull(r.out, b[:]); err != nil {
@@ -99,7 +99,7 @@ func (r *receiver) next() (int64, error) {
 	return int64(binary.NativeEndian.Uint64(b[:])), nil
 }
 
-// ask sends sig and returns how long it took to the child.
+// ask sends sig and returns how long it took to reach the child.
 func (r *receiver) ask(sig syscall.Signal) (time.Duration, error) {
 	sent := monotonic()
 	if err := r.cmd.Process.Signal(sig); err != nil {
@@ -109,7 +109,7 @@ func (r *receiver) ask(sig syscall.Signal) (time.Duration, error) {
 	return time.Duration(got - sent), err
 }
 
-// stop ends it by TERM; how long the init took to end after its child is returned.
+// stop sends TERM and returns the time from the end of the child to the end of the init.
 func (r *receiver) stop() (time.Duration, error) {
 	if err := r.cmd.Process.Signal(unix.SIGTERM); err != nil {
 		return 0, err

@@ -8,7 +8,7 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// expectations are what --expect asks of a rehearsal.
+// expectations are the values of --expect.
 type expectations []expectation
 
 type expectation struct {
@@ -56,7 +56,7 @@ func parseExpectation(name, value string) (func(kubelet.Report) string, error) {
 	return nil, fmt.Errorf("%q is not known: %s are allowed", name, allowedExpectations)
 }
 
-// differences says what is not as expected.
+// differences returns what is not as expected.
 func (e expectations) differences(r kubelet.Report) []string {
 	var all []string
 	for _, x := range e {
@@ -93,7 +93,7 @@ func noSigkill(r kubelet.Report) string {
 	return ""
 }
 
-// firstMain is the first ordinary container.
+// firstMain returns the first ordinary container.
 func firstMain(r kubelet.Report) kubelet.ContainerStatus {
 	for _, c := range r.Containers {
 		if !c.Sidecar {

@@ -1,6 +1,6 @@
-// Command rehearse plays kubelet against a command: it starts it, calls its
-// lifecycle hooks with kubelet's own requests, times and rules, stops it, and
-// prints what happened and what Kubernetes would have shown. See README.md.
+// Command rehearse plays kubelet for a command. It starts the command, calls its
+// lifecycle hooks with the requests, times and rules of kubelet, stops it, and prints
+// what has happened and what Kubernetes would have shown. See README.md.
 package main
 
 import (
@@ -15,8 +15,7 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/local"
 )
 
-// The exit codes: the rehearsal ran, it ran but something that was expected is
-// not so, it could not be run.
+// The exit codes: the rehearsal ran, an expectation was not met, it could not run.
 const (
 	exitRan      = 0
 	exitDiffers  = 1
@@ -27,8 +26,8 @@ func main() {
 	if local.IsStage(os.Args) {
 		os.Exit(local.RunStage(os.Args))
 	}
-	// Each of them ends the rehearsal in order: no container stays behind. SIGPIPE
-	// is a reader of the timeline that has seen enough.
+	// Each of them ends the rehearsal without leaving a container behind. SIGPIPE means
+	// that nobody reads the timeline any more.
 	ctx, stop := signal.NotifyContext(context.Background(),
 		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	code, err := run(ctx, os.Args[1:], os.Stdout)

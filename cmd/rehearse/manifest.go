@@ -99,9 +99,8 @@ type probe struct {
 	GracePeriod      *int64 `yaml:"terminationGracePeriodSeconds"`
 }
 
-// readManifest reads the first object with a pod in it. Where only is given,
-// that container is the pod's only one. The notes name what the manifest has
-// and a rehearsal does not play.
+// readManifest reads the first object that has a pod. If only is not empty, the pod has
+// only that container. The notes name what a rehearsal ignores.
 func readManifest(path, only string) (kubelet.Pod, []string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

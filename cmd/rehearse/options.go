@@ -15,7 +15,7 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/local"
 )
 
-// options are the command line.
+// options holds the flags and the command.
 type options struct {
 	manifest, container string
 	command             []string
@@ -42,7 +42,7 @@ type options struct {
 	given map[string]bool // the flags that were given
 }
 
-// containerFlags are the flags of the container that is rehearsed.
+// containerFlags are the flags of the rehearsed container.
 type containerFlags struct {
 	postStartExec, postStartHTTP            string
 	preStopExec, preStopHTTP                string
@@ -54,7 +54,7 @@ type containerFlags struct {
 	workingDir, stopSignal, terminationPath string
 }
 
-// list is a flag that may be given several times.
+// list is a flag that can be repeated.
 type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
@@ -142,7 +142,7 @@ func (o *options) scenarioFlags(flags *flag.FlagSet) {
 	flags.Var(&o.expect, "expect", "`CONDITION` without which the exit code is 1: "+allowedExpectations+" (repeatable)")
 }
 
-// check proves what the flag package cannot.
+// check checks what the package flag cannot.
 func (o *options) check() error {
 	if !o.given["seed"] {
 		o.scenario.Seed = rand.Uint64()
@@ -187,7 +187,7 @@ func (o *options) check() error {
 	return errors.Join(errs...)
 }
 
-// checkRuntime refuses the flags of the runtime that was not chosen.
+// checkRuntime refuses the flags of the other runtime.
 func (o *options) checkRuntime() error {
 	foreign := []string{"isolation", "pod-ip", "node-ip", "tmpfs"}
 	if o.runtime != "docker" {

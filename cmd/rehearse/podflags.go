@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pod makes the pod of the manifest and the flags; notes say what of it is not
-// rehearsed.
+// pod returns the pod of the manifest and the flags. The notes name what a rehearsal
+// ignores.
 func (o *options) pod() (kubelet.Pod, []string, error) {
 	pod := kubelet.Pod{
 		Name: "rehearsed", GracePeriod: o.grace, RestartPolicy: kubelet.RestartPolicy(o.restartPolicy),
@@ -43,8 +43,8 @@ func (o *options) pod() (kubelet.Pod, []string, error) {
 	return pod, notes, o.checkPod(pod)
 }
 
-// addContainers applies the flags to the first ordinary container and adds the
-// containers that are given by flags.
+// addContainers applies the flags to the first ordinary container, and adds the
+// containers that flags describe.
 func (o *options) addContainers(pod *kubelet.Pod) error {
 	first := &pod.Containers[0]
 	if len(o.command) > 0 {
@@ -95,7 +95,7 @@ func (o *options) checkPod(pod kubelet.Pod) error {
 	return nil
 }
 
-// apply puts the flags that were given onto the container.
+// apply sets the fields of the container whose flags were given.
 func (f *containerFlags) apply(c *kubelet.Container, given map[string]bool) error {
 	c.Env = append(c.Env, f.env...)
 	for _, env := range f.env {
@@ -164,8 +164,7 @@ func (f *containerFlags) applyProbes(c *kubelet.Container) error {
 	return nil
 }
 
-// oneHandler makes the hook or probe of a group of flags; nil where none is
-// given.
+// oneHandler returns the hook or probe of a group of flags, or nil if none is given.
 func oneHandler(name, exec, http string, sleep time.Duration, headers []kubelet.Header) (*kubelet.Handler, error) {
 	var found []*kubelet.Handler
 	if exec != "" {
@@ -195,7 +194,7 @@ func oneHandler(name, exec, http string, sleep time.Duration, headers []kubelet.
 	return nil, fmt.Errorf("--%s-...: only one kind of handler is allowed", name)
 }
 
-// parseArgv accepts words or a JSON list; there is no quoting.
+// parseArgv accepts words without quoting, or a JSON list.
 func parseArgv(flag, text string) ([]string, error) {
 	argv := strings.Fields(text)
 	if strings.HasPrefix(text, "[") {

@@ -71,7 +71,7 @@ func rehearse(ctx context.Context, opts *options, pod kubelet.Pod, notes []strin
 	return report, about, runtime.Close()
 }
 
-// podRuntime is what runs the containers, of one kind or the other.
+// podRuntime is the runtime of --runtime.
 type podRuntime interface {
 	kubelet.Runtime
 	Isolation() string
@@ -90,7 +90,7 @@ func newRuntime(opts *options, pod kubelet.Pod, output func(container, line stri
 	})
 }
 
-// printer writes the table. Its methods may be called by many goroutines.
+// printer writes the table. It is safe for concurrent use.
 type printer struct {
 	mu       sync.Mutex
 	w        io.Writer
@@ -105,7 +105,7 @@ func (p *printer) setTimeline(t *kubelet.Timeline) {
 	p.timeline = t
 }
 
-// log takes one line that a container has printed.
+// log writes one line that a container has printed.
 func (p *printer) log(container, line string) {
 	p.mu.Lock()
 	timeline, logs := p.timeline, p.logs

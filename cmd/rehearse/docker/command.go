@@ -14,12 +14,11 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// commandLimit bounds every command of the engine that does not wait for a
-// container.
+// commandLimit bounds every docker command that does not wait for a container.
 const commandLimit = 2 * time.Minute
 
-// run runs one docker command and returns what it printed, without blanks round
-// it. An error carries what the engine said.
+// run runs one docker command and returns its output, trimmed. The error has the message
+// of the engine.
 func run(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 	defer cancel()
@@ -35,8 +34,8 @@ func run(args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// killMarked kills the oldest process that has the marker in its environment: the
-// exec's first, as containerd does it. Its children may go on.
+// killMarked kills the oldest process that has the marker in its environment, which is
+// the first one of the exec. Like containerd it does not kill the children.
 func killMarked(marker string) {
 	pids, _ := procfs.Proc.PIDs()
 	pids = slices.DeleteFunc(pids, func(pid int) bool { return !slices.Contains(procfs.Proc.Environ(pid), marker) })

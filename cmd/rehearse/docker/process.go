@@ -65,8 +65,8 @@ func (p *process) readOutput(reader *os.File, logs *exec.Cmd) {
 	}
 }
 
-// reap waits for the container's end. What the engine says then is more than
-// what `docker wait` prints.
+// reap waits for the end of the container, and inspects it: `docker wait` prints only the
+// exit code.
 func (p *process) reap() {
 	defer close(p.dead)
 	_ = exec.Command("docker", "wait", p.id).Run() // inspect tells
@@ -106,11 +106,11 @@ func (p *process) Wait() kubelet.Exit {
 	return p.exit
 }
 
-// execMarker is the variable by which the first process of an exec is found.
+// execMarker is the variable that marks the processes of an exec.
 const execMarker = "REHEARSE_EXEC"
 
-// Exec runs argv in the container. The end of ctx kills argv's process where the
-// engine is on this machine and we may signal it; the call ends in any case.
+// Exec runs argv in the container. The call ends with ctx. The process of argv is then
+// killed if the engine runs on this machine and allows it.
 func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (int, error) {
 	select {
 	case <-p.dead:

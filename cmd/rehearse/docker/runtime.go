@@ -16,25 +16,23 @@ import (
 
 // Options are a runtime's settings.
 type Options struct {
-	// Image is that of containers which name none.
+	// Image is the image of containers that name none.
 	Image string
-	// PauseImage has /podhook, which as the init of the pause container reaps the
-	// orphans of a shared PID namespace.
+	// PauseImage has /podhook. As the init of the pause container it reaps the orphans of a
+	// shared PID namespace.
 	PauseImage string
-	// Network is the engine's network that the pod is in; empty is its default.
+	// Network is the network of the pod, or empty for the default of the engine.
 	Network string
 	// ShareProcessNamespace lets the containers see each other's processes.
 	ShareProcessNamespace bool
-	// Args are further arguments of `docker create` for a container by its name;
-	// those of "" are for all.
+	// Args are further arguments of `docker create` by the name of the container; those of
+	// "" are for all containers.
 	Args map[string][]string
-	// Output gets each line that a container prints. It may be called by many
-	// goroutines.
+	// Output gets each line that a container prints. Calls can be concurrent.
 	Output func(container, line string)
 }
 
-// Runtime starts containers of one pod. Its methods may be called by many
-// goroutines.
+// Runtime starts the containers of one pod. It is safe for concurrent use.
 type Runtime struct {
 	opts    Options
 	uid     string // of the pod
@@ -48,7 +46,7 @@ type Runtime struct {
 
 var _ kubelet.Runtime = (*Runtime)(nil)
 
-// New starts the pod's pause container. Close removes what the runtime made.
+// New starts the pause container of the pod. Close removes all that the runtime has made.
 func New(opts Options) (*Runtime, error) {
 	dir, err := os.MkdirTemp("", "rehearse-")
 	if err != nil {
@@ -81,7 +79,7 @@ func (r *Runtime) startPause() error {
 	return err
 }
 
-// Isolation describes how containers are kept apart, for people.
+// Isolation describes the isolation of containers, for people.
 func (r *Runtime) Isolation() string {
 	about := "Docker containers behind " + r.address
 	if r.opts.ShareProcessNamespace {
@@ -106,8 +104,8 @@ func (r *Runtime) Close() error {
 	return errors.Join(err, os.RemoveAll(r.dir))
 }
 
-// Start starts an instance of a container: a new one, as kubelet does it, on the
-// pod's volumes.
+// Start creates and starts a new container on the volumes of the pod, as kubelet does at
+// each restart.
 func (r *Runtime) Start(c kubelet.Container, number int) (kubelet.Process, error) {
 	image := c.Image
 	if image == "" {
@@ -160,8 +158,8 @@ func (r *Runtime) create(name string, args []string) (string, error) {
 	return id, nil
 }
 
-// terminationLog makes the file for a container's last words and mounts it, from
-// a path of kubelet's form: pods/UID/containers/NAME/HASH.
+// terminationLog makes the termination log of a container and mounts it, from a path of
+// the form that kubelet uses: pods/UID/containers/NAME/HASH.
 func (r *Runtime) terminationLog(p *process, number int) ([]string, error) {
 	if p.spec.TerminationMessagePath == "" {
 		return nil, nil
@@ -174,7 +172,7 @@ func (r *Runtime) terminationLog(p *process, number int) ([]string, error) {
 	if err := os.WriteFile(p.lastLog, nil, 0o666); err != nil {
 		return nil, err
 	}
-	// Any user of the container may write it, whatever our umask.
+	// Every user of the container can write it, regardless of the umask.
 	if err := os.Chmod(p.lastLog, 0o666); err != nil {
 		return nil, err
 	}

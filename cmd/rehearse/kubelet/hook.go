@@ -18,16 +18,17 @@ type HookRun struct {
 	Kind      string  `json:"kind"`
 	At        float64 `json:"at"`
 	Seconds   float64 `json:"seconds"`
-	// Failed is what kubelet takes for a failure; Error is its cause, which
-	// kubelet shows in no event.
+	// Failed says that kubelet counts the call as failed. Error is the cause, which no
+	// event shows.
 	Failed bool   `json:"failed"`
 	Error  string `json:"error,omitempty"`
-	// OutputBytes is the size of what an exec'd hook printed. All of it goes
-	// into the pod's status where postStart fails.
+	// OutputBytes is the size of the output of an exec'd hook. If postStart fails, all of
+	// it goes into the status of the pod.
 	OutputBytes int `json:"outputBytes,omitempty"`
 }
 
-// runHook calls a hook; an error says that kubelet counts it as failed. It has no timeout; ctx ends it only where kubelet itself goes away.
+// runHook calls a hook. It returns an error if kubelet counts the call as failed. It has
+// no timeout; ctx ends with kubelet.
 func (k *kubelet) runHook(ctx context.Context, inst *instance, name string, h *Handler) error {
 	who := inst.spec.Name + "/" + name
 	run := HookRun{Container: inst.spec.Name, Hook: name, Kind: h.kind(), At: k.timeline.now()}
@@ -52,8 +53,7 @@ func (k *kubelet) callHandler(ctx context.Context, who string, inst *instance, h
 	case h.HTTPGet != nil:
 		return k.httpHandler(ctx, who, inst, h.HTTPGet)
 	case h.Sleep != nil:
-		// Kubelet sleeps by itself: a container that dies meanwhile does not
-		// cut it short.
+		// kubelet sleeps even if the container dies meanwhile.
 		select {
 		case <-time.After(*h.Sleep):
 			return "slept", nil
@@ -64,8 +64,7 @@ func (k *kubelet) callHandler(ctx context.Context, who string, inst *instance, h
 	return "", errors.New("invalid handler: one of exec, httpGet and sleep is needed")
 }
 
-// execHandler runs a program in the container. Its output is in no event; the
-// timeline has it all the same.
+// execHandler runs a program in the container. Only the timeline shows its output.
 func (k *kubelet) execHandler(ctx context.Context, who string, inst *instance, argv []string, run *HookRun) (string, error) {
 	output := &lineWriter{emit: func(line string) { k.timeline.Add(who, "output", line) }}
 	code, err := inst.process.Exec(ctx, argv, output)
@@ -80,7 +79,7 @@ func (k *kubelet) execHandler(ctx context.Context, who string, inst *instance, a
 	return "exit code 0", nil
 }
 
-// httpHandler sends one request. Only a transport error is a failure: the status is
+// httpHandler sends one request. Only a transport error is a failure; the status is
 // ignored (deploy/kubernetes/kubelet.md, "answered 500").
 func (k *kubelet) httpHandler(ctx context.Context, who string, inst *instance, get *HTTPGet) (string, error) {
 	if err := k.reachable(get, inst.process.Address()); err != nil {
@@ -120,8 +119,8 @@ func (k *kubelet) readAnswer(who string, resp *http.Response) string {
 	return fmt.Sprintf("%s, %d bytes of body", status, read)
 }
 
-// reachable knows the two cases in which the request of a manifest cannot reach
-// the pod, though it could on this machine's loopback.
+// reachable returns an error in the two cases in which a request cannot reach the pod
+// although it could over the loopback of this machine.
 func (k *kubelet) reachable(get *HTTPGet, podIP string) error {
 	if k.pod.HostNetwork {
 		if get.Host == "" {
@@ -158,7 +157,7 @@ func (h *Handler) describe() string {
 	return "nothing"
 }
 
-// describe leaves the headers out: they may carry a token.
+// describe leaves out the headers, which can hold a token.
 func (g *HTTPGet) describe() string {
 	scheme := "http"
 	if g.Scheme != "" {
@@ -170,7 +169,7 @@ func (g *HTTPGet) describe() string {
 // maxLine bounds one line of output in the timeline, in bytes.
 const maxLine = 16 << 10
 
-// lineWriter gives each line of what is written to emit.
+// lineWriter passes each written line to emit.
 type lineWriter struct {
 	emit  func(string)
 	rest  []byte

@@ -14,17 +14,15 @@ import (
 	"time"
 )
 
-// version is the kubelet that is played: it stands in every User-Agent.
+// version is the version of kubelet in every User-Agent.
 const version = "1.34"
 
-// maxHookBody is how much of an answer kubelet reads, in bytes; an answer that says
-// that it is longer is not read at all (deploy/kubernetes/kubelet.md, "preStop
-// httpGet").
+// maxHookBody is how many bytes of an answer kubelet reads. It does not read an answer
+// whose Content-Length is larger (deploy/kubernetes/kubelet.md, "preStop httpGet").
 const maxHookBody = 10 << 10
 
-// newHookClient makes the client for hooks: any certificate is good, HTTP/1.1
-// only (a TLSClientConfig of one's own turns HTTP/2 off), no timeout, and
-// connections are kept alive.
+// newHookClient returns the client for hooks. It accepts any certificate, uses only
+// HTTP/1.1 (because it has a TLSClientConfig), has no timeout and keeps connections alive.
 func newHookClient(nodeIP string) *http.Client {
 	return &http.Client{
 		CheckRedirect: sameHostRedirects,
@@ -37,8 +35,8 @@ func newHookClient(nodeIP string) *http.Client {
 	}
 }
 
-// newProbeClient makes the client for one probe: as for hooks, but with the
-// probe's timeout, one connection each and no Accept-Encoding.
+// newProbeClient returns the client for one probe: like that for hooks, but with the
+// timeout of the probe, a connection for each request and no Accept-Encoding.
 func newProbeClient(nodeIP string, timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout:       timeout,
@@ -52,7 +50,7 @@ func newProbeClient(nodeIP string, timeout time.Duration) *http.Client {
 	}
 }
 
-// dialer dials from the node's address, as kubelet's requests come from there.
+// dialer dials from the address of the node, as kubelet does.
 func dialer(nodeIP string) *net.Dialer {
 	d := &net.Dialer{Timeout: 30 * time.Second}
 	if ip := net.ParseIP(nodeIP); ip != nil {
@@ -61,8 +59,8 @@ func dialer(nodeIP string) *net.Dialer {
 	return d
 }
 
-// sameHostRedirects follows at most 10 redirects and only within one host name;
-// a redirect to another host is an answer like any other.
+// sameHostRedirects follows at most 10 redirects, within one host name. A redirect to
+// another host counts as an answer.
 func sameHostRedirects(req *http.Request, via []*http.Request) error {
 	if req.URL.Hostname() != via[0].URL.Hostname() {
 		return http.ErrUseLastResponse
@@ -73,8 +71,8 @@ func sameHostRedirects(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// newRequest makes kubelet's request; purpose ("lifecycle" or "probe") goes
-// into the User-Agent. podIP is used where the manifest names no host.
+// newRequest returns the request of kubelet. purpose ("lifecycle" or "probe") goes into
+// the User-Agent. podIP is the host if the manifest names none.
 func newRequest(ctx context.Context, get *HTTPGet, ports map[string]int, podIP, purpose string) (*http.Request, error) {
 	port, err := resolvePort(get.Port, ports)
 	if err != nil {
@@ -105,8 +103,7 @@ func newRequest(ctx context.Context, get *HTTPGet, ports map[string]int, podIP, 
 	return req, nil
 }
 
-// requestURL keeps path?query as it is written. A path that cannot be parsed is
-// passed along as it is.
+// requestURL keeps path?query as it is written, even if it cannot be parsed.
 func requestURL(get *HTTPGet, host string, port int) *url.URL {
 	u, err := url.Parse(get.Path)
 	if err != nil {
@@ -143,8 +140,7 @@ func servesPlainHTTP(err error) bool {
 		strings.Contains(urlErr.Err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-// discardBody reads what kubelet would read. Errors do not matter: the status
-// has been answered, and that is success.
+// discardBody reads what kubelet would read. An error does not matter after the status.
 func discardBody(resp *http.Response) (read int64, skipped bool) {
 	defer resp.Body.Close()
 	if resp.ContentLength > maxHookBody {

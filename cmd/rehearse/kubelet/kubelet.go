@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// kubelet plays one pod's life. Its loop does one thing after the other, as kubelet's
-// pod worker does: a hook that hangs holds everything else up, the DELETE too
+// kubelet plays the life of one pod. Like the pod worker of kubelet, its loop does one
+// thing at a time: a hook that hangs delays everything, even the DELETE
 // (deploy/kubernetes/kubelet.md, "postStart").
 type kubelet struct {
 	pod      Pod
@@ -35,7 +35,7 @@ type kubelet struct {
 	deleteCalled bool
 }
 
-// container is a container of the pod over all its restarts.
+// container is a container of the pod, with all its restarts.
 type container struct {
 	spec      Container
 	sidecar   bool
@@ -44,9 +44,9 @@ type container struct {
 	nextStart time.Time
 }
 
-// Rehearse plays the pod's life from its start until every container is dead,
-// and returns what Kubernetes would have shown. Where ctx is done the rehearsal
-// gives up and kills everything; it never leaves a container behind.
+// Rehearse plays the life of the pod until every container is dead, and returns what
+// Kubernetes would have shown. When ctx is done it gives up and kills everything. It
+// never leaves a container behind.
 func Rehearse(ctx context.Context, pod Pod, scenario Scenario, runtime Runtime, timeline *Timeline) Report {
 	k := &kubelet{
 		pod: pod, scenario: scenario, runtime: runtime, timeline: timeline,
@@ -77,8 +77,8 @@ func Rehearse(ctx context.Context, pod Pod, scenario Scenario, runtime Runtime, 
 	return k.report(gaveUp)
 }
 
-// live runs the pod until it is deleted or all that can happen has happened,
-// and says whether the pod is terminal by its restart policy.
+// live runs the pod until it is deleted or nothing more can happen, and reports whether
+// the pod is terminal by its restart policy.
 func (k *kubelet) live(ctx context.Context) (terminal bool) {
 	for ctx.Err() == nil {
 		select {
@@ -102,9 +102,9 @@ func (k *kubelet) live(ctx context.Context) (terminal bool) {
 	return false
 }
 
-// sync does the next thing that is due and says whether there was one: an
-// unhealthy container is killed, else the next sidecar starts, else all
-// ordinary containers that are due start, one after another.
+// sync does the next thing that is due, and reports whether there was one: it kills an
+// unhealthy container, or starts the next sidecar, or starts all ordinary containers
+// that are due, one after another.
 func (k *kubelet) sync(ctx context.Context) bool {
 	for _, c := range k.containers {
 		if failure := k.takeFailure(c); failure != nil {
@@ -131,7 +131,7 @@ func (k *kubelet) sync(ctx context.Context) bool {
 	return acted
 }
 
-// due says whether a container is to be started now.
+// due reports whether a container must be started now.
 func (k *kubelet) due(c *container) bool {
 	if c.inst == nil {
 		return true
@@ -139,8 +139,8 @@ func (k *kubelet) due(c *container) bool {
 	return c.inst.isDead() && k.willRestart(c) && !time.Now().Before(c.nextStart)
 }
 
-// willRestart says whether a dead container is to be started again, now or
-// after its back-off.
+// willRestart reports whether a dead container will start again, now or after its
+// back-off.
 func (k *kubelet) willRestart(c *container) bool {
 	return k.policyRestarts(c) && c.starts <= k.scenario.Restarts
 }
@@ -155,9 +155,9 @@ func (k *kubelet) policyRestarts(c *container) bool {
 	return false
 }
 
-// over says whether nothing more can happen: all ordinary containers are dead
-// for good, or they wait for a sidecar that is. Terminal is a pod whose restart
-// policy lets none of them come back.
+// over reports whether nothing more can happen: all ordinary containers are dead for
+// good, or wait for a sidecar that is. A pod is terminal if its restart policy lets none
+// of them start again.
 func (k *kubelet) over() (over, terminal bool) {
 	terminal = true
 	for _, c := range k.mains() {
@@ -183,7 +183,7 @@ func (k *kubelet) sidecarLost() bool {
 	return false
 }
 
-// stop ends the pod: by its DELETE, or without one where it is terminal.
+// stop ends the pod, by its DELETE or because it is terminal.
 func (k *kubelet) stop(ctx context.Context, terminal bool) {
 	if ctx.Err() != nil {
 		return
@@ -228,8 +228,8 @@ func (k *kubelet) delete(why string) {
 	close(k.deleted)
 }
 
-// grace is T in seconds. Kubelet never takes less than 1, and a forced delete is just
-// that (deploy/kubernetes/kubelet.md, "Grace arithmetic").
+// grace returns T in seconds. It is at least 1, which a forced delete gives
+// (deploy/kubernetes/kubelet.md, "Grace arithmetic").
 func (k *kubelet) grace() int64 {
 	if k.scenario.Force && k.deleteCalled {
 		return 1
@@ -237,8 +237,8 @@ func (k *kubelet) grace() int64 {
 	return max(1, k.pod.GracePeriod)
 }
 
-// awaitHooks gives requests that kubelet has stopped waiting for the moment
-// that they need to break: their container is dead.
+// awaitHooks waits until requests to a dead container that kubelet does not wait for
+// have failed.
 func (k *kubelet) awaitHooks(end context.CancelFunc) {
 	done := make(chan struct{})
 	go func() {
@@ -274,7 +274,7 @@ func (k *kubelet) mains() []*container    { return k.containers[len(k.pod.Sideca
 
 func (k *kubelet) mainsBegun() bool { return k.mains()[0].inst != nil }
 
-// running are the instances that live.
+// running returns the instances that live.
 func (k *kubelet) running() []*instance {
 	var alive []*instance
 	for _, c := range k.containers {

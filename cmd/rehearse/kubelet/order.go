@@ -15,8 +15,8 @@ type stopOrder struct {
 	before  map[string][]chan struct{}
 }
 
-// newStopOrder takes the names of the running containers; sidecars are in the
-// order of their start.
+// newStopOrder takes the names of the running containers, sidecars in the order of their
+// start.
 func newStopOrder(mains, sidecars []string) *stopOrder {
 	o := &stopOrder{stopped: map[string]chan struct{}{}, before: map[string][]chan struct{}{}}
 	var earlier []chan struct{}
@@ -33,8 +33,8 @@ func newStopOrder(mains, sidecars []string) *stopOrder {
 	return o
 }
 
-// wait waits until it is the container's turn, at most for grace seconds, and
-// returns the whole seconds that this took.
+// wait waits for the turn of the container, at most for grace seconds, and returns the
+// whole seconds that this took.
 func (o *stopOrder) wait(ctx context.Context, name string, grace int64) int64 {
 	start := time.Now()
 	limit := time.NewTimer(time.Duration(grace) * time.Second)
@@ -51,7 +51,7 @@ func (o *stopOrder) wait(ctx context.Context, name string, grace int64) int64 {
 	return wholeSeconds(start)
 }
 
-// done says that a container has been stopped.
+// done records that a container has been stopped.
 func (o *stopOrder) done(name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -62,6 +62,6 @@ func (o *stopOrder) done(name string) {
 	}
 }
 
-// wholeSeconds is the time since start, cut to whole seconds as kubelet's
-// grace arithmetic does.
+// wholeSeconds returns the time since start, cut to whole seconds as in the grace
+// arithmetic of kubelet.
 func wholeSeconds(start time.Time) int64 { return int64(time.Since(start) / time.Second) }

@@ -15,11 +15,11 @@ const (
 	RestartNever     RestartPolicy = "Never"
 )
 
-// DefaultTerminationMessagePath is where a container writes its last words
-// unless its manifest says otherwise.
+// DefaultTerminationMessagePath is where a container writes its termination message if
+// its manifest names no path.
 const DefaultTerminationMessagePath = "/dev/termination-log"
 
-// Pod is the part of a Pod's manifest that its lifecycle depends on.
+// Pod holds the fields of a Pod that its lifecycle depends on.
 type Pod struct {
 	Name string
 	// Sidecars are native sidecars (initContainers with restartPolicy Always),
@@ -30,7 +30,7 @@ type Pod struct {
 	// GracePeriod is terminationGracePeriodSeconds (T), in seconds.
 	GracePeriod   int64
 	RestartPolicy RestartPolicy
-	// HostNetwork pods get no hook request unless the hook names a host.
+	// HostNetwork pods get no request of a hook that names no host.
 	HostNetwork bool
 	// ShareProcessNamespace lets the containers see each other's processes.
 	ShareProcessNamespace bool
@@ -41,8 +41,8 @@ type Container struct {
 	Name string
 	// Image is for runtimes that have images.
 	Image string
-	// Command is the argv of the container's first process. Only where the image
-	// has one of its own may it be empty; Args follow that.
+	// Command is the argv of the first process. It may be empty if the image has one;
+	// Args follow it.
 	Command, Args []string
 	// Env are "KEY=value" entries that are added to the runtime's own.
 	Env        []string
@@ -52,8 +52,8 @@ type Container struct {
 	PostStart, PreStop *Handler
 	Startup, Readiness *Probe
 	Liveness           *Probe
-	// StopSignal is sent instead of SIGTERM where it is not 0 (the image's
-	// STOPSIGNAL or lifecycle.stopSignal).
+	// StopSignal replaces SIGTERM if it is not 0 (STOPSIGNAL of the image, or
+	// lifecycle.stopSignal).
 	StopSignal syscall.Signal
 	// TerminationMessagePath is a file that the runtime reads when the
 	// container has died.
@@ -96,8 +96,8 @@ type Probe struct {
 	Timeout          time.Duration
 	FailureThreshold int
 	SuccessThreshold int
-	// GracePeriod replaces the pod's, in seconds, where a liveness or startup
-	// probe has killed the container; nil leaves the pod's.
+	// GracePeriod replaces that of the pod, in seconds, if a liveness or startup probe
+	// has killed the container. It may be nil.
 	GracePeriod *int64
 }
 
@@ -105,26 +105,26 @@ type Probe struct {
 type Scenario struct {
 	// StopAfter is the time from ready to the DELETE.
 	StopAfter time.Duration
-	// DeleteAt is the time from the pod's start at which the DELETE comes even
-	// where the pod has not become ready.
+	// DeleteAt is the time from the start of the pod to a DELETE that does not wait until
+	// the pod is ready.
 	DeleteAt time.Duration
 	// Force is `kubectl delete --force --grace-period=0`.
 	Force bool
-	// KubeletRestart, where it is not 0, restarts kubelet this long after it
-	// began to stop the pod.
+	// KubeletRestart, if it is not 0, is the time from the begin of the stop to a restart
+	// of kubelet.
 	KubeletRestart time.Duration
-	// Restarts is how often each container may be restarted.
+	// Restarts is how often each container can restart.
 	Restarts int
-	// RestartAfter, where it is not 0, is the time from a start (its postStart
-	// included) to a liveness failure of the first ordinary container, or of
-	// the container that RestartContainer names. Only Restarts of them happen.
+	// RestartAfter, if it is not 0, is the time from a start, its postStart included, to a
+	// liveness failure of the first ordinary container, or of RestartContainer. It happens
+	// Restarts times.
 	RestartAfter     time.Duration
 	RestartContainer string
 	// BackOff is kubelet's back-off before the second restart; it doubles up to
 	// 5 minutes. 0 is kubelet's own 10 s.
 	BackOff time.Duration
-	// Seed makes the delay of postStart repeatable.
+	// Seed sets the random delay of postStart.
 	Seed uint64
-	// NodeIP, where it is set, is the source address of hooks and probes.
+	// NodeIP, if it is set, is the source address of hooks and probes.
 	NodeIP string
 }

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// probeFailure is a liveness or startup probe that has failed often enough for
-// the container to be killed.
+// probeFailure is a liveness or startup probe that has failed so often that kubelet kills
+// the container.
 type probeFailure struct {
 	message string
 	grace   int64
 }
 
-// startProbes begins to probe an instance: startup first, then readiness and
-// liveness. Without a startup probe it counts as started, without a readiness
-// probe as ready.
+// startProbes begins to probe an instance: startup first, then readiness and liveness. An
+// instance without a startup probe counts as started, one without a readiness probe as
+// ready.
 func (k *kubelet) startProbes(ctx context.Context, inst *instance) {
 	ctx, cancel := context.WithCancel(ctx)
 	health, cancelHealth := context.WithCancel(ctx)
@@ -48,8 +48,8 @@ func (k *kubelet) startProbes(ctx context.Context, inst *instance) {
 	go k.probeHealth(health, inst, "startup", inst.spec.Startup, begin)
 }
 
-// stopHealthProbes: a container that is being stopped can no longer fail its
-// liveness; its readiness is still probed.
+// stopHealthProbes ends the startup and liveness probes of a container that is stopped.
+// Its readiness is still probed.
 func (k *kubelet) stopHealthProbes(inst *instance) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -76,8 +76,8 @@ func (k *kubelet) probeReadiness(ctx context.Context, inst *instance) {
 	}
 }
 
-// probeHealth runs a startup probe until it succeeds (then calls succeeded), or
-// a liveness probe for ever.
+// probeHealth runs a startup probe until it succeeds, and then calls succeeded, or a
+// liveness probe for ever.
 func (k *kubelet) probeHealth(ctx context.Context, inst *instance, kind string, p *Probe, succeeded func()) {
 	bad := 0
 	for range ticks(ctx, p) {
@@ -103,7 +103,7 @@ func (k *kubelet) probeHealth(ctx context.Context, inst *instance, kind string, 
 	}
 }
 
-// failProbe has the loop kill the container.
+// failProbe makes the loop kill the container.
 func (k *kubelet) failProbe(inst *instance, kind string, p *Probe) {
 	k.mu.Lock()
 	grace := k.grace()
@@ -147,7 +147,7 @@ func ticks(ctx context.Context, p *Probe) func(yield func() bool) {
 	}
 }
 
-// probe asks once; its error is what the event shows.
+// probe probes once. The error is the text of the event.
 func (k *kubelet) probe(ctx context.Context, inst *instance, p *Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()

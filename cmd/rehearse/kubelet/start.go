@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// The delay of postStart after the entrypoint's start, as observed: hook and
-// entrypoint race.
+// The observed delay between the start of the entrypoint and postStart.
 const (
 	minPostStartDelay = 5 * time.Millisecond
 	maxPostStartDelay = 85 * time.Millisecond
 )
 
-// maxBackOff is where kubelet's back-off before a restart ends.
+// maxBackOff is the longest back-off before a restart.
 const maxBackOff = 5 * time.Minute
 
 // instance is one start of a container.
@@ -45,8 +44,8 @@ func (i *instance) isDead() bool {
 	}
 }
 
-// start starts a container and calls its postStart, for which it waits without
-// any limit. A postStart that fails kills the container.
+// start starts a container, calls its postStart and waits for that without a limit. A
+// postStart that fails kills the container.
 func (k *kubelet) start(ctx context.Context, c *container) {
 	c.starts++
 	inst := &instance{spec: c.spec, sidecar: c.sidecar, number: c.starts, dead: make(chan struct{})}
@@ -106,8 +105,8 @@ func (k *kubelet) awaitExit(c *container, inst *instance) {
 	k.poke()
 }
 
-// planRestart sets the moment of the next start. The first restart comes at
-// once, later ones after a back-off that doubles.
+// planRestart sets the time of the next start. The first restart comes at once, later
+// ones after a back-off that doubles.
 func (k *kubelet) planRestart(c *container) {
 	c.nextStart = time.Now()
 	if c.starts < 2 || k.isDeleted() || !k.willRestart(c) {
@@ -124,8 +123,8 @@ func (k *kubelet) planRestart(c *container) {
 		fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.spec.Name, k.pod.Name))
 }
 
-// publish is kubelet's status after a sync: what runs is seen to run, and only
-// then probing begins. So nothing is probed while a postStart runs.
+// publish updates the status after a sync, and begins to probe what runs. So nothing is
+// probed while a postStart runs.
 func (k *kubelet) publish(ctx context.Context) {
 	for _, inst := range k.running() {
 		k.mu.Lock()
@@ -139,8 +138,7 @@ func (k *kubelet) publish(ctx context.Context) {
 	}
 }
 
-// planLivenessFailure plays the failing liveness probe that the scenario asks
-// for.
+// planLivenessFailure plays the failing liveness probe of the scenario.
 func (k *kubelet) planLivenessFailure(inst *instance) {
 	if k.scenario.RestartAfter == 0 || inst.spec.Name != k.restartTarget() || inst.number > k.scenario.Restarts {
 		return

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// maxTerminationMessage is how much of the termination log kubelet shows, in
-// bytes, counted from its end.
+// maxTerminationMessage is how many bytes of the end of the termination log kubelet
+// shows.
 const maxTerminationMessage = 4096
 
-// Report is what Kubernetes would have shown at the end, and the timeline.
+// Report is the timeline, and what Kubernetes would have shown at the end.
 type Report struct {
 	Pod string `json:"pod"`
-	// Phase is the pod's last phase, as its restart policy gives it.
+	// Phase is the last phase of the pod.
 	Phase string `json:"phase"`
-	// EverReady says that all containers were ready at the same time once.
+	// EverReady says that all containers have been ready at the same time.
 	EverReady bool `json:"everReady"`
-	// GaveUp says that the rehearsal was ended before the pod was.
+	// GaveUp says that the rehearsal ended before the pod.
 	GaveUp     bool              `json:"gaveUp"`
 	Containers []ContainerStatus `json:"containers"`
 	Events     []Event           `json:"events"`
@@ -24,7 +24,7 @@ type Report struct {
 	Timeline   []Entry           `json:"timeline"`
 }
 
-// ContainerStatus is a container's state: its starts, the last one last.
+// ContainerStatus holds the starts of a container, in order.
 type ContainerStatus struct {
 	Name         string           `json:"name"`
 	Sidecar      bool             `json:"sidecar,omitempty"`
@@ -43,7 +43,7 @@ type InstanceStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
-// Last is the container's last start; nil where it was never started.
+// Last returns the last start of the container, or nil.
 func (c ContainerStatus) Last() *InstanceStatus {
 	if len(c.Starts) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func exitReason(e Exit) string {
 	return "Error"
 }
 
-// setStarted and setReady note what the probes found.
+// setStarted and setReady record the results of probes.
 func (k *kubelet) setStarted(inst *instance) {
 	k.mu.Lock()
 	inst.started = true
@@ -90,8 +90,8 @@ func (k *kubelet) setReady(inst *instance, ready bool) {
 	k.updatePodReady()
 }
 
-// updatePodReady runs under mu. A pod that becomes ready, with no restart to
-// come, is deleted StopAfter later.
+// updatePodReady plans the DELETE when the pod becomes ready and no restart will come.
+// The caller holds mu.
 func (k *kubelet) updatePodReady() {
 	latest := map[string]*instance{}
 	for _, inst := range k.instances {
@@ -157,8 +157,8 @@ func lastBytes(message string) string {
 	return strings.ToValidUTF8(message, "\uFFFD")
 }
 
-// phase is the phase of the dead pod: only the ordinary containers' exit codes
-// count. A pod whose containers never started stays Pending.
+// phase returns the phase of the dead pod, by the exit codes of its ordinary containers.
+// A pod whose containers never started stays Pending.
 func (k *kubelet) phase() string {
 	phase := "Succeeded"
 	for _, c := range k.mains() {

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// minStopSeconds is what a container always has between SIGTERM and SIGKILL.
+// minStopSeconds is the least time between SIGTERM and SIGKILL.
 const minStopSeconds = 2
 
-// signalDelay is the time from a hook's answer to SIGTERM, as observed. In it a
-// container that ended and so broke its hook is seen to be dead.
+// signalDelay is the observed time from the answer of a hook to SIGTERM. kubelet notices
+// in it that a container is dead that has ended during its hook.
 const signalDelay = 13 * time.Millisecond
 
-// stopPod stops all running containers in parallel: every preStop begins now,
-// each SIGTERM follows its own hook, sidecars wait for their turn.
+// stopPod stops all running containers in parallel. Every preStop begins now, each
+// SIGTERM follows its own hook, and sidecars wait for their turn.
 func (k *kubelet) stopPod(ctx context.Context) {
 	running := k.running()
 	var mains, sidecars []string
@@ -43,12 +43,12 @@ func (k *kubelet) stopPod(ctx context.Context) {
 	all.Wait()
 }
 
-// killContainer is kubelet's way to end a container: preStop, SIGTERM, SIGKILL. The
+// killContainer ends a container as kubelet does: preStop, SIGTERM, SIGKILL. The
 // time left for SIGTERM is the grace period (in seconds) minus the whole seconds that
 // preStop and the wait for its turn took, and at least 2
 // (deploy/kubernetes/kubelet.md, "Grace arithmetic"). It is the same for a DELETE, a
-// liveness failure and a failed postStart; after the last a container that has
-// already died gets its preStop too. It returns early where ctx is done.
+// liveness failure and a failed postStart. After a failed postStart even a container that
+// has died gets its preStop. It returns early when ctx is done.
 func (k *kubelet) killContainer(ctx context.Context, inst *instance, message string, grace int64, order *stopOrder) {
 	k.timeline.event("Normal", "Killing", inst.spec.Name, message)
 	k.stopHealthProbes(inst)
@@ -67,9 +67,9 @@ func (k *kubelet) killContainer(ctx context.Context, inst *instance, message str
 	}
 }
 
-// preStop calls the hook, waits for it at most for the grace period, and
-// returns the whole seconds that this took. A hook that kubelet stops waiting
-// for is not cancelled: its failure comes when its connection breaks.
+// preStop calls the hook, waits for it at most for the grace period, and returns the
+// whole seconds that this took. It does not cancel a hook that takes longer, which fails
+// when its connection breaks.
 func (k *kubelet) preStop(ctx context.Context, inst *instance, grace int64) int64 {
 	start := time.Now()
 	done := make(chan struct{})
@@ -91,8 +91,8 @@ func (k *kubelet) preStop(ctx context.Context, inst *instance, grace int64) int6
 	return wholeSeconds(start)
 }
 
-// stopContainer sends the stop signal to the first process, and SIGKILL to all
-// that is left after the given seconds.
+// stopContainer sends the stop signal to the first process, and SIGKILL to all that is
+// left after the given seconds.
 func (k *kubelet) stopContainer(ctx context.Context, inst *instance, seconds int64) {
 	select {
 	case <-inst.dead:

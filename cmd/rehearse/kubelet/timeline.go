@@ -8,8 +8,8 @@ import (
 
 // Entry is one line of the timeline.
 type Entry struct {
-	// At and SinceDelete are seconds since the pod's start and since its
-	// DELETE; SinceDelete is nil before it.
+	// At and SinceDelete are seconds since the start of the pod and since its DELETE.
+	// SinceDelete is nil before the DELETE.
 	At          float64  `json:"at"`
 	SinceDelete *float64 `json:"sinceDelete,omitempty"`
 	Who         string   `json:"who"`
@@ -24,29 +24,29 @@ type Event struct {
 	Reason    string  `json:"reason"`
 	Container string  `json:"container,omitempty"`
 	Message   string  `json:"message"`
-	// Count is how often the same event has come.
+	// Count is how often the event has happened.
 	Count int `json:"count"`
 }
 
-// Timeline collects what happens. It may be used by many goroutines.
+// Timeline collects what happens. It is safe for concurrent use.
 type Timeline struct {
 	mu      sync.Mutex
 	start   time.Time
 	deleted time.Time
 	entries []Entry
 	events  []Event
-	// lastEvent is the latest event's line.
+	// lastEvent is the line of the latest event.
 	lastEvent string
 	observe   func(Entry)
 }
 
-// NewTimeline starts a timeline now. Each entry is also given to observe, one
-// at a time, as soon as it is there; nil is allowed.
+// NewTimeline starts a timeline now. It also passes each entry to observe, one at a time.
+// observe may be nil.
 func NewTimeline(observe func(Entry)) *Timeline {
 	return &Timeline{start: time.Now(), observe: observe}
 }
 
-// Add adds an entry with the present time.
+// Add adds an entry with the current time.
 func (t *Timeline) Add(who, what, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,8 +73,8 @@ func (t *Timeline) markDeleted() {
 	t.deleted = time.Now()
 }
 
-// event adds an event, which is a line of the timeline too. The same event
-// again only raises its count; a probe that goes on failing is one line.
+// event adds an event and its entry. An event that happens again only raises its count,
+// and a probe that fails again adds no entry.
 func (t *Timeline) event(kind, reason, container, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,5 +109,5 @@ func (t *Timeline) Events() []Event {
 	return append([]Event(nil), t.events...)
 }
 
-// now is the time since the pod's start, in seconds.
+// now returns the seconds since the start of the pod.
 func (t *Timeline) now() float64 { return time.Since(t.start).Seconds() }

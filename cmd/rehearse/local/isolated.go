@@ -16,9 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startIsolated starts a container in PID and mount namespaces of its own: this
-// program, run again as a first stage, sets the mounts up and execs the command,
-// which so is PID 1.
+// startIsolated starts a container in PID and mount namespaces of its own. This program,
+// run again as a first stage, sets up the mounts and executes the command as PID 1.
 func (r *Runtime) startIsolated(c kubelet.Container, number int) (*process, error) {
 	dir, err := r.instanceDir(c, number)
 	if err != nil {
@@ -50,7 +49,7 @@ func (r *Runtime) startIsolated(c kubelet.Container, number int) (*process, erro
 	if err != nil {
 		return nil, err
 	}
-	// The pipe is closed by the exec; anything in it is why there was none.
+	// The exec closes the pipe. If it failed, the pipe has the reason.
 	message, err := io.ReadAll(failures)
 	if err == nil && len(message) > 0 {
 		err = errors.New(string(message))
@@ -77,9 +76,9 @@ func (r *Runtime) prepareStage(p *process, dir string) (stage, error) {
 	return s, os.MkdirAll(s.Dev, 0o755)
 }
 
-// namespaces are the attributes that make a container's namespaces. Without
-// root they are made in a user namespace with the same user in it; mounting
-// needs CAP_SYS_ADMIN there, which the first stage gives up again.
+// namespaces returns the attributes that make the namespaces of a container. Without root
+// they are in a user namespace that maps only this user. The first stage drops the
+// CAP_SYS_ADMIN that it needs there to mount.
 func (r *Runtime) namespaces() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 	if r.user {
@@ -91,8 +90,8 @@ func (r *Runtime) namespaces() *syscall.SysProcAttr {
 	return attr
 }
 
-// enterCommand runs argv in the container's namespaces. nsenter hands signals
-// and exit code through.
+// enterCommand runs argv in the namespaces of the container. nsenter passes on signals
+// and the exit code.
 func (p *process) enterCommand(argv []string) *exec.Cmd {
 	args := []string{"--target", strconv.Itoa(p.cmd.Process.Pid), "--mount", "--pid"}
 	if p.runtime.user {
@@ -108,14 +107,14 @@ func (p *process) enterCommand(argv []string) *exec.Cmd {
 	return exec.Command("nsenter", append(append(args, "--"), argv...)...)
 }
 
-// stageName is argv[0] of this program as first stage of a container.
+// stageName is argv[0] of this program as the first stage of a container.
 const stageName = "rehearse-container"
 
-// stage is what the first stage of a container has to do.
+// stage is the work of the first stage of a container.
 type stage struct {
 	Command    []string
 	WorkingDir string
-	// Dev is an empty directory on which the container's /dev is put together.
+	// Dev is an empty directory that becomes /dev.
 	Dev string
 	// Shm is the directory that becomes /dev/shm.
 	Shm string
@@ -126,13 +125,12 @@ type stage struct {
 	DropCapabilities   bool
 }
 
-// IsStage says whether this process is the first stage of a container. A main
-// function asks before all else and calls RunStage.
+// IsStage reports whether this process is the first stage of a container, and must call
+// RunStage before anything else.
 func IsStage(args []string) bool { return len(args) == 2 && args[0] == stageName }
 
-// RunStage sets the container's mounts up and execs its command. It returns
-// an exit code only where that failed (the starter is told why), or where there
-// is no command.
+// RunStage sets up the mounts of the container and executes its command. It returns an
+// exit code if that failed, after it has reported why, or if there is no command.
 func RunStage(args []string) int {
 	unix.CloseOnExec(stageReport)
 	report := os.NewFile(stageReport, "report")

@@ -18,8 +18,7 @@ import (
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
-// markerName is the variable by which the processes of a container without
-// namespaces are found.
+// markerName is the variable that marks the processes of a container without namespaces.
 const markerName = "REHEARSE_INSTANCE"
 
 // process is one instance of a container.
@@ -93,8 +92,7 @@ func (p *process) readOutput() {
 	}
 }
 
-// reap waits for the first process and then sees to it that nothing of the
-// container is left.
+// reap waits for the first process and then ends what is left of the container.
 func (p *process) reap() {
 	_ = p.cmd.Wait() // the status is in ProcessState
 	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -117,7 +115,7 @@ func (p *process) reap() {
 	close(p.dead)
 }
 
-// killStrays kills what a first process without a PID namespace left behind.
+// killStrays kills what the first process has left behind without a PID namespace.
 func (p *process) killStrays() {
 	if p.marker == "" {
 		return
@@ -133,8 +131,8 @@ func (p *process) killStrays() {
 	}
 }
 
-// killAndWait returns when the process has ended: it loses its environment before
-// its sockets are closed.
+// killAndWait kills a process and waits for its end. A process loses its environment
+// before its sockets close, so marked does not find it long enough.
 func killAndWait(pid int, limit time.Duration) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -145,8 +143,7 @@ func killAndWait(pid int, limit time.Duration) {
 	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(limit.Milliseconds()))
 }
 
-// marked finds the processes that have the marker in their environment. Those
-// that are already dead have none.
+// marked returns the processes that have the marker in their environment.
 func marked(marker string) []int {
 	all, _ := procfs.Proc.PIDs()
 	return slices.DeleteFunc(all, func(pid int) bool { return !slices.Contains(procfs.Proc.Environ(pid), marker) })
@@ -155,8 +152,8 @@ func marked(marker string) []int {
 // Address is the pod's address.
 func (p *process) Address() string { return p.runtime.opts.PodIP }
 
-// Signal signals the first process. In a PID namespace that is PID 1, which
-// gets only the signals that it handles (man 7 pid_namespaces).
+// Signal signals the first process. A PID 1 gets only signals that it has a handler for
+// (pid_namespaces(7)).
 func (p *process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
 
 // Kill kills the first process; the rest follows it.
@@ -168,9 +165,9 @@ func (p *process) Wait() kubelet.Exit {
 	return p.exit
 }
 
-// Exec runs argv in the container. It ends when the program has ended and its
-// output is closed: containerd, too, waits for the pipes, so that a background
-// child that holds them holds the hook up (drain_exec_sync_io_timeout is 0s).
+// Exec runs argv in the container, until the program has ended and its output is closed.
+// containerd also waits for the pipes (drain_exec_sync_io_timeout is 0s), so a background
+// child that holds them delays the hook.
 func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (int, error) {
 	select {
 	case <-p.dead:
@@ -196,7 +193,7 @@ func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (in
 		defer close(copied)
 		_, _ = io.Copy(output, reader)
 	}()
-	// The pipe first: once Wait has reaped the leader, its PID may be another's.
+	// Before Wait, after which the PID can belong to another process.
 	select {
 	case <-copied:
 	case <-ctx.Done():
@@ -215,7 +212,7 @@ func exitCode(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// execCommand is the command that runs argv in the container.
+// execCommand returns the command that runs argv in the container.
 func (p *process) execCommand(argv []string) *exec.Cmd {
 	if p.marker == "" {
 		return p.enterCommand(argv)

@@ -12,10 +12,10 @@ import (
 	"github.com/podhook/podhook/cmd/rehearse/kubelet"
 )
 
-// Isolation says how containers are kept apart.
+// Isolation is how containers are isolated from each other.
 type Isolation string
 
-// The isolations that may be asked for.
+// The values of Isolation.
 const (
 	Auto       Isolation = "auto"
 	Namespaces Isolation = "namespaces"
@@ -25,21 +25,19 @@ const (
 // Options are a runtime's settings.
 type Options struct {
 	Isolation Isolation
-	// ShareProcessNamespace lets the containers see each other's processes. It
-	// excludes namespaces.
+	// ShareProcessNamespace lets the containers see each other's processes. Namespaces
+	// do not allow that.
 	ShareProcessNamespace bool
 	// PodIP is the address of the pod.
 	PodIP string
-	// Tmpfs are directories that are fresh and empty in each start of a
-	// container. They need namespaces.
+	// Tmpfs are directories that are empty at each start of a container. They need
+	// namespaces.
 	Tmpfs []string
-	// Output gets each line that a container prints. It may be called by many
-	// goroutines.
+	// Output gets each line that a container prints. Calls can be concurrent.
 	Output func(container, line string)
 }
 
-// Runtime starts containers as local processes. Its methods may be called by
-// many goroutines.
+// Runtime starts containers as local processes. It is safe for concurrent use.
 type Runtime struct {
 	opts  Options
 	dir   string // of this pod: each instance has a directory in it
@@ -51,8 +49,8 @@ type Runtime struct {
 
 var _ kubelet.Runtime = (*Runtime)(nil)
 
-// New makes a runtime. Isolation namespaces is an error where they cannot be
-// made; auto does without them then. Close removes its directories.
+// New makes a runtime. It returns an error if Isolation asks for namespaces that cannot be
+// made; auto then goes without them. Close removes its directories.
 func New(opts Options) (*Runtime, error) {
 	dir, err := os.MkdirTemp("", "rehearse-")
 	if err != nil {
@@ -65,15 +63,15 @@ func New(opts Options) (*Runtime, error) {
 	return r, nil
 }
 
-// Isolation describes how containers are kept apart, for people.
+// Isolation describes the isolation of containers, for people.
 func (r *Runtime) Isolation() string { return r.about }
 
-// Close removes the runtime's directories. All containers must be dead.
+// Close removes the directories of the runtime. All containers must be dead.
 func (r *Runtime) Close() error {
 	return errors.Join(os.RemoveAll(r.dir), os.RemoveAll(r.shm))
 }
 
-// choose tries the namespaces out.
+// choose tries whether namespaces can be made.
 func (r *Runtime) choose() error {
 	if r.opts.Isolation == None {
 		return r.without("as asked for")
@@ -128,8 +126,8 @@ func (r *Runtime) try() error {
 	return nil
 }
 
-// makeShm makes what the pod's containers share as /dev/shm, on a tmpfs where
-// there is one.
+// makeShm makes the directory that the containers share as /dev/shm, on a tmpfs if there
+// is one.
 func makeShm() (string, error) {
 	dir, err := os.MkdirTemp("/dev/shm", "rehearse-")
 	if err != nil {

@@ -15,7 +15,7 @@ func devices() []string {
 	return []string{"null", "zero", "full", "random", "urandom", "tty"}
 }
 
-// run does the first stage's work in the new namespaces and execs the command.
+// run sets up the new namespaces and executes the command.
 func (s *stage) run() error {
 	// Capabilities belong to a thread, and the exec takes those of its caller.
 	runtime.LockOSThread()
@@ -42,15 +42,15 @@ func (s *stage) run() error {
 	return nil
 }
 
-// detach keeps the container's mounts from the machine.
+// detach hides the mounts of the container from the machine.
 func (s *stage) detach() error { return mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
 
 func (s *stage) mountProc() error {
 	return mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 }
 
-// mountDev gives the container a /dev like that of a Kubernetes container: the
-// usual devices, the pod's /dev/shm, and the termination log.
+// mountDev gives the container the /dev of a Kubernetes container: the usual devices, the
+// /dev/shm of the pod, and the termination log.
 func (s *stage) mountDev() error {
 	if err := mount("tmpfs", s.Dev, "tmpfs", unix.MS_NOSUID, "mode=0755"); err != nil {
 		return err
@@ -90,8 +90,8 @@ func (s *stage) mountTmpfs() error {
 	return nil
 }
 
-// dropCapabilities gives up what the user namespace gave: the container's user
-// is no root.
+// dropCapabilities drops the capabilities that the user namespace gives, because the user
+// of the container is not root.
 func (s *stage) dropCapabilities() error {
 	if !s.DropCapabilities {
 		return nil
@@ -114,7 +114,7 @@ func bindFile(source, target string) error {
 	return mount(source, target, "", unix.MS_BIND, "")
 }
 
-// bindDir binds a directory; one that this machine does not have is left out.
+// bindDir binds a directory, if this machine has it.
 func bindDir(source, target string) error {
 	if _, err := os.Stat(source); err != nil {
 		return nil

@@ -66,7 +66,7 @@ func New(life context.Context, o Options) *Runner {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Runner{Options: o, life: life, slack: lockSlack, disk: make(chan struct{}, 4), flights: map[string]*Flight{}, lost: map[string]state.Record{}}
+	return &Runner{Options: o, life: life, slack: lockSlack, disk: make(chan struct{}, 2), flights: map[string]*Flight{}, lost: map[string]state.Record{}}
 }
 
 // Request says how a hook is called.

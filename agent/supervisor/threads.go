@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// The number of threads to make, in addition to the six or seven that Go's runtime
-// starts with. It is twice the number that was needed when all PIDs were in use, more
-// processes computed than there are processors, and 100 callers called.
+// The number of threads to make, in addition to the seven that Go's runtime has.
 const (
-	// ForSignals is for an init without hooks.
+	// ForSignals is for an init without hooks, which needs one.
 	ForSignals = 3
-	// ForHooks is for hooks and the agent. Few operations block a thread for long: the
-	// steps that write to disks, four at a time, and the wait for another process that
-	// runs a hook, one for each hook.
-	ForHooks = 8
+	// ForHooks is for hooks and the agent. Beside a fork bomb, with 20 callers at once,
+	// they need four; with 100 callers and 40 processes that compute, up to nine.
+	// A thread is blocked for long by steps that write to disks, two at a time, by what
+	// callers ask the state, one at a time, and by the wait for another process that runs
+	// a hook, one for each hook.
+	ForHooks = 12
 )
 
 // MakeThreads makes n threads that stay. Go's runtime makes a thread when a goroutine

@@ -73,6 +73,8 @@ func (h *Hook) Called() error {
 	if h.bad != nil {
 		return h.bad
 	}
+	h.store.calls.Lock()
+	defer h.store.calls.Unlock()
 	l, err := h.openLock() // it makes the directory
 	if err != nil {
 		return err

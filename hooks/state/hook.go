@@ -55,6 +55,8 @@ func (h *Hook) Read() (Record, bool, error) {
 	if h.bad != nil {
 		return Record{}, false, h.bad
 	}
+	h.store.calls.Lock()
+	defer h.store.calls.Unlock()
 	r, ok, err := h.load()
 	for {
 		if err != nil || !ok || !h.store.known(&r) {

@@ -41,6 +41,11 @@ type Store struct {
 
 	mu    sync.Mutex
 	hooks map[string]*Hook
+
+	// calls is held by Hook.Read and Hook.Called, which any number of HTTP calls make. So
+	// they block one thread. No thread can be made when all PIDs of the container are in
+	// use.
+	calls sync.Mutex
 }
 
 // Open finds or makes the state directory.

@@ -153,6 +153,6 @@ func (c *Configuration) accept(next *config.Config) {
 		err = c.store.SaveConfig(data, next.Source)
 	}
 	if err != nil {
-		c.logger.Warn("configuration not kept for the case that it is broken later", "error", err.Error())
+		c.logger.Warn("configuration not saved, it cannot replace a later broken one", "error", err.Error())
 	}
 }

@@ -180,7 +180,7 @@ func TestExecGoesByTheLastGoodConfiguration(t *testing.T) {
 	if _, refused := exec.Refused(); refused != nil {
 		t.Errorf("a good configuration is refused: %v", refused)
 	}
-	// What the exec'd hook has read is what the agent reads.
+	// The agent reads the same hooks as the exec'd hook.
 	w.is("/api/one", 200)
 }
 

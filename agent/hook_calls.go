@@ -97,5 +97,5 @@ func option(query url.Values, name string, unset bool) (bool, error) {
 		}
 		return value, nil
 	}
-	return false, fmt.Errorf("%s: is there %d times, once is allowed", name, len(values))
+	return false, fmt.Errorf("%s: given %d times, once is allowed", name, len(values))
 }

@@ -100,7 +100,7 @@ func TestQueries(t *testing.T) {
 		"wait=maybe":             `wait: \"maybe\": allowed are true and false`,
 		"wait":                   `wait: \"\": allowed are true and false`,
 		"force=2":                `force: \"2\": allowed are true and false`,
-		"wait=true&wait=false":   "wait: is there 2 times, once is allowed",
+		"wait=true&wait=false":   "wait: given 2 times, once is allowed",
 		"wait=false;force=true":  "the query cannot be read",
 		"x=100%&wait=false":      "the query cannot be read",
 		"wait=" + long("x", 900): `xxx...\": allowed`,
@@ -299,8 +299,7 @@ func TestThousandCallersGetOneRun(t *testing.T) {
 	}
 }
 
-// The body is far below the 10 KiB that kubelet reads, whatever is in it, and
-// comes in one piece with its length.
+// Every body has its length, and is far below the 10 KiB that kubelet reads.
 func TestBodyIsBounded(t *testing.T) {
 	w := serving(t, `
 hooks:

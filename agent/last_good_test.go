@@ -168,7 +168,7 @@ func TestBadScriptIsRefused(t *testing.T) {
 	}
 }
 
-// A directory that has gone, or been emptied, is no drain that succeeded.
+// A directory that was removed or emptied must not look like a successful drain.
 func TestDirectoryThatHasGone(t *testing.T) {
 	for _, change := range []string{"removed", "emptied", "renamed"} {
 		w, _ := directories(t)

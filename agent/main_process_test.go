@@ -43,7 +43,7 @@ func TestWatchMain(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
-	// The test's own parent: there is nobody else whose number is known.
+	// The parent of the test is the only other process with a known PID.
 	if err := os.WriteFile(path, fmt.Append(nil, os.Getppid()), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestWatchMain(t *testing.T) {
 	}
 }
 
-// What was never seen is told from what has exited.
+// A main process that was never seen differs from one that has exited.
 func TestMainProcessIsShown(t *testing.T) {
 	pidfile := filepath.Join(t.TempDir(), "main.pid")
 	w := serving(t, `{hooks: {shutdown: {steps: [{signal: TERM}]}}}`, withMain("pidfile:"+pidfile))

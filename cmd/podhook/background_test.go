@@ -78,8 +78,7 @@ func TestBackgroundProcessHoldsNoLock(t *testing.T) {
 	testutil.Eventually(t, "both background processes live", func() bool { return s.count("sleep 1000") == 2 })
 }
 
-// A later step that times out takes its own processes with it, and leaves those
-// of an earlier, successful step alone.
+// A timeout ends the processes of its step, and not those of an earlier, successful step.
 func TestTimeoutSparesEarlierBackgroundProcesses(t *testing.T) {
 	testutil.Slow(t)
 	s := newSandbox(t, `hooks:

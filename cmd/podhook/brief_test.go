@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever is wrong, what an exec'd hook prints fits into a pod's status, and says at
-// its beginning what is wrong.
+// The output of an exec'd hook always fits into the status of a pod, and begins with the
+// error.
 func TestErrorsOfExecAreBounded(t *testing.T) {
 	var many, unknown strings.Builder
 	var variables []string

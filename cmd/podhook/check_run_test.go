@@ -9,7 +9,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// What check finds wrong with a program is what the run fails by, and nothing else.
+// check finds exactly the programs that a run fails to start.
 func TestCheckJudgesAsTheRun(t *testing.T) {
 	testutil.Slow(t)
 	s := newSandbox(t, "hooks: {}")

@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// checkOf is what check finds: one line a finding, with the sandbox's directory
+// checkOf returns the findings of check, one per line, with the directory of the sandbox
 // as DIR.
 func (s *sandbox) checkOf(code int, args ...string) []string {
 	s.t.Helper()
@@ -164,8 +164,7 @@ func TestCheckUsage(t *testing.T) {
 	contains(t, s.expect(2, "check", "file").stderr, `"file" is one word too many`)
 }
 
-// A port that another program has is taken; one that this instance's agent has
-// is where it belongs.
+// A port of another program is an error; the port of the agent of this instance is not.
 func TestCheckPort(t *testing.T) {
 	testutil.Slow(t)
 	other, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,8 +15,8 @@ import (
 	"github.com/podhook/podhook/hooks/process/seccomptest"
 )
 
-// childEnv makes the test's own binary act as one of the programs below, which
-// do what a shell cannot.
+// childEnv makes the test binary act as one of the programs below, which do what a shell
+// cannot.
 const childEnv = "TEST_CHILD"
 
 func child(args []string) int {
@@ -52,7 +52,7 @@ func deny(errno, call string, argv []string) error {
 	return syscall.Exec(argv[0], argv, os.Environ())
 }
 
-// serverCode is what a server exits with that was told to stop.
+// serverCode is the exit code of a server that was stopped.
 const serverCode = 3
 
 // server answers HTTP at the address that it writes to the file address, until

@@ -163,8 +163,8 @@ func TestSleep(t *testing.T) {
 }
 
 // deaf starts the binary with SIGHUP ignored, as nohup(1) does, and waits until it
-// has subscribed to its stop signals nevertheless: only then does Go's runtime
-// catch what was ignored at the start.
+// has subscribed to its stop signals: only then does the runtime of Go catch a signal
+// that was ignored at the start.
 func (s *sandbox) deaf(args ...string) *running {
 	s.t.Helper()
 	call := s.begin(exec.Command("sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh", s.binary}, args...)...))
@@ -172,7 +172,7 @@ func (s *sandbox) deaf(args ...string) *running {
 	return call
 }
 
-// catches tells whether a process has a handler for a signal (proc_pid_status(5)).
+// catches reports whether a process has a handler for a signal (proc_pid_status(5)).
 func catches(pid int, sig syscall.Signal) bool {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(text), "SigCgt:\t")
@@ -249,7 +249,7 @@ func TestWaitForAPortThatHangs(t *testing.T) {
 	testutil.Within(t, e.elapsed, time.Second, 10*time.Second) // one look has its own time
 }
 
-// fullPort is a port whose queue is full: the kernel drops what comes.
+// fullPort is a port whose queue is full, so that the kernel drops new connections.
 func fullPort(t *testing.T) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -293,8 +293,7 @@ func TestStatusTable(t *testing.T) {
 	}
 }
 
-// The main process by pidfile: it gets the very signal, and one that has gone is
-// a success.
+// The main process of a pidfile gets the signal. If it has exited, that is a success.
 func TestSignal(t *testing.T) {
 	s := newSandbox(t, "hooks: {shutdown: {steps: [{signal: USR1}]}}\n")
 	s.env = append(s.env, "PODHOOK_MAIN=pidfile:"+s.path("pid"))
@@ -321,8 +320,8 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// A step that signals a main process which nobody has named is an error of the
-// configuration, before anything runs.
+// A step that signals a main process that is not configured is an error before anything
+// runs.
 func TestSignalStepNeedsAMainProcess(t *testing.T) {
 	s := newSandbox(t, `hooks:
   prestart:
@@ -342,8 +341,7 @@ func TestSignalStepNeedsAMainProcess(t *testing.T) {
 	}
 }
 
-// PODHOOK_DISABLED=true turns hooks off, also where the configuration is what is
-// wrong.
+// PODHOOK_DISABLED=true turns hooks off even if the configuration is broken.
 func TestDisabled(t *testing.T) {
 	for _, yaml := range []string{countedHooks, "hooks: nonsense\n"} {
 		s := newSandbox(t, yaml, "PODHOOK_DISABLED=true", "PODHOOK_LISTEN=127.0.0.1:0")

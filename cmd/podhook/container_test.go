@@ -197,17 +197,17 @@ func (s *sandbox) printsUndisturbed(c *isolated) {
 	contains(s.t, c.exec("logs", "prestart").stdout, " stdout line-1\n", "last-line\n")
 }
 
-// nobody is a user that owns nothing.
+// nobody is a user without any files.
 const nobody = "65534"
 
-// own gives a directory, and what leads to it, to nobody.
+// own gives a directory to nobody, and lets nobody reach it.
 func own(t *testing.T, dir string) {
 	t.Helper()
 	testutil.NeedRoot(t, "become another user")
 	if err := os.Chown(dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	// t.TempDir's parent is made for its owner alone.
+	// Only the owner can enter the parent of t.TempDir.
 	if err := os.Chmod(dir+"/..", 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func listener(t *testing.T) (address string, file *os.File) {
 	return l.Addr().String(), file
 }
 
-// slowBackend answers when it is told to.
+// slowBackend answers on command.
 type slowBackend struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -96,7 +96,7 @@ func (b *slowBackend) release(n int) {
 	b.held = b.held[n:]
 }
 
-// slowRequest asks a server in the background and says what it got.
+// slowRequest sends a request in the background, and passes on the answer.
 func slowRequest(address string) <-chan string {
 	got := make(chan string, 1)
 	go func() {
@@ -207,7 +207,7 @@ hooks:
 	haproxy.wait(t)
 	contains(t, s.expect(0, "logs", "shutdown").stdout, `haproxy_frontend_current_sessions{proxy="web"} = 0`, "SIGUSR1 sent to the main process", " has exited")
 
-	// HAProxy is gone; the listeners go too, so that nobody answers.
+	// HAProxy has exited. Without the listeners nobody answers.
 	webFile.Close()
 	exporterFile.Close()
 	e := s.run("hook", "late")
@@ -218,7 +218,7 @@ hooks:
 	contains(t, e.stderr, "unwatched", "connection refused", "goneIs: done treats that as drained")
 }
 
-// TestHAProxyMetric: the command does what the step does.
+// TestHAProxyMetric: the command and the step behave alike.
 func TestHAProxyMetric(t *testing.T) {
 	program := testutil.NeedProgram(t, "haproxy", "haproxy")
 	backend := newSlowBackend(t)

@@ -32,8 +32,8 @@ func crashConfig() string {
 }
 
 // TestSIGKILLAtRandomMoments kills the caller, the worker or both of an exec'd
-// hook again and again. After each kill the state is readable, and no step that
-// it says is done has been run again; a worker that is left alone ends the hook.
+// hook again and again. After each kill the state is readable, and no step that it
+// records as done has run again. A worker that has lost its caller ends the hook.
 func TestSIGKILLAtRandomMoments(t *testing.T) {
 	testutil.Slow(t)
 	began := time.Now()
@@ -105,8 +105,8 @@ func (s *sandbox) randomMoment(random *rand.Rand, call *running) {
 	time.Sleep(time.Duration(random.Int64N(int64(5 * time.Millisecond))))
 }
 
-// crash kills the caller, the worker or both, as which says. It reports whether
-// the caller, whose exit code is seen, was killed, and a worker was left alone.
+// crash kills the caller, the worker or both, by which. It reports whether it has killed
+// the caller, whose exit code is seen, and whether only the caller.
 func (s *sandbox) crash(call *running, which int) (caller, alone bool) {
 	kill := func(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended
 	worker := 0
@@ -125,7 +125,7 @@ func (s *sandbox) crash(call *running, which int) (caller, alone bool) {
 	return false, false
 }
 
-// neverAgain compares what the record says is done with how often it was run.
+// neverAgain checks that no step ran more often than its record says.
 func (s *sandbox) neverAgain(done map[string]int, rec state.Record) {
 	s.t.Helper()
 	ran := map[string]int{}

@@ -9,7 +9,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// A hook that waits for itself is told so at once, and not at its timeout.
+// A hook that waits for itself fails at once, and not at its timeout.
 func TestHookThatWaitsForItself(t *testing.T) {
 	step := func(text string) string { return "{timeout: 50s, steps: [{" + script(text) + "}]}" }
 	for name, c := range map[string]struct{ hooks, call, says string }{
@@ -33,8 +33,8 @@ func TestHookThatWaitsForItself(t *testing.T) {
 	}
 }
 
-// A hook may call others, look at its own outcome, and what it has left in the
-// background may call it later.
+// A hook may call other hooks and look at its own outcome, and a background process of it
+// may call it later.
 func TestHookThatCallsAnother(t *testing.T) {
 	s := newSandbox(t, "hooks: {a: {steps: [{"+script(`"$PODHOOK" hook b && "$PODHOOK" hook b && { "$PODHOOK" wait a --timeout 0s; [ $? = 124 ]; }`)+
 		"}]}, b: {steps: [{"+script(`echo "b $PODHOOK_CALLERS" >>"$DIR/ran"`)+"}]}, "+

@@ -12,8 +12,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// What a step gets: the container's environment with what the step sets, and
-// what tells it where it is; each name once.
+// A step gets the environment of the container, its own variables, and those that
+// describe the run. Each name occurs once.
 func TestEnvironmentOfSteps(t *testing.T) {
 	s := newSandbox(t, `hooks:
   prestart:

@@ -16,8 +16,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// bomb uses up all PIDs, holds them, and has all of its processes ask for more. It
-// tells when there are none left, and when it gets TERM.
+// bomb uses up all PIDs, and all of its processes ask for more. It makes a file when no
+// PID is left, and another one when it gets TERM.
 const bomb = `$SIG{TERM} = sub { open my $f, ">", "$ENV{DIR}/terminated"; exit 7 };
 my $first = $$;
 while (1) {
@@ -55,7 +55,7 @@ func limited(t *testing.T, n int) string {
 	return "echo $$ >" + filepath.Join(dir, "cgroup.procs")
 }
 
-// after makes a shell prepare what cmd starts in.
+// after runs a shell command before cmd, in the same process.
 func after(shell string, cmd *exec.Cmd) *exec.Cmd {
 	return exec.Command("sh", append([]string{"-c", shell + `; exec "$@"`, "sh"}, cmd.Args...)...)
 }
@@ -71,7 +71,7 @@ func repeated(t *testing.T, round func(t *testing.T)) {
 	}
 }
 
-// crowd asks for everything that is only read, at 20 connections, until stop.
+// crowd requests all paths that only read, on 20 connections, until stop.
 func crowd(address string) (stop func()) {
 	var all sync.WaitGroup
 	done := make(chan struct{})
@@ -94,8 +94,8 @@ func crowd(address string) (stop func()) {
 	return func() { close(done); all.Wait() }
 }
 
-// lastsAndFails holds podhook to what it must do without a PID to be had: a call
-// of shutdown waits, the agent answers, the wait ends, and a program cannot be started.
+// lastsAndFails checks podhook without a free PID: a call of shutdown waits, the agent
+// answers, the wait ends, and a program cannot be started.
 func (s *sandbox) lastsAndFails(address string) {
 	s.t.Helper()
 	answer := make(chan string, 1)
@@ -122,7 +122,7 @@ func (s *sandbox) lastsAndFails(address string) {
 	stop()
 }
 
-// A CMD that uses up all PIDs is told to stop all the same, and PID 1 outlives it.
+// A CMD that uses up all PIDs still gets its stop signal, and PID 1 outlives it.
 func TestRunOutlivesUsedUpPIDs(t *testing.T) {
 	repeated(t, func(t *testing.T) {
 		s := newSandbox(t, "")
@@ -143,7 +143,7 @@ func TestRunOutlivesUsedUpPIDs(t *testing.T) {
 	})
 }
 
-// So does an agent beside another container of its pod, which uses up the pod's PIDs.
+// An agent outlives another container of its pod that uses up the PIDs of the pod.
 func TestServeOutlivesUsedUpPIDs(t *testing.T) {
 	repeated(t, func(t *testing.T) {
 		s := newSandbox(t, "")
@@ -167,7 +167,7 @@ func TestServeOutlivesUsedUpPIDs(t *testing.T) {
 	})
 }
 
-// prepared is container after what a shell does.
+// prepared is container after a shell command.
 func (s *sandbox) prepared(stdout *os.File, shell string, argv ...string) *isolated {
 	s.t.Helper()
 	cmd := exec.Command("unshare", append([]string{"--pid", "--mount", "--mount-proc", "--fork", "--kill-child", "--"}, argv...)...)

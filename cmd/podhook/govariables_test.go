@@ -34,7 +34,7 @@ func goVariables() map[string][]string {
 	}
 }
 
-// ofGo is what Go's runtime prints, or dies with, by its variables.
+// ofGo matches the output of the runtime of Go for its variables.
 var ofGo = regexp.MustCompile(`(?m)^(init|gc|SCHED|GODEBUG|panic|fatal|runtime|goroutine|GOMEMLIMIT|malformed)\b.*`)
 
 // Go's variables are meant for the application: no command obeys one or fails by it.
@@ -69,8 +69,8 @@ func TestNoCommandObeysGoVariables(t *testing.T) {
 	}
 }
 
-// The agent is bounded as podhook sets it, whatever the variables say. A build without
-// the entry point has only GODEBUG and malformed values to fear.
+// The agent keeps its own limits, also in a build without the entry point, which obeys
+// only GODEBUG and fails by malformed values.
 func TestAgentIsBoundedByItself(t *testing.T) {
 	testutil.Slow(t)
 	withoutEntry := filepath.Join(t.TempDir(), "podhook")
@@ -116,8 +116,8 @@ func TestChildrenGetGoVariables(t *testing.T) {
 	}
 }
 
-// exactly runs a program with the sandbox's environment as it stands: os/exec
-// drops what is doubled or malformed.
+// exactly runs a program with the unchanged environment of the sandbox. os/exec would
+// drop double and malformed entries.
 func (s *sandbox) exactly(argv ...string) {
 	s.t.Helper()
 	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: s.env})
@@ -129,8 +129,8 @@ func (s *sandbox) exactly(argv ...string) {
 	}
 }
 
-// gotEnvironment compares what is in a file with the sandbox's environment. What a
-// step gets beside it comes at the end.
+// gotEnvironment compares a file with the environment of the sandbox. The variables of a
+// step follow it.
 func (s *sandbox) gotEnvironment(file string) {
 	s.t.Helper()
 	got, _, _ := strings.Cut(s.read(file), "PODHOOK_HOOK=")

@@ -62,7 +62,7 @@ func TestHTTPCommand(t *testing.T) {
 	} {
 		args := strings.Fields(strings.NewReplacer("URL", server.URL, "SECURE", secure.URL).Replace(tt.args))
 		e := s.run(append([]string{"http"}, args...)...)
-		// A body may be shown a little beyond its limit: by what was read at once.
+		// The output can exceed the limit by the size of one read.
 		short := e.stdout[:min(len(e.stdout), len(tt.stdout))]
 		if e.code != tt.code || short != tt.stdout || len(e.stdout) > len(tt.stdout)+8192 || !strings.Contains(e.stderr, tt.stderr) || e.elapsed > 20*time.Second {
 			t.Errorf("http %s: %.500v\nwant %d %.100q %q", tt.args, e, tt.code, tt.stdout, tt.stderr)
@@ -78,7 +78,7 @@ func TestHTTPCommand(t *testing.T) {
 	}
 }
 
-// TestWaitCommand: what the steps wait for, the command waits for too.
+// TestWaitCommand: the command can wait for everything that a step can wait for.
 func TestWaitCommand(t *testing.T) {
 	s := newSandbox(t, "")
 	server := httptest.NewServer(http.NotFoundHandler())

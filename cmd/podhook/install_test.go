@@ -47,7 +47,7 @@ func (s *sandbox) older() []byte {
 	return old
 }
 
-// holds fails unless the directory has this binary and nothing beside it.
+// holds fails unless this binary is the only file of the directory.
 func (s *sandbox) holds(want []byte) {
 	s.t.Helper()
 	if s.read("bin/podhook") != string(want) {
@@ -176,7 +176,7 @@ func TestInstallOverRunningCopy(t *testing.T) {
 	}
 }
 
-// Where it fails the old copy stays, and nothing beside it.
+// A failure leaves only the old copy.
 func TestInstallKeepsTheOldOne(t *testing.T) {
 	t.Run("full", func(t *testing.T) {
 		s := installing(t)

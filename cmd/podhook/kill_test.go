@@ -12,8 +12,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// family is a step with a child in its group, one in a session of its own and
-// one that is orphaned as well.
+// family is a step with a child in its group, one in a session of its own, and an orphan
+// in a session of its own.
 const family = `hooks:
   prestart:
     timeout: 40s
@@ -33,7 +33,7 @@ func (s *sandbox) familyRuns() *running {
 	return call
 }
 
-// interrupted asserts what is left of a run that was ended in the middle.
+// interrupted checks the state after a run that was interrupted.
 func (s *sandbox) interrupted() {
 	s.t.Helper()
 	rec := s.record("prestart")
@@ -70,8 +70,8 @@ func TestStopSignalEndsTheWholeTree(t *testing.T) {
 }
 
 // A kubelet that restarts kills the processes of its execs and never calls postStart
-// again (deploy/kubernetes/kubelet.md): the run goes on, whatever its steps are, and
-// the next caller joins it. Here the whole process group is killed.
+// again (deploy/kubernetes/kubelet.md). The run goes on, with every kind of step, and the
+// next caller joins it. Here the whole process group is killed.
 func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
 	for kind, step := range map[string]string{
 		"program":  script(`echo began >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo printed late`),
@@ -214,7 +214,7 @@ func TestStoppedHookRunsAgain(t *testing.T) {
 	}
 }
 
-// The built-in steps are interrupted as well.
+// Steps without a program are interrupted too.
 func TestStopSignalEndsASleepStep(t *testing.T) {
 	s := newSandbox(t, "hooks: {shutdown: {steps: [{sleep: 20s}]}}\n")
 	call := s.start("shutdown")

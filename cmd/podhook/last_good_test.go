@@ -10,8 +10,8 @@ import (
 
 const drainHook = "hooks:\n  prestart: {steps: [{sleep: 1ms}]}\n  shutdown:\n    steps:\n    - exec: [sh, -c, 'echo drained >>\"$DIR/ran\"']\n"
 
-// A file that is empty, holds only comments or has gone since the start is no drain
-// that succeeded: the last good one stays in force, for exec'd hooks too.
+// A file that has become empty or was removed since the start must not look like a
+// successful drain. The last good one stays in force, for exec'd hooks too.
 func TestExecWithoutAConfiguration(t *testing.T) {
 	for name, change := range map[string]func(*sandbox){
 		"empty":    func(s *sandbox) { s.configure("") },
@@ -67,8 +67,7 @@ func TestBadScriptDoesNotCostTheDrain(t *testing.T) {
 	if s.read("ran") != "drained\n" {
 		t.Errorf("ran %q in %v", s.read("ran"), e)
 	}
-	// Where nothing was good before, the good one is run all the same, and the bad one
-	// fails the hook.
+	// Without earlier good scripts the good one runs, and the bad one fails the hook.
 	s = scripted(t)
 	s.write("shutdown.d/10-bad", "no interpreter\n", 0o755)
 	if e := s.expect(1, "shutdown"); s.read("ran") != "drained\n" {

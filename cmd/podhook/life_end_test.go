@@ -11,7 +11,7 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// Whatever has ended CMD, poststop is told, and the exit code is CMD's.
+// poststop gets the end of CMD, and podhook has the exit code of CMD.
 func TestPoststopFollowsCMD(t *testing.T) {
 	t.Parallel()
 	rows := map[string]struct {
@@ -38,8 +38,8 @@ func TestPoststopFollowsCMD(t *testing.T) {
 	})
 }
 
-// A poststop that somebody has tried by hand runs at the end all the same, and who
-// goes on calling hooks does not put the end off.
+// A poststop that has run by hand runs again at the end, and further calls of hooks do
+// not delay the end.
 func TestPoststopAfterCallsByHand(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {poststop: {steps: [{"+poststopNote+"}]}, slow: {steps: [{"+script(`trap "" TERM; sleep 0.2`)+"}]}}\n", "PODHOOK_LISTEN=127.0.0.1:0")
@@ -156,7 +156,7 @@ func TestCMDEndsDuringAPreStop(t *testing.T) {
 	})
 }
 
-// Nobody has to sit out what shutdown sleeps when CMD has gone.
+// A sleep of shutdown ends when CMD has exited.
 func TestCMDEndsWhileShutdownSleeps(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {shutdown: {timeout: 50s, steps: [{sleep: 40s}, {"+note("deregistered")+"}]}}\n", "PODHOOK_GRACE_PERIOD=60s")
@@ -216,8 +216,8 @@ func TestOrphansWhileStepsRun(t *testing.T) {
 	}
 }
 
-// What a timed-out step leaves in other sessions dies under PID 1 too, and what a
-// successful one leaves lives on.
+// Under PID 1 too, a timeout ends the processes of its step in other sessions, and the
+// background processes of a successful step live on.
 func TestStraysUnderPID1(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, `hooks:

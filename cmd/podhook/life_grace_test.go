@@ -73,7 +73,8 @@ func TestHangingShutdownLeavesCMDItsTime(t *testing.T) {
 	contains(t, s.read("termination"), "podhook: hook shutdown timed out")
 }
 
-// Even where shutdown has used up everything CMD is told, a second before its end.
+// CMD gets its signal even if shutdown has used up the grace period, a second before its
+// SIGKILL.
 func TestCMDHasASecondInAnyCase(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, `hooks:

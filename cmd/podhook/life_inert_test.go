@@ -59,7 +59,7 @@ func TestInertRunPassesStopSignalsOn(t *testing.T) {
 	}
 }
 
-// Turned off, podhook gives its place to CMD, whatever is wrong with the rest.
+// If podhook is disabled it executes CMD, even if other settings are broken.
 func TestDisabledRunExecutesCMD(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string]string{"": "", "broken variable": "PODHOOK_LISTENN=:80", "broken value": "PODHOOK_GRACE_PERIOD=soon"} {
@@ -111,7 +111,7 @@ func (s *sandbox) without(name string) {
 	s.env = env
 }
 
-// following reads a pipe to its end; the text is what has been read.
+// following reads a pipe to its end.
 func following(r *os.File) func() string {
 	var text lockedText
 	go func() {

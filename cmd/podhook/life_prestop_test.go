@@ -80,8 +80,8 @@ func TestDrainByHandIsNoPreStop(t *testing.T) {
 	})
 }
 
-// A stop signal while a preStop goes on says that kubelet's time is up: 2 s are left,
-// for CMD, for poststop and for the messages, whatever PODHOOK_GRACE_PERIOD is.
+// A stop signal during a preStop means that the grace period of kubelet is used up. CMD,
+// poststop and the messages have 2 s, regardless of PODHOOK_GRACE_PERIOD.
 func TestStopWhileAPreStopGoesOn(t *testing.T) {
 	t.Parallel()
 	byBothWays(t, func(t *testing.T, way string) {
@@ -110,8 +110,7 @@ func TestStopWhileAPreStopGoesOn(t *testing.T) {
 // container's preStop.
 const anotherContainers = time.Second
 
-// A preStop that has failed is not tried again by the stop signal; one that was
-// killed is.
+// The stop signal does not repeat a preStop that has failed, but one that was killed.
 func TestFailedPreStopIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	byBothWays(t, func(t *testing.T, way string) {
@@ -142,8 +141,8 @@ func TestFailedPreStopIsNotRepeated(t *testing.T) {
 	})
 }
 
-// Once shutdown was called, a gated CMD is never started. The caller has its answer,
-// and what waits for the main process ends, with that reason.
+// After a call of shutdown a gated CMD is never started. The caller gets its answer, and a
+// wait for the main process ends with that reason.
 func TestShutdownWhilePrestartGates(t *testing.T) {
 	t.Parallel()
 	hooks := "hooks:\n  prestart:\n    steps:\n    - " + script(`echo prestart >>"$DIR/events"; sleep 1000`) +

@@ -68,7 +68,7 @@ func TestAgentAnswersWhilePrestartGates(t *testing.T) {
 	testutil.Eventually(t, "ready", func() bool { return l.get("/readyz") == 200 })
 }
 
-// CMD starts when prestart has ended, beside it, or without it.
+// CMD starts after prestart, alongside it, or without it.
 func TestPrestartModes(t *testing.T) {
 	t.Parallel()
 	slow := "hooks:\n  prestart:\n    steps:\n    - " + script(`sleep 0.5; echo prestart >>"$DIR/events"`) + "\n"

@@ -14,8 +14,8 @@ const drainingStep = `{killAfter: 1s, exec: [sh, -c, 'echo shutdown >>"$DIR/even
 
 const draining = "hooks: {shutdown: {timeout: 50s, steps: [" + drainingStep + "]}}\n"
 
-// CMD serves until shutdown is done, and then gets the signal that came, or the
-// one that it wants.
+// CMD serves until shutdown has ended, and then gets the stop signal or
+// PODHOOK_STOP_SIGNAL.
 func TestShutdownRunsBeforeCMDIsTold(t *testing.T) {
 	t.Parallel()
 	rows := map[string]struct {
@@ -59,7 +59,7 @@ func TestShutdownRunsBeforeCMDIsTold(t *testing.T) {
 	})
 }
 
-// A signal that asks for no stop goes through at once, during shutdown too.
+// A signal that is no stop signal goes to CMD at once, even during shutdown.
 func TestOtherSignalsGoThrough(t *testing.T) {
 	t.Parallel()
 	testutil.Slow(t)
@@ -76,7 +76,7 @@ func TestOtherSignalsGoThrough(t *testing.T) {
 	}
 }
 
-// A stop signal that is rewritten to 0 asks for nothing.
+// A stop signal that is rewritten to 0 has no effect.
 func TestDroppedStopSignal(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {shutdown: {steps: [{"+note("shutdown")+"}]}}\n")
@@ -258,7 +258,7 @@ func TestFailedShutdownStopsCMD(t *testing.T) {
 	}
 }
 
-// The stop ends a prestart that runs beside CMD.
+// The stop ends a prestart that runs alongside CMD.
 func TestStopEndsABackgroundPrestart(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {prestart: {steps: [{"+script(`echo prestart >>"$DIR/events"; sleep 1000`)+"}]}, shutdown: {steps: [{"+note("shutdown")+"}]}}\n")

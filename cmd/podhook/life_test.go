@@ -132,7 +132,7 @@ func (l life) status(path string) int {
 	return resp.StatusCode
 }
 
-// answers tells whether CMD answers over HTTP.
+// answers reports whether CMD answers over HTTP.
 func (s *sandbox) answers() bool {
 	client := http.Client{Timeout: time.Second}
 	defer client.CloseIdleConnections()

@@ -16,8 +16,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// A main process that nobody has ever seen may live: nothing of it is a success, and
-// nothing waits for it.
+// A main process that was never seen can be alive: no step about it succeeds, and none
+// waits for it.
 func TestMainProcessNeverSeen(t *testing.T) {
 	s := newSandbox(t, `hooks:
   shutdown: {timeout: 28s, steps: [{name: quit, signal: QUIT, onFailure: continue}, {name: exit, wait: {exit: main}, onFailure: continue}]}
@@ -119,8 +119,8 @@ func TestStepThatCannotBeKilled(t *testing.T) {
 	}
 }
 
-// A seccomp profile may deny pidfds, or one use of them: signals arrive all the same,
-// and to nobody else.
+// A seccomp profile can deny pidfds, or one use of them. Signals still arrive, and at no
+// other process.
 func TestSeccompDeniesPidfds(t *testing.T) {
 	t.Parallel()
 	for _, call := range []int{unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL} {

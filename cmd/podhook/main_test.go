@@ -231,7 +231,7 @@ func (s *sandbox) expect(code int, args ...string) ended {
 	return e
 }
 
-// status is what podhook status -o json says.
+// status is the output of podhook status -o json.
 func (s *sandbox) status() agent.Status {
 	s.t.Helper()
 	e := s.expect(0, "status", "-o", "json")
@@ -341,7 +341,7 @@ func (s *sandbox) worker() int {
 	return found
 }
 
-// gone waits until none of the sandbox's processes lives any more.
+// gone waits for the end of all processes of the sandbox.
 func (s *sandbox) gone() {
 	s.t.Helper()
 	testutil.Eventually(s.t, "all processes have ended", func() bool { return len(s.alive()) == 0 })

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A history is what the steps themselves, and who called their hooks, have written
-// down, a line an event:
+// A history is what the steps and the callers of their hooks have written, one event per
+// line:
 //
 //	i                          a new instance begins; nothing of the one before lives
 //	b HOOK STEP RUN ATTEMPT    a step begins
@@ -17,7 +17,7 @@ import (
 //	ok HOOK RUN                a caller was told that this run succeeded
 //	marker HOOK RUN            the marker was there, and named this run
 //
-// violations checks it against the contract, whatever podhook itself says.
+// violations checks it against the contract, without asking podhook.
 func violations(history []string, steps map[string][]string) (found []string) {
 	m := &modelOfHooks{steps: steps}
 	m.newInstance()
@@ -127,7 +127,7 @@ func (h *modelOfHook) begin(step, run string) (found []string) {
 	return found
 }
 
-// complete: who is told of a success may rely on every step's end.
+// complete: at a success, every step has ended.
 func (h *modelOfHook) complete(run string, steps []string) (found []string) {
 	for _, step := range steps {
 		if h.ended[run][step] != "0" && !(isOnce(step) && h.onceEnded[step]) {
@@ -139,7 +139,7 @@ func (h *modelOfHook) complete(run string, steps []string) (found []string) {
 
 func isOnce(step string) bool { return strings.HasPrefix(step, oncePrefix) }
 
-// TestViolations: the model finds what it is for.
+// TestViolations: the model finds each violation.
 func TestViolations(t *testing.T) {
 	steps := map[string][]string{"h": {"once", "s"}, forcedHook: {"s"}}
 	whole := []string{"b h once 1 1", "a h once 1 1", "e h once 1 1 0", "b h s 1 1", "e h s 1 1 0"}

@@ -115,8 +115,8 @@ func (m *model) listens(agent *running) {
 	})
 }
 
-// settle calls every hook until it succeeds, which nothing disturbs any more, and
-// then looks for what is left of its runs.
+// settle calls every hook until it succeeds, without kills, and then looks for what its
+// runs have left.
 func (m *model) settle() {
 	m.behave(0.01, 0, false)
 	for _, hook := range slices.Sorted(maps.Keys(modelSteps())) {

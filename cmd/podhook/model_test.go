@@ -17,8 +17,8 @@ import (
 )
 
 // TestModel calls hooks by exec, over HTTP and by signals, and kills every process of
-// podhook by SIGKILL, all at random, and checks what the steps have written down
-// against the contract (model_history_test.go). MODEL_TIME bounds it; MODEL_SEED
+// podhook by SIGKILL, all at random, and checks what the steps have written against the
+// contract (model_history_test.go). MODEL_TIME bounds it; MODEL_SEED
 // begins with the seed of a round that failed.
 func TestModel(t *testing.T) {
 	testutil.Slow(t)

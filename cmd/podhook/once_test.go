@@ -41,7 +41,7 @@ func (s *sandbox) waiting(hook string, count int) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		// "->" marks those that wait; the file is told by its inode.
+		// "->" marks a process that waits. The file is known by its inode.
 		found := 0
 		for line := range strings.Lines(string(locks)) {
 			if strings.Contains(line, "->") && strings.Contains(line, fmt.Sprintf(":%d ", st.Ino)) {
@@ -201,7 +201,7 @@ func TestJoinerTakesOverFromAKilledOwner(t *testing.T) {
 	}
 }
 
-// ownWorker returns what kills the worker of a call, which may have lost its caller.
+// ownWorker returns a function that kills the worker of a call.
 func ownWorker(t *testing.T, call *running) (kill func()) {
 	t.Helper()
 	var pids []int
@@ -239,7 +239,7 @@ func TestKilledJoinerDoesNotStopTheRun(t *testing.T) {
 	}
 }
 
-// A call with --force that had to wait for somebody who ran nothing runs the hook.
+// A call with --force that had to wait for a call that ran nothing runs the hook.
 func TestForceIsNotLostToALockThatRanNothing(t *testing.T) {
 	s := newSandbox(t, countedHooks)
 	s.expect(0, "prestart")

@@ -15,8 +15,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// kubelet puts all that an exec prints into the pod's status
-// (deploy/kubernetes/kubelet.md), so it is little, whatever the steps print.
+// kubelet puts all output of an exec into the status of the pod
+// (deploy/kubernetes/kubelet.md), so podhook bounds it.
 func TestExecPrintsABoundedSummary(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":       `true`,
@@ -68,8 +68,8 @@ func TestSummaryNamesTheFailingStepAndItsLastLines(t *testing.T) {
 	}
 }
 
-// The last run's output is kept with its beginning, its end, and a count of what
-// is missing between.
+// Of the output of the last run, the begin and the end are kept, and the number of bytes
+// between.
 func TestLogsAreBounded(t *testing.T) {
 	const lines, limit = 20000, 8192
 	s := newSandbox(t, "hooks: {prestart: {steps: [{name: print, "+

@@ -38,7 +38,7 @@ func sameLines(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// What is planned is what is run then, in name, order, time and reasons.
+// A run matches its plan in names, order, times and reasons.
 func TestPlanIsWhatRuns(t *testing.T) {
 	s := newSandbox(t, "")
 	if err := os.Mkdir(s.path("s.d"), 0o755); err != nil {
@@ -146,8 +146,8 @@ func TestPlanRunsNothing(t *testing.T) {
 	contains(t, s.expect(0, "plan", "own").stdout, "would run nothing: bypassed")
 }
 
-// Without a place for its record a hook is not run, but for what comes at the end of
-// a container; plan and the call agree, whatever is wrong with the state.
+// Without a state only the hooks at the end of a container run. plan and the call agree
+// for every broken state.
 func TestPlanWithoutState(t *testing.T) {
 	const step = `{steps: [{exec: [sh, -c, 'echo $PODHOOK_HOOK >>"$DIR/ran"']}]}`
 	s := newSandbox(t, "hooks: {prestart: "+step+", shutdown: "+step+", poststop: "+step+", own: "+step+"}")
@@ -187,7 +187,7 @@ func TestPlanWithoutState(t *testing.T) {
 	}
 }
 
-// The grace period cuts a shutdown, and what is always run has its time kept.
+// The grace period cuts a shutdown, and keeps time for steps with always.
 func TestPlanDeadlines(t *testing.T) {
 	s := newSandbox(t, "hooks:\n  shutdown:\n    timeout: 1m\n    steps:\n    - {name: a, exec: [sh], timeout: 50s, killAfter: 3s}\n    - {name: b, sleep: 4s, always: true}\n", "PODHOOK_GRACE_PERIOD=20s")
 	p := s.plan("shutdown")

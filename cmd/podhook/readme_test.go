@@ -82,8 +82,7 @@ var (
 	flagName    = regexp.MustCompile("(?:^|[ `\\[])(--?[A-Za-z][a-z-]*)")
 )
 
-// Every command has a row, which names the flags that its help names, and every flag
-// of a row is one that the command has.
+// Every command has a row with the flags of its help, and has all flags of its row.
 func TestReadmeCommands(t *testing.T) {
 	flags := map[string]map[string]bool{}
 	for _, row := range rows(t, "README.md", "command | use |") {
@@ -128,8 +127,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// hasFlag calls a command with the flag and with one that no command has, so that
-// nothing is run.
+// hasFlag calls a command with the flag and with an unknown one, so that nothing runs.
 func hasFlag(t *testing.T, command, name string) error {
 	t.Helper()
 	var stderr bytes.Buffer

@@ -10,9 +10,8 @@ import (
 	"github.com/podhook/podhook/internal/testutil"
 )
 
-// leaving is a hook whose second step leaves processes that nothing but their
-// environment tells, when its podhook is killed. The first step says which of them
-// live still.
+// leaving is a hook whose second step leaves processes when podhook is killed. Only their
+// environment marks them. The first step prints which of them are alive.
 const leaving = `hooks:
   prestart:
     timeout: 60s
@@ -23,8 +22,8 @@ const leaving = `hooks:
       exec: [sh, -c, '[ -e "$DIR/pids" ] || { sleep 1002 & (setsid sh -c "trap \"\" TERM; echo \$\$ >>$DIR/pids; sleep 1003; sleep 1003" &) ; echo $! >>"$DIR/pids"; }; echo began >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done']
 `
 
-// What a run has left whose podhook was killed is ended before the next run of the
-// hook begins, whatever way both came; what a successful step of it has left is not.
+// The next run of a hook begins with the end of the processes of a run whose podhook was
+// killed, by exec and by HTTP. Background processes of a successful step live on.
 func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
 	testutil.Slow(t)
 	for name, way := range map[string]func(s *sandbox) (kill func()){
@@ -70,7 +69,7 @@ func TestNextRunEndsWhatADeadOneHasLeft(t *testing.T) {
 	}
 }
 
-// killer returns what kills the podhook of this command line.
+// killer returns a function that kills the podhook with this command line.
 func (s *sandbox) killer(args string) (kill func()) {
 	return func() {
 		s.t.Helper()

@@ -19,7 +19,7 @@ import (
 )
 
 // An image of podhook alone: no shell, no /proc, no /dev, no /etc. Every kind of
-// step works there; only a script needs an interpreter that somebody brings.
+// step works there, except a script without an interpreter.
 const scratchHooks = `
 hooks:
   prestart:

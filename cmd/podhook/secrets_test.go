@@ -17,8 +17,8 @@ import (
 
 const secret = "hunter2"
 
-// The text of the hooks, with the headers of all steps, is for no step. CMD gets
-// exactly what it would have had without podhook.
+// No step gets the text of the hooks, which has the headers of all steps. CMD gets the
+// same environment as without podhook.
 func TestConfigurationTextIsForNoStep(t *testing.T) {
 	const show = `exec: [sh, -c, 'env >>"$DIR/$PODHOOK_HOOK"']`
 	s := newSandbox(t, "")
@@ -53,8 +53,8 @@ func TestConfigurationTextIsForNoStep(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a configuration, and whatever goes wrong with a request, no
-// log, status, message or command shows a header's value or the secrets of a URL.
+// No log, status, message or command shows the value of a header or the secrets of a URL,
+// with any error in a configuration or a request.
 func TestSecretsAreShownNowhere(t *testing.T) {
 	testutil.Slow(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -49,7 +49,7 @@ func TestStopSignalsOfServe(t *testing.T) {
 	}
 }
 
-// HUP asks for the configuration to be read again, and for nothing else.
+// HUP only makes the agent read the configuration again.
 func TestHangupOfServe(t *testing.T) {
 	s := newSandbox(t, drains, "PODHOOK_LISTEN=127.0.0.1:0")
 	agent, address := s.logging()

@@ -82,7 +82,7 @@ func (p *sidecarPod) ready() bool {
 	return resp.StatusCode == 200
 }
 
-// expect asserts readiness and what has run until now.
+// expect checks readiness and what has run so far.
 func (p *sidecarPod) expect(what string, ready bool, ran ...string) {
 	p.t.Helper()
 	if got := p.ready(); got != ready {
@@ -247,7 +247,7 @@ const longPrestart = `hooks:
     - exec: [sh, -c, 'echo begin >>"$DIR/ran"; until [ -e "$DIR/go" ]; do sleep 0.02; done; echo end >>"$DIR/ran"']
 `
 
-// Nor is what an exec'd hook has done for it.
+// The run of an exec'd hook for an earlier main container is not joined either.
 func TestExecForAnEarlierMainContainerIsNotJoined(t *testing.T) {
 	p := newSidecarPod(t, longPrestart)
 	p.serve()
@@ -296,7 +296,7 @@ func (s *sandbox) locks(name string) int {
 	return n
 }
 
-// What is still done for a main container that has gone is no answer for the next.
+// A run for a main container that has ended is not joined for the next one.
 func TestRunForAnEarlierMainContainerIsNotJoined(t *testing.T) {
 	p := newSidecarPod(t, longPrestart)
 	p.serve()
@@ -346,8 +346,7 @@ func TestOnceInASidecar(t *testing.T) {
 	p.expect("for a new main container", true, "only", "only")
 }
 
-// kubelet stops a sidecar when all main containers are dead: there is nobody left to
-// sleep for.
+// kubelet stops a sidecar when all main containers are dead, so a sleep has no purpose.
 func TestSidecarOfAJob(t *testing.T) {
 	p := newSidecarPod(t, `hooks:
   shutdown:

@@ -82,8 +82,7 @@ func TestKilledBeforeTheMarker(t *testing.T) {
 	contains(t, s.read("shared/done"), "prestart "+rec.RunID+" ")
 }
 
-// SIGKILL at changes of files' names: a marker is there only beside the record of the
-// success that it speaks for.
+// SIGKILL at renames: a marker exists only together with the record of its success.
 func TestKilledAtAChangeOfAFile(t *testing.T) {
 	testutil.Slow(t)
 	s := newSandbox(t, "")
@@ -152,7 +151,7 @@ func TestFullStateRecordsTheShutdown(t *testing.T) {
 	s.happened("main starts", "shutdown", "main gets SIGTERM")
 }
 
-// takeSpares removes what podhook has kept for a full state.
+// takeSpares removes the files that podhook keeps for a full state.
 func (s *sandbox) takeSpares() {
 	s.t.Helper()
 	spares, _ := filepath.Glob(s.path("state/hooks/*/spare*"))
@@ -166,7 +165,7 @@ func (s *sandbox) takeSpares() {
 	}
 }
 
-// Root shows what another user has in the state, and neither runs nor believes it.
+// Root shows the state of another user, and neither runs nor trusts it.
 func TestRootInAnotherUsersState(t *testing.T) {
 	needsRoot(t)
 	s := newSandbox(t, drained)

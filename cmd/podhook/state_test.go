@@ -22,9 +22,8 @@ const drained = `hooks:
     steps: [{exec: [sh, -c, 'echo shutdown >>"$DIR/ran"']}]
 `
 
-// notRecorded asserts what a container does whose state cannot be written: a
-// hook is not run, because its success could not be recorded, and shutdown does
-// its work all the same.
+// notRecorded checks a container whose state cannot be written: a hook does not run,
+// because its success could not be recorded, but shutdown runs.
 func (s *sandbox) notRecorded(run func(args ...string) ended, reasons ...string) {
 	s.t.Helper()
 	e := run("prestart")
@@ -86,8 +85,8 @@ func TestStateOnAFullMount(t *testing.T) {
 	s.expect(0, "prestart")
 }
 
-// A success that is recorded is one, whatever has become of the file system since:
-// nobody runs the hook again, here or in another place.
+// A recorded success counts even if the file system is broken since. The hook does not run
+// again, here or with another directory.
 func TestSuccessIsReadWhereNothingCanBeWritten(t *testing.T) {
 	for what, spoil := range map[string]func(s *sandbox){
 		"read-only": func(s *sandbox) {
@@ -120,7 +119,7 @@ func TestSuccessIsReadWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// Without PODHOOK_STATE_DIR there are other places, and nobody goes to one.
+// Without PODHOOK_STATE_DIR the hook does not move to another directory.
 func TestReadOnlyRunIsNoReasonToGoElsewhere(t *testing.T) {
 	s := newSandbox(t, drained)
 	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "PODHOOK_STATE_DIR=") })
@@ -151,8 +150,8 @@ func TestReadOnlyRunIsNoReasonToGoElsewhere(t *testing.T) {
 	}
 }
 
-// fillsUp is a hook that fills its state. Where there is a file "all", it takes what
-// podhook has kept for itself too.
+// fillsUp is a hook that fills its state. If there is a file "all", it also fills what
+// podhook has reserved.
 const fillsUp = `hooks:
   prestart:
     marker: DIR/done
@@ -161,7 +160,7 @@ const fillsUp = `hooks:
     - exec: [sh, -c, 'echo next >>"$DIR/ran"']
 `
 
-// A success that can be recorded all the same, in place, is one.
+// A success that could still be recorded, in place, counts.
 func TestStateThatFillsUp(t *testing.T) {
 	s := newSandbox(t, "")
 	s.configure(strings.ReplaceAll(fillsUp, "DIR/done", s.path("done")))
@@ -176,7 +175,7 @@ func TestStateThatFillsUp(t *testing.T) {
 	}
 }
 
-// One that cannot be recorded is none, and its marker tells nobody else otherwise.
+// A success that cannot be recorded does not count, and leaves no marker.
 func TestStateThatFillsUpForGood(t *testing.T) {
 	s := newSandbox(t, "")
 	s.configure(strings.ReplaceAll(fillsUp, "DIR/done", s.path("done")))

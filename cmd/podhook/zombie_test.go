@@ -19,8 +19,7 @@ func zombiesOf(pid int) (dead int) {
 	return dead
 }
 
-// An application that is PID 1 mostly does not reap: whatever way an exec'd hook
-// ends, it leaves nothing there.
+// An application as PID 1 mostly does not reap, so an exec'd hook never leaves a zombie.
 func TestExecsLeaveNoZombie(t *testing.T) {
 	testutil.Slow(t)
 	s := newSandbox(t, `hooks:

@@ -257,8 +257,9 @@ func (r *Runner) Wait(ctx context.Context) error {
 	flights := slices.Collect(maps.Values(r.flights))
 	r.mu.Unlock()
 	for _, f := range flights {
-		if _, err := f.Wait(ctx); ctx.Err() != nil {
-			return err
+		_, _ = f.Wait(ctx) // how a call ended is its caller's concern
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // also where a call ended at the same moment
 		}
 	}
 	return nil

@@ -56,7 +56,8 @@ func helpWorker() error {
 // from is ended, and all else that the run has left is, but for what is spared.
 func TestEndMarked(t *testing.T) {
 	const shell = `"$0"; echo "the shell lives"`
-	out := startHelper(t, "marked", nil, "env", "RUN=dead", "STEP=bad", "sh", "-c", shell)
+	run := fmt.Sprintf("RUN=dead-%d", os.Getpid()) // no other run of this test has it
+	out := startHelper(t, "marked", nil, "env", run, "STEP=bad", "sh", "-c", shell)
 	if out != "the shell lives\n" {
 		t.Error(out)
 	}
@@ -73,7 +74,7 @@ func helpMarked() error {
 	if err := r.Subreaper(); err != nil {
 		return err
 	}
-	dead := process.Remains{Mark: "RUN=dead", Spared: []string{"STEP=good"}}
+	dead := process.Remains{Mark: "RUN=" + os.Getenv("RUN"), Spared: []string{"STEP=good"}}
 	pids, err := orphans(r, dir, map[string]string{
 		"plain":   `exec sleep 60`,
 		"stopped": `trap 'echo told >$D/told; exit' TERM; kill -STOP $$; sleep 60`,

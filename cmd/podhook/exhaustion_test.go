@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/podhook/podhook/internal/testutil"
 )
@@ -71,27 +73,34 @@ func repeated(t *testing.T, round func(t *testing.T)) {
 	}
 }
 
-// crowd requests all paths that only read, on 20 connections, until stop.
-func crowd(address string) (stop func()) {
+// crowd requests all paths that only read, on 60 connections, until stop. It returns
+// after 600 answers. A reader of /proc/locks makes every lock, and every close of a
+// locked file, slow.
+func crowd(t *testing.T, address string) (stop func()) {
+	t.Helper()
+	var answers atomic.Int32
 	var all sync.WaitGroup
-	done := make(chan struct{})
-	for range 20 {
+	done := make(chan struct{}, 1)
+	all.Go(func() {
+		for len(done) == 0 {
+			_, _ = os.ReadFile("/proc/locks")
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for range 60 {
 		all.Go(func() {
-			for {
+			for len(done) == 0 {
 				for _, path := range []string{"livez", "metrics", "status"} {
 					if resp, err := http.Get("http://" + address + "/" + path); err == nil {
 						resp.Body.Close()
 					}
-				}
-				select {
-				case <-done:
-					return
-				default:
+					answers.Add(1)
 				}
 			}
 		})
 	}
-	return func() { close(done); all.Wait() }
+	testutil.Eventually(t, "600 answers came", func() bool { return answers.Load() >= 600 })
+	return func() { done <- struct{}{}; all.Wait() }
 }
 
 // lastsAndFails checks podhook without a free PID: a call of shutdown waits, the agent
@@ -112,7 +121,7 @@ func (s *sandbox) lastsAndFails(address string) {
 		return resp.StatusCode == http.StatusServiceUnavailable
 	}
 	testutil.Eventually(s.t, "shutdown goes on", unready)
-	stop := crowd(address)
+	stop := crowd(s.t, address)
 	resp, err := http.Get("http://" + address + "/livez")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		s.t.Errorf("livez: %v, %v", resp, err)

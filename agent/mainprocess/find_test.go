@@ -19,7 +19,7 @@ import (
 func TestFindByEachKind(t *testing.T) {
 	checkLeaks(t)
 	path, cmd := sleeper(t, "kind-of-main")
-	link := filepath.Join(t.TempDir(), "link")
+	link := filepath.Join(t.TempDir(), "link-to-main") // no other program has the name
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// bench is a Container with a main process and hooks that are played, in a bubble of
-// fake time. What happens is written down in the order in which it does.
+// bench is a Container with a fake main process and fake hooks, in a bubble of fake
+// time. It records events in their order.
 type bench struct {
 	c     *Container
 	hooks *fakeHooks
@@ -100,7 +100,7 @@ func play(t *testing.T, test func(b *bench)) {
 	})
 }
 
-// run starts podhook run and waits until nothing more happens by itself.
+// run starts podhook run and waits until all goroutines are idle.
 func (b *bench) run() {
 	go func() {
 		code, err := b.c.Run(b.main)
@@ -113,8 +113,8 @@ func (b *bench) run() {
 	synctest.Wait()
 }
 
-// signal sends a signal as the supervisor does: what is not held goes to the main
-// process.
+// signal sends a signal as the supervisor does: a signal that is not held goes to the
+// main process.
 func (b *bench) signal(sig syscall.Signal) {
 	if !b.c.Signal(sig) {
 		b.note("passed on " + unix.SignalName(sig))
@@ -136,7 +136,7 @@ func (b *bench) note(event string) {
 	b.events = append(b.events, event)
 }
 
-// take returns what has happened since it was called last.
+// take returns the events since its last call.
 func (b *bench) take() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,7 +149,7 @@ func (b *bench) phase() string {
 	return [...]string{"starting", "abandoned", "running", "draining", "terminating", "ended"}[b.c.now()]
 }
 
-// is what has happened since it was asked last, and the phase that it has come to.
+// is returns the phase and the events since its last call.
 func (b *bench) is() string {
 	what := strings.Join(b.take(), ", ")
 	if what == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// fakeHooks plays hooks. A hook that is called takes its time and then has its outcome.
+// fakeHooks plays hooks. A called hook takes its time and then has its outcome.
 type fakeHooks struct {
 	bench *bench
 	takes map[string]time.Duration
@@ -27,7 +27,7 @@ type fakeHooks struct {
 	others    chan struct{} // closed when the shutdown that somebody else has called ends
 }
 
-// fakeRun is a call that goes on: cut is closed by its interruption, end by its end.
+// fakeRun is a call in progress. Its interruption closes cut, its end closes end.
 type fakeRun struct{ cut, end chan struct{} }
 
 func (f *fakeHooks) open()                                {}
@@ -130,7 +130,7 @@ func (f *fakeHooks) interruptAllBut(string) {
 	f.interrupt(config.Prestart)
 }
 
-// interrupt cuts what goes on. The caller holds the lock.
+// interrupt cuts the runs in progress. The caller holds the lock.
 func (f *fakeHooks) interrupt(hook string) {
 	if run := f.runs[hook]; run != nil {
 		f.bench.note(hook + " interrupted")
@@ -139,7 +139,7 @@ func (f *fakeHooks) interrupt(hook string) {
 	}
 }
 
-// end lets what goes on end.
+// end ends the run in progress.
 func (f *fakeHooks) end(hook string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// stopAt is a stop whose grace period is 10 s, and what happens at which second after
-// the stop signal.
+// stopAt is a stop with a grace period of 10 s, and its events by the second after the
+// stop signal.
 type stopAt struct {
 	preStop         func(*bench) // what was called before it
 	stops           time.Duration
@@ -79,7 +79,7 @@ func TestGraceArithmetic(t *testing.T) {
 			poststop: forEver, graceBegan: -8,
 			happens: []string{"0 main gets SIGTERM", "0.5 main ends", "0.5 poststop", "1.55 poststop interrupted", "1.8 exit 0"},
 		},
-		// Whoever lives on after that was not kubelet's: the main process has all its time.
+		// podhook is alive after that, so kubelet did not stop it: the main process has all its time.
 		"drained by hand when the stop comes": {
 			preStop: func(b *bench) { b.hooks.calls(state.TriggerExec, 7*time.Second) }, stops: 3 * time.Second,
 			noGraceForHooks: true, poststop: time.Second,
@@ -102,7 +102,7 @@ func TestGraceArithmetic(t *testing.T) {
 	}
 }
 
-// answered is a call of shutdown that came and was answered so long ago.
+// answered is an earlier call of shutdown, and how long ago it was answered.
 func answered(came, ago time.Duration) func(*bench) {
 	return func(b *bench) { b.called(state.Succeeded, came, ago) }
 }
@@ -177,7 +177,7 @@ func TestShutdownCalledAsTheGateOpens(t *testing.T) {
 	})
 }
 
-// Nothing is looked for once the main process has been started.
+// podhook does not look for calls after the start of the main process.
 func TestNothingWakesAnIdleContainer(t *testing.T) {
 	play(t, func(b *bench) {
 		b.run()
@@ -240,7 +240,7 @@ func TestBeginnings(t *testing.T) {
 	}
 }
 
-// A kill that was not delivered is not told.
+// A kill that was not delivered is not reported.
 func TestKillThatIsDenied(t *testing.T) {
 	play(t, func(b *bench) {
 		b.main.denied = true

@@ -15,7 +15,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// realHooks are hooks of a state in dir, as another process has them too.
+// realHooks are hooks with their state in dir, which other processes use too.
 func realHooks(t *testing.T, dir, yaml string) (*runnerHooks, *bytes.Buffer) {
 	t.Helper()
 	cfg, err := config.Parse("test.yaml", []byte(yaml), nil)
@@ -78,7 +78,7 @@ func TestCallsOfShutdownAreSeen(t *testing.T) {
 	}
 }
 
-// What is called off before it begins does not run, and is said to be interrupted.
+// A hook that is called off before it begins does not run. Its outcome is interrupted.
 func TestCalledOffBeforeItBegins(t *testing.T) {
 	h, _ := realHooks(t, t.TempDir(), "hooks: {prestart: {steps: [{sleep: 1h}]}}")
 	h.callOff(config.Prestart, errShutdownCalled)
@@ -88,7 +88,7 @@ func TestCalledOffBeforeItBegins(t *testing.T) {
 	}
 }
 
-// A shutdown of another process is waited for, until it ends or nobody waits any more.
+// podhook waits for the shutdown of another process until that ends or the wait is over.
 func TestAwaitsTheShutdownOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
 	h, _ := realHooks(t, dir, "hooks: {shutdown: {steps: [{sleep: 300ms}]}}")
@@ -134,8 +134,8 @@ func TestShutdownThatCannotBeRecordedIsSeen(t *testing.T) {
 	h.callOff(config.Shutdown, errGraceEnds)
 }
 
-// Of several podhook runs in a container the first one's main process is that of the
-// exec'd hooks, and the others say that they share its state.
+// If several podhook runs share a container, exec'd hooks find the main process of the
+// first one. The others warn that they share its state.
 func TestSeveralPodhookRunsInAContainer(t *testing.T) {
 	dir := t.TempDir()
 	first, log := realHooks(t, dir, "hooks: {}")

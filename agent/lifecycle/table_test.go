@@ -11,7 +11,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// situations bring a container into each phase, and into some of them by two ways.
+// situations bring a container into each phase, into some phases in two ways.
 var situations = map[string]func(*bench){
 	"starting": func(b *bench) {
 		b.hooks.takes[config.Prestart] = forEver
@@ -213,7 +213,7 @@ var table = map[string]map[string]string{
 	},
 }
 
-// finish ends the run of a hook that goes on.
+// finish ends a run in progress.
 func (b *bench) finish(hook string) {
 	if hook == config.Shutdown {
 		b.hooks.answered(state.Succeeded, 0)
@@ -221,11 +221,10 @@ func (b *bench) finish(hook string) {
 	b.hooks.end(hook)
 }
 
-// Whatever happens in whatever situation has the effect that the table says, within
-// half a second.
+// Each event in each situation has the effect in the table, within half a second.
 func TestEverySituation(t *testing.T) { everywhere(t, table, happenings) }
 
-// preStops are stop signals before, during and after what may be their preStop.
+// preStops are stop signals before, during and after a possible preStop.
 var preStops = map[string]func(*bench){
 	"young by HTTP": func(b *bench) { b.hooks.calls(state.TriggerHTTP, 800*time.Millisecond) },
 	"old by HTTP":   func(b *bench) { b.hooks.calls(state.TriggerHTTP, time.Second) },
@@ -272,7 +271,7 @@ var preStopTable = map[string]map[string]string{
 	},
 }
 
-// A stop signal means what the shutdown before it makes of it.
+// The effect of a stop signal depends on the shutdown before it.
 func TestStopSignalAndPreStop(t *testing.T) {
 	signals := map[string]func(*bench){}
 	for name, preStop := range preStops {
@@ -284,7 +283,7 @@ func TestStopSignalAndPreStop(t *testing.T) {
 	everywhere(t, preStopTable, signals)
 }
 
-// everywhere lets all happen in each situation of a table, which must have them all.
+// everywhere plays each event in each situation. The table must have all of them.
 func everywhere(t *testing.T, table map[string]map[string]string, happenings map[string]func(*bench)) {
 	for situation, expected := range table {
 		if got, want := slices.Sorted(maps.Keys(expected)), slices.Sorted(maps.Keys(happenings)); !slices.Equal(got, want) {
@@ -309,7 +308,7 @@ func everywhere(t *testing.T, table map[string]map[string]string, happenings map
 	}
 }
 
-// No situation is without its row.
+// The table has a row for each situation.
 func TestTableHasEverySituation(t *testing.T) {
 	if got, want := slices.Sorted(maps.Keys(table)), slices.Sorted(maps.Keys(situations)); !slices.Equal(got, want) {
 		t.Errorf("the table has %q, want %q", got, want)

@@ -36,7 +36,7 @@ func mustLoad(t *testing.T, entries ...string) *Settings {
 	return s
 }
 
-// problems are the lines of the error that the variables must lead to.
+// problems returns the lines of the error that the variables cause.
 func problems(t *testing.T, entries ...string) []string {
 	t.Helper()
 	_, err := load(t, entries...)
@@ -99,7 +99,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 }
 
-// A manifest takes back what an image has set by setting it to nothing.
+// A manifest unsets a variable of the image with an empty value.
 func TestEmptyIsUnset(t *testing.T) {
 	var empty []string
 	for _, row := range Table() {
@@ -110,7 +110,7 @@ func TestEmptyIsUnset(t *testing.T) {
 	}
 }
 
-// envconfig reads a bare LISTEN too where a field has its tag.
+// envconfig also reads a bare LISTEN if a field has that tag.
 func TestNamesWithoutPrefixAreNotRead(t *testing.T) {
 	var bare []string
 	for _, row := range Table() {
@@ -205,8 +205,8 @@ func countPrefix(lines []string, prefix string) (n int) {
 	return n
 }
 
-// Name comes to the names that envconfig makes of the fields: else
-// TestEverySettingIsRead would fail.
+// Name returns the names that envconfig derives from the fields; otherwise
+// TestEverySettingIsRead fails.
 func TestTable(t *testing.T) {
 	for _, row := range Table() {
 		if row.Description == "" {

@@ -59,9 +59,8 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// An error is read in a log that more people see than the Pod's manifest, so that
-// nothing of it shows the value of a variable that podhook does not know, or the
-// secret in a URL that another one has by mistake.
+// More people read the log than the Pod's manifest. So an error does not show the value
+// of an unknown variable, or a secret in a URL.
 func TestSecretsAreNotShown(t *testing.T) {
 	const secret = "hunter2"
 	for _, name := range []string{"PODHOOK_HTTP_TOKEN", "PODHOOK_CLIENT_SECRET", "PODHOOK_KEY", "PODHOOK_TEXT", "PODHOOK_PORT", "PODHOOK_NAME", "PODHOOK_ENV_X"} {
@@ -99,7 +98,7 @@ func TestLinksDoNoHarm(t *testing.T) {
 	if got := mustLoad(t, all...); !reflect.DeepEqual(got, defaults()) {
 		t.Errorf("with links' variables got\n%+v, want\n%+v", got, defaults())
 	}
-	// What is of no link is a mistake.
+	// Variables of no link are mistakes.
 	got := problems(t, append(linkVariables("podhook-state"), "PODHOOK_ENV_FOO=1", "PODHOOK_NAME=x", "PODHOOK_PORT_X_TCP=1")...)
 	if len(got) != 3 {
 		t.Errorf("got %q", got)

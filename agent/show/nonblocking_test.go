@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quickly fails the test where f waits for a reader that never comes.
+// quickly fails the test if f waits for a reader that never comes.
 func quickly(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -46,7 +46,7 @@ func cleaned(t *testing.T, w *NonBlocking) *NonBlocking {
 	return w
 }
 
-// shut closes the log and forgets what waits.
+// shut closes the log and drops the queue.
 func shut(w *NonBlocking) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +61,7 @@ func shut(w *NonBlocking) {
 	}
 }
 
-// arrived reads until nothing waits in the log any more.
+// arrived reads until the queue of the log is empty.
 func arrived(t *testing.T, w *NonBlocking, fd int) string {
 	t.Helper()
 	var all strings.Builder
@@ -95,7 +95,7 @@ func fifo(t *testing.T) string {
 	return path
 }
 
-// reader opens the other end; nothing is read before it is asked to.
+// reader opens the other end. It reads only on request.
 func reader(t *testing.T, path string) int {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -184,7 +184,7 @@ func TestFullPipeLosesLinesAndCountsThem(t *testing.T) {
 	}
 }
 
-// A burst that a pipe alone cannot take is kept for a reader that comes a bit later.
+// The queue keeps a burst that does not fit into the pipe, for a slow reader.
 func TestBurstLosesNothing(t *testing.T) {
 	for lines, line := range map[int]func(int) string{
 		1000:  numbered,
@@ -208,7 +208,7 @@ func TestBurstLosesNothing(t *testing.T) {
 	}
 }
 
-// At the end of a process what waits is written as long as somebody reads.
+// At the end of a process, the queue is written while somebody reads.
 func TestFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, fd := pipe(t)
@@ -419,7 +419,7 @@ func TestTerminalIsWrittenWithoutWaiting(t *testing.T) {
 }
 
 // The application shares the description of stdout: podhook must not make it a
-// non-blocking one, and must not block where the application fills the pipe.
+// non-blocking one, and must not block if the application fills the pipe.
 func TestInheritedDescriptionStaysBlocking(t *testing.T) {
 	r, fd := pipe(t)
 	defer unix.Close(r)

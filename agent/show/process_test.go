@@ -150,7 +150,7 @@ func TestContainerLogWithAnotherPID1(t *testing.T) {
 	}
 }
 
-// asNobody runs a child as a user who may not write what is the test's.
+// asNobody runs a child as a user who may not write the files of the test.
 func asNobody(t *testing.T, name string, args ...string) (stdout string) {
 	t.Helper()
 	testutil.NeedRoot(t, "start a process of another user")

@@ -38,7 +38,7 @@ func succeeded(hook string) state.Record {
 	return rec
 }
 
-// message is a termination message in a file, and what is warned about it.
+// message is a termination message in a file, with the warnings about it.
 type message struct {
 	Termination
 	t    *testing.T
@@ -51,7 +51,7 @@ func newMessage(t *testing.T, path string) *message {
 	return m
 }
 
-// inFile is one in a file that holds text, as the runtime has made it.
+// inFile returns a message whose file holds text, as the runtime creates it.
 func inFile(t *testing.T, text string) *message {
 	path := filepath.Join(t.TempDir(), "termination-log")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -131,7 +131,7 @@ func TestAnotherHooksFailureStays(t *testing.T) {
 	m.is(prestartFailed)
 }
 
-// longerThanOurs looks like a message of ours and is one byte too long for one.
+// longerThanOurs looks like a message of podhook, but is one byte too long.
 var longerThanOurs = fmt.Sprintf("%s%s\n(podhook run 1)\n", terminationSign, strings.Repeat("x", terminationLimit-len(terminationSign)-len("\n(podhook run 1)\n")+1))
 
 func TestApplicationsMessageIsLeftAlone(t *testing.T) {
@@ -217,7 +217,7 @@ func TestLastLinesAreKept(t *testing.T) {
 	}
 }
 
-// warns says that one warning came and nothing was done.
+// warns asserts one warning, that the message was not written.
 func (m *message) warns(want string) {
 	m.t.Helper()
 	if n := strings.Count(m.logs.String(), "\n"); n != 1 || !strings.Contains(m.logs.String(), "level=WARN msg=\"termination message not written\"") ||

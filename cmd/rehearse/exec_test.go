@@ -12,7 +12,7 @@ import (
 )
 
 // hang are the arguments of a rehearsal of a main process that serves nothing.
-// DELETE comes as soon as it handles SIGTERM, of which the file up tells.
+// DELETE comes when the file up exists, that is, when it handles SIGTERM.
 func hang(t *testing.T, flags ...string) []string {
 	up := filepath.Join(t.TempDir(), "up")
 	args := []string{"--stop-after", "0s", "--probe-period", "20ms", "--readiness-exec", "test -e " + up,

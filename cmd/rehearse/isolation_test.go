@@ -99,7 +99,7 @@ func TestNamespacesWithoutRoot(t *testing.T) {
 	}
 }
 
-// Whatever ends rehearse itself in order ends its containers too.
+// rehearse ends its containers when a signal stops it, or when its reader goes away.
 func TestNoContainerOutlivesRehearse(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(cmd *exec.Cmd, timeline io.Closer) error{

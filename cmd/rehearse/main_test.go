@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	// A program that is built with the race detector else sleeps 1 s at its exit.
+	// By default a program with the race detector sleeps 1 s at its exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
@@ -98,7 +98,7 @@ func find(r kubelet.Report, who, what string) []kubelet.Entry {
 	return found
 }
 
-// wantOnce asserts that an entry came once, within seconds since the DELETE.
+// wantOnce asserts that an entry came once, between two times in seconds after the DELETE.
 func wantOnce(t *testing.T, r kubelet.Report, who, what string, from, to float64) {
 	t.Helper()
 	found := find(r, who, what)
@@ -114,8 +114,8 @@ func wantNone(t *testing.T, r kubelet.Report, who, what string) {
 	}
 }
 
-// wantEvents asserts the reasons of the events, but for Unhealthy: a probe may
-// be too early for a server that is just starting.
+// wantEvents asserts the reasons of the events without Unhealthy: a probe can come
+// before a starting server listens.
 func wantEvents(t *testing.T, r kubelet.Report, want ...string) {
 	t.Helper()
 	var got []string
@@ -129,7 +129,7 @@ func wantEvents(t *testing.T, r kubelet.Report, want ...string) {
 	}
 }
 
-// logged are the lines that a container printed with a prefix, without it.
+// logged returns the lines of a container that have a prefix, without the prefix.
 func logged(r kubelet.Report, who, prefix string) []string {
 	var lines []string
 	for _, e := range r.Timeline {

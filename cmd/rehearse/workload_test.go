@@ -21,8 +21,8 @@ import (
 )
 
 // serve serves on LISTEN, over TLS on TLS_LISTEN. It speaks HTTP by hand, so
-// that it sees a request as it is and can answer what no server should. The
-// path says how. The plain listener is the last: it makes the pod ready.
+// that it sees the raw request and can send malformed answers. The path selects the
+// answer. The plain listener starts last: it makes the pod ready.
 func serve() error {
 	if address := os.Getenv("TLS_LISTEN"); address != "" {
 		if err := serveTLS(address); err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The demo runs with nginx and with the repository's own server, and shows what it
-// promises. It uses the binaries of `make build`, which `make test` builds first.
+// The demo runs with nginx and with the repository's own server, and its output shows
+// the whole life. It uses the binaries of `make build`, which `make test` builds first.
 func TestDemo(t *testing.T) {
 	for _, server := range []string{"nginx", "webserver"} {
 		t.Run(server, func(t *testing.T) {

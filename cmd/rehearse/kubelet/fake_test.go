@@ -90,8 +90,8 @@ func (p *fakeProcess) Wait() Exit {
 	return p.exit
 }
 
-// takes plays a program that runs for a time and exits with code; the death of
-// its container kills it.
+// takes plays a program that runs for a time and exits with code. It ends with its
+// container.
 func takes(d time.Duration, code int) func(context.Context, []string) (int, error) {
 	return func(ctx context.Context, _ []string) (int, error) {
 		select {
@@ -126,8 +126,8 @@ func play(t *testing.T, pod Pod, s Scenario, containers map[string]fakeContainer
 	})
 }
 
-// at returns the moments of a timeline's entries in seconds, since the DELETE
-// where sinceDelete.
+// at returns the times of a timeline's entries in seconds, after the DELETE if
+// sinceDelete is set.
 func at(r Report, who, what string, sinceDelete bool) []float64 {
 	var moments []float64
 	for _, e := range r.Timeline {

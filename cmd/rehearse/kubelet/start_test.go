@@ -73,7 +73,7 @@ func TestFailedPostStart(t *testing.T) {
 		if !slices.Equal(order, []string{"begins", "SIGTERM"}) {
 			t.Errorf("order %q, want preStop, SIGTERM", order)
 		}
-		// Although the hook failed: the main process exited cleanly.
+		// The main process exited cleanly, although the hook failed.
 		if r.Phase != "Succeeded" || r.Containers[0].Last().Reason != "Completed" || r.EverReady {
 			t.Errorf("phase %s, state %+v, ready %v", r.Phase, r.Containers[0].Last(), r.EverReady)
 		}
@@ -162,7 +162,7 @@ func TestRestartPolicyAndPhase(t *testing.T) {
 	}
 }
 
-// A native sidecar is always restarted, whatever the pod's policy.
+// kubelet always restarts a native sidecar, with any restart policy of the pod.
 func TestSidecarIsRestartedWhateverThePolicy(t *testing.T) {
 	pod := Pod{
 		RestartPolicy: RestartNever, GracePeriod: 30,

@@ -65,7 +65,7 @@ func TestMainExitsDuringItsPreStop(t *testing.T) {
 	})
 }
 
-// Kubelet sleeps by itself, whatever becomes of the container.
+// kubelet itself sleeps, even if the container ends.
 func TestSleepActionIsNotCutShort(t *testing.T) {
 	sleep := 5 * time.Second
 	main := Container{Name: "main", PreStop: &Handler{Sleep: &sleep}}
@@ -136,7 +136,7 @@ func TestKubeletRestartCallsPreStopAgainWithTheFullGracePeriod(t *testing.T) {
 		wantAt(t, r, "main/preStop", "begins", true, 0, 4)
 		wantAt(t, r, "main", "SIGTERM", true, 10)
 		wantAt(t, r, "main", "SIGKILL", true, 12)
-		// The kubelet that went away has told nobody that its hook broke.
+		// The kubelet that went away has not reported the broken hook.
 		wantReasons(t, r, "Created", "Started", "Killing", "FailedPreStopHook")
 		if e := r.Events[3]; e.Count != 1 {
 			t.Errorf("FailedPreStopHook %d times, want once", e.Count)

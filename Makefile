@@ -46,7 +46,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz model lint size bench notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz model lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ size: build ## print the bytes of bin/podhook, fail over the budget
 
 bench: build ## measure the agent, and the init beside tini, dumb-init, catatonit
 	go run ./cmd/bench
+
+man: $(BIN)/podhook ## write the manual page to bin/podhook.1
+	$(BIN)/podhook man >$(BIN)/podhook.1
 
 notices: $(BIN)/NOTICES ## write the licences of everything in the binary to bin/NOTICES
 

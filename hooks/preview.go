@@ -63,7 +63,7 @@ func (r *Runner) Preview(name string, req Request) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	hook, err := find(cfg, name)
+	hook, err := Find(cfg, name)
 	if err != nil {
 		return Preview{}, err
 	}

@@ -109,7 +109,19 @@ func (e *UnknownHookError) Error() string {
 	if more := len(e.Known) - most; more > 0 {
 		known += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
+	return fmt.Sprintf("there is no hook %q%s; there are %s", e.Name, e.meant(), known)
+}
+
+// meant names the hook that was probably meant.
+func (e *UnknownHookError) meant() string {
+	meant := config.MeantHook(e.Name)
+	if meant == "" {
+		meant = config.Nearest(e.Name, e.Known)
+	}
+	if meant == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", meant)
 }
 
 // Call runs a hook and waits for the outcome. It joins a run that goes on, and returns
@@ -153,7 +165,7 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 	if err != nil {
 		return nil, false, err
 	}
-	hook, err := find(cfg, name)
+	hook, err := Find(cfg, name)
 	if err != nil {
 		return nil, false, err
 	}
@@ -206,7 +218,8 @@ func (r *Runner) begin(hook string, trigger state.Trigger) state.Record {
 	return rec
 }
 
-func find(cfg *config.Config, name string) (*config.Hook, error) {
+// Find returns a hook of the configuration. The error is an *UnknownHookError.
+func Find(cfg *config.Config, name string) (*config.Hook, error) {
 	if hook, ok := cfg.Hooks[name]; ok {
 		return hook, nil
 	}

@@ -24,7 +24,7 @@ func Summary(result hooks.Result, limit int) string {
 	case result.Joined:
 		head += " in a run that was going on"
 	}
-	head += fmt.Sprintf(" (run %s, %d steps, %v)", rec.RunID, len(rec.Steps), took(rec))
+	head += fmt.Sprintf(" (run %s, %s, %v)", rec.RunID, Count(len(rec.Steps), "step"), took(rec))
 	if rec.Reason != "" {
 		head += ": " + rec.Reason
 	}

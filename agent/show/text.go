@@ -2,6 +2,7 @@ package show
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -65,3 +66,11 @@ func Cut(s string, limit int) string {
 }
 
 func outcomeWords(o state.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
+
+// Count returns a number and its noun, such as "1 step" or "2 steps".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

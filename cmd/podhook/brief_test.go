@@ -26,7 +26,7 @@ func TestErrorsOfExecAreBounded(t *testing.T) {
 		"unknown hook":      {"hooks:\n" + many.String(), "hook none", nil, `podhook: there is no hook "none"; there are hook-000-of-a-hundred, `},
 		"broken":            {"hooks:\n" + unknown.String(), "shutdown", nil, "podhook: DIR/podhook.yaml:2: "},
 		"wait, broken":      {"hooks:\n" + unknown.String(), "wait prestart --timeout 0s", nil, "podhook: DIR/podhook.yaml:2: "},
-		"flag":              {"hooks: {}\n", "prestart --" + long, nil, "podhook: prestart: flag provided but not defined: -xxx"},
+		"flag":              {"hooks: {}\n", "prestart --" + long, nil, "podhook: prestart: there is no flag --xxx"},
 		"name":              {"hooks: {}\n", "hook " + long, nil, "podhook: "},
 		"signal":            {"hooks: {}\n", "signal " + long, nil, "podhook: "},
 		"sleep":             {"hooks: {}\n", "sleep " + long, nil, "podhook: "},

@@ -40,18 +40,20 @@ type finding struct {
 	Message  string `json:"message"`
 }
 
-// check checks the settings and hooks. It runs no step and leaves no file behind.
-func check(_ context.Context, inv *invocation) int {
-	fs := flag.NewFlagSet("check", flag.ContinueOnError)
-	grace := fs.Duration("grace", 0, "")
-	asJSON, err := tableOrJSON(fs, inv.args)
-	if err != nil {
-		return inv.fail(err)
-	}
+// defineCheck checks the settings and hooks. It runs no step and leaves no file behind.
+func defineCheck(inv *invocation, fs *flag.FlagSet) action {
+	grace := durationFlag(fs, "grace", 0, "the pod's grace period is `DURATION`; a worst case that is longer is an error")
+	form := formFlag(fs, "table", "json")
+	inv.settingFlags(fs, "config", "listen")
+	return func(context.Context, []string) int { return check(inv, *grace, form.is("json")) }
+}
+
+func check(inv *invocation, grace time.Duration, asJSON bool) int {
 	r := &checked{OK: true, Findings: []finding{}}
-	if err := r.look(inv, *grace); err != nil {
+	if err := r.look(inv, grace); err != nil {
 		return inv.fail(err)
 	}
+	var err error
 	if asJSON {
 		err = writeJSON(inv.stdout, r)
 	} else {
@@ -185,7 +187,8 @@ func (r *checked) table(w io.Writer) error {
 	if !r.OK {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "podhook: %s is good: %d hooks, %d steps; state in %s\n", r.Source, r.Hooks, r.Steps, r.StateDir)
+	_, err := fmt.Fprintf(w, "podhook: %s is good: %s, %s; state in %s\n",
+		r.Source, show.Count(r.Hooks, "hook"), show.Count(r.Steps, "step"), r.StateDir)
 	return err
 }
 

@@ -13,12 +13,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/internal/testutil"
 )
 
 // A mistake in a command's words is exit code 2 and names the word.
 func TestUsageErrors(t *testing.T) {
+	const noSuch = `there is no hook "no-such"; there are other, poststop, prestart, shutdown`
 	s := newSandbox(t, countedHooks)
 	for _, c := range []struct {
 		args string
@@ -27,20 +27,43 @@ func TestUsageErrors(t *testing.T) {
 		{"prestrat", `no command "prestrat", did you mean "prestart"?`},
 		{"xyzzy", `no command "xyzzy"`},
 		{"prestart now", `prestart: "now"`},
-		{"prestart --froce", "prestart: flag provided but not defined: -froce"},
-		{"prestart --force=maybe", `"maybe"`},
+		{"prestart --froce", "prestart: there is no flag --froce, did you mean --force?"},
+		{"prestart --force=maybe", `prestart: --force: "maybe": allowed are true and false`},
+		{"prestart --xyzzy", "prestart: there is no flag --xyzzy; podhook help prestart lists them"},
+		{"preStop", "write podhook shutdown"},
+		{"PreStop", "write podhook shutdown"},
+		{"pre-stop", "write podhook shutdown"},
+		{"postStart", "write podhook prestart"},
+		{"preStart", "write podhook prestart"},
+		{"other", "write podhook hook other"},
+		{"poststop", "write podhook hook poststop"},
+		{"help prestrat", `no command "prestrat", did you mean "prestart"?`},
+		{"help a b", "help: one command is needed"},
+		{"completion tcsh", `completion: "tcsh": allowed are bash, zsh and fish`},
+		{"check --grace 30", `check: --grace: "30": a duration needs a unit: write 30s`},
+		{"http --timeout 3 http://x", `http: --timeout: "3": a duration needs a unit: write 3s`},
+		{"http --timeout", "http: --timeout needs a value"},
 		{"shutdown a b", `shutdown: "a"`},
 		{"hook", "hook: the name of one hook is needed"},
 		{"hook a b", "hook: the name of one hook is needed"},
-		{"hook no-such", `there is no hook "no-such"; there are other, poststop, prestart, shutdown`},
+		{"hook no-such", noSuch},
+		{"plan no-such", noSuch},
+		{"wait no-such", noSuch},
+		{"logs no-such", noSuch},
+		{"hook othre", `there is no hook "othre", did you mean "other"?`},
+		{"logs preStop", `there is no hook "preStop", did you mean "shutdown"?`},
 		{"status x", `status: "x"`},
 		{"status -o yaml", `status: -o: "yaml": allowed are table and json`},
+		{"plan other --trigger x", `plan: --trigger: "x": allowed are exec, http, signal and start`},
+		{"logs other --tail x", `logs: --tail: "x": a number of lines is needed`},
+		{"logs other --tail -1", `logs: --tail: "-1": a number of lines is needed`},
+		{"run --grop -- true", "run: there is no flag --grop"},
+		{"run", "run: no command: podhook run [flags] -- CMD ARG..."},
 		{"logs", "logs: the name of one hook is needed"},
-		{"logs UPPER", `hook name "UPPER": a hook's name is a DNS label`},
-		{"logs ../x", `hook name "../x": a hook's name is a DNS label`},
+		{"logs UPPER", `there is no hook "UPPER"`},
+		{"logs ../x", `there is no hook "../x"`},
 		{"wait", "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"},
 		{"wait prestart --file /x", "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"},
-		{"wait no-such", `wait: there is no hook "no-such"`},
 		{"wait --tcp localhost", `wait: --tcp: "localhost"`},
 		{"wait prestart --timeout 5", `"5"`},
 		{"wait prestart --timeout -1s", `wait: --timeout: "-1s"`},
@@ -51,6 +74,7 @@ func TestUsageErrors(t *testing.T) {
 		{"sleep 5 5", "sleep: one duration is needed"},
 		{"sleep 5x", `sleep: "5x"`},
 		{"sleep -- -5s", `sleep: "-5s"`},
+		{"sleep -1s", `sleep: "-1s": a duration from 0s to 24h is needed`},
 		{"sleep 25h", `sleep: "25h"`},
 		{"sleep NaN", `sleep: "NaN"`},
 		{"sleep 1e300", `sleep: "1e300"`},
@@ -64,38 +88,12 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("podhook %s: %v\nwant code 2 and %q", c.args, e, c.want)
 		}
 	}
-	if e := s.run(); e.code != 2 || !strings.Contains(e.stderr, "podhook prestart") {
+	if e := s.run(); e.code != 2 || !strings.Contains(e.stderr, "podhook help COMMAND") {
 		t.Errorf("without a command: %v", e)
 	}
 	if got := s.read("ran"); got != "" {
 		t.Errorf("a mistake has run %q", got)
 	}
-}
-
-func TestHelpListsEverything(t *testing.T) {
-	s := newSandbox(t, "")
-	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}, {"wait", "--help"}} {
-		out := s.expect(0, args...).stdout
-		for _, c := range commands() {
-			if c.summary != "" && !strings.Contains(out, "podhook "+c.name) {
-				t.Errorf("%v: command %s is missing", args, c.name)
-			}
-		}
-		for _, row := range settings.Table() {
-			if !strings.Contains(out, "\n  "+row.Name) || !strings.Contains(out, row.Description) || !strings.Contains(out, row.Default) {
-				t.Errorf("%v: setting %s, its default or its description is missing", args, row.Name)
-			}
-		}
-		contains(t, out, "Exit codes: 0", "124", "143")
-		if strings.Contains(out, workerCommand) {
-			t.Errorf("%v shows podhook's own command", args)
-		}
-	}
-}
-
-func TestVersion(t *testing.T) {
-	s := newSandbox(t, "")
-	contains(t, s.expect(0, "version").stdout, "podhook ", "go1.", "linux/")
 }
 
 // A broken setting stops every command that reads them, and names itself.

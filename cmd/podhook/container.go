@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,6 +55,9 @@ func openState(inv *invocation, log *show.NonBlocking) (*container, error) {
 // openSettings reads the settings alone.
 func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
 	inv.log = log
+	if err := inv.applySettings(); err != nil {
+		return nil, err
+	}
 	s, err := settings.Load(inv.env)
 	if err != nil {
 		return nil, err
@@ -117,6 +121,36 @@ func (c *container) configuration(inv *invocation, hook string) (*agent.Configur
 	source := agent.SourceOf(c.settings, inv.env)
 	source.Hook = hook
 	return agent.LoadForExec(source, c.store, c.logger)
+}
+
+// knowsHook returns an error if the configuration has no hook of this name. Without
+// podhook, which is disabled, every name will do.
+func (c *container) knowsHook(inv *invocation, name string) error {
+	if c.settings.Disabled {
+		return nil
+	}
+	configuration, err := c.configuration(inv, name)
+	if err != nil {
+		return err
+	}
+	cfg, err := configuration.Get()
+	if err == nil {
+		_, err = hooks.Find(cfg, name)
+	}
+	return err
+}
+
+// hookNames returns the hooks of the configuration, or nothing if it cannot be read.
+func (inv *invocation) hookNames() []string {
+	c, err := openSettings(inv, show.ContainerLog())
+	if err != nil {
+		return nil
+	}
+	cfg, err := config.Load(agent.SourceOf(c.settings, inv.env))
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(cfg.Hooks))
 }
 
 // options returns the options of a Runner, without its Config and Reaper.

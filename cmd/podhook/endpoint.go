@@ -24,13 +24,15 @@ func (e *endpointFlags) register(fs *flag.FlagSet) {
 		e.headers = append(e.headers, text)
 		return nil
 	}
-	fs.Func("H", "", header)
-	fs.Func("header", "", header)
-	fs.StringVar(&e.token, "token-file", "", "")
-	fs.StringVar(&e.socket, "unix-socket", "", "")
-	fs.StringVar(&e.endpoint.CAFile, "cacert", "", "")
-	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "k", false, "")
-	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "insecure", false, "")
+	const headerUsage = "add a `HEADER` such as 'Accept: text/plain'; may be repeated"
+	fs.Func("H", headerUsage, header)
+	fs.Func("header", headerUsage, header)
+	fs.StringVar(&e.token, "token-file", "", "send the token in `FILE` as Authorization: Bearer")
+	fs.StringVar(&e.socket, "unix-socket", "", "connect to the socket `PATH`")
+	fs.StringVar(&e.endpoint.CAFile, "cacert", "", "trust the certificates in `FILE` instead of the system's")
+	const insecureUsage = "do not verify the server's certificate"
+	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "k", false, insecureUsage)
+	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "insecure", false, insecureUsage)
 }
 
 // at returns the endpoint with its URL and headers. what names the argument or flag
@@ -65,7 +67,7 @@ func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
 // statusFlag registers --status, a list such as 200,3xx.
 func statusFlag(fs *flag.FlagSet) *[]config.StatusRange {
 	list := config.AnySuccess()
-	fs.Func("status", "", func(text string) error {
+	fs.Func("status", "expect a status of `LIST`, such as 200,3xx (default 2xx)", func(text string) error {
 		list = nil
 		for part := range strings.SplitSeq(text, ",") {
 			r, err := config.ParseStatus(part)

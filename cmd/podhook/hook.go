@@ -15,31 +15,22 @@ import (
 )
 
 // builtinHook returns the command of a hook that always exists.
-func builtinHook(name string) func(context.Context, *invocation) int {
-	return func(ctx context.Context, inv *invocation) int {
-		inv.briefly()
-		fs := flag.NewFlagSet(name, flag.ContinueOnError)
-		force := fs.Bool("force", false, "")
-		if err := noWords(fs, inv.args); err != nil {
-			return inv.fail(err)
-		}
-		return execHook(ctx, inv, name, *force)
+func builtinHook(name string) func(*invocation, *flag.FlagSet) action {
+	return func(inv *invocation, fs *flag.FlagSet) action {
+		run := namedHook(inv, fs)
+		return func(ctx context.Context, _ []string) int { return run(ctx, []string{name}) }
 	}
 }
 
 // namedHook is the command of any hook.
-func namedHook(ctx context.Context, inv *invocation) int {
-	inv.briefly()
-	fs := flag.NewFlagSet("hook", flag.ContinueOnError)
-	force := fs.Bool("force", false, "")
-	words, err := parse(fs, inv.args)
-	if err == nil && len(words) != 1 {
-		err = usagef("hook: the name of one hook is needed")
-	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	return execHook(ctx, inv, words[0], *force)
+func namedHook(inv *invocation, fs *flag.FlagSet) action {
+	force := forceFlag(fs)
+	inv.settingFlags(fs, "config")
+	return func(ctx context.Context, words []string) int { return execHook(ctx, inv, words[0], *force) }
+}
+
+func forceFlag(fs *flag.FlagSet) *bool {
+	return fs.Bool("force", false, "run the hook even if it has succeeded")
 }
 
 // execHook runs a hook for a postStart or preStop exec. A hook that has work to do

@@ -22,12 +22,13 @@ const (
 	verdictFD  = 4 // to write: the verdict
 )
 
-func hookWorker(ctx context.Context, inv *invocation) int {
-	inv.briefly()
-	fs := flag.NewFlagSet(workerCommand, flag.ContinueOnError)
-	force := fs.Bool("force", false, "")
-	words, err := parse(fs, inv.args)
-	if err != nil || len(words) != 1 || !isPipe(lifelineFD) || !isPipe(verdictFD) {
+func defineWorker(inv *invocation, fs *flag.FlagSet) action {
+	force := forceFlag(fs)
+	return func(ctx context.Context, words []string) int { return hookWorker(ctx, inv, words, *force) }
+}
+
+func hookWorker(ctx context.Context, inv *invocation, words []string, force bool) int {
+	if len(words) != 1 || !isPipe(lifelineFD) || !isPipe(verdictFD) {
 		return inv.fail(usagef("%s is podhook's own command; use podhook hook NAME", workerCommand))
 	}
 	unix.CloseOnExec(lifelineFD)
@@ -37,7 +38,7 @@ func hookWorker(ctx context.Context, inv *invocation) int {
 	caller, gone := context.WithCancel(context.WithoutCancel(ctx))
 	defer gone()
 	go watchCaller(cancel, gone)
-	h, err := openHook(inv, words[0], *force)
+	h, err := openHook(inv, words[0], force)
 	if err != nil {
 		code := inv.fail(err)
 		verdict{code: code}.tell()

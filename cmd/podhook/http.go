@@ -20,48 +20,46 @@ const (
 	maxPrinted = 1 << 20
 )
 
-// httpCall is the http step as a command, for images without curl. It prints the
+// defineHTTP is the http step as a command, for images without curl. It prints the
 // answer; the exit code says whether the status was expected.
-func httpCall(ctx context.Context, inv *invocation) int {
-	fs := flag.NewFlagSet("http", flag.ContinueOnError)
+func defineHTTP(inv *invocation, fs *flag.FlagSet) action {
 	var e endpointFlags
 	e.register(fs)
-	method := fs.String("X", "", "")
-	body := fs.String("d", "", "")
+	method := fs.String("X", "", "the `METHOD` (default GET, with -d POST)")
+	body := fs.String("d", "", "send `TEXT` as the body")
 	status := statusFlag(fs)
-	timeout := fs.Duration("timeout", defaultCall, "")
-	words, err := parse(fs, inv.args)
-	if err == nil && len(words) != 1 {
-		err = usagef("http: one URL is needed")
+	timeout := durationFlag(fs, "timeout", defaultCall, "give up after `DURATION`")
+	return func(ctx context.Context, words []string) int {
+		return httpCall(ctx, inv, &e, words[0], config.HTTP{Method: *method, Body: *body, Status: *status}, *timeout)
 	}
-	if err == nil && *method != "" && !slices.Contains(config.Methods(), *method) {
-		err = usagef("http: -X: %q: one of %s is needed", *method, strings.Join(config.Methods(), ", "))
+}
+
+func httpCall(ctx context.Context, inv *invocation, e *endpointFlags, url string, call config.HTTP, timeout time.Duration) int {
+	switch {
+	case call.Method == "":
+		call.Method = config.DefaultMethod(call.Body)
+	case !slices.Contains(config.Methods(), call.Method):
+		return inv.fail(usagef("http: -X: %q: one of %s is needed", call.Method, strings.Join(config.Methods(), ", ")))
 	}
-	if err == nil && *timeout <= 0 {
-		err = usagef("http: --timeout: %q: a duration of more than 0s is needed", *timeout)
+	if timeout <= 0 {
+		return inv.fail(usagef("http: --timeout: %q: a duration of more than 0s is needed", timeout))
 	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	if *method == "" {
-		*method = config.DefaultMethod(*body)
-	}
-	endpoint, err := e.at("URL", words[0])
-	if err != nil {
+	var err error
+	if call.Endpoint, err = e.at("URL", url); err != nil {
 		return inv.fail(err)
 	}
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	limited, cancel := context.WithTimeout(ctx, *timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = inv.request(limited, config.HTTP{Endpoint: endpoint, Method: *method, Body: *body, Status: *status})
+	err = inv.request(limited, call)
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
 		return interruptedCode(ctx)
 	case limited.Err() != nil:
-		fmt.Fprintf(inv.stderr, "podhook: no whole answer within %v\n", *timeout)
+		fmt.Fprintf(inv.stderr, "podhook: no whole answer within %v\n", timeout)
 		return exitLate
 	}
 	fmt.Fprintln(inv.stderr, "podhook: "+err.Error())

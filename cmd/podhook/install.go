@@ -25,20 +25,16 @@ const (
 // leftoverAge is the age from which a temporary file belongs to no running install.
 const leftoverAge = 10 * time.Minute
 
-// install copies the running binary into a directory, such as an emptyDir that an
+// defineInstall copies the running binary into a directory, such as an emptyDir that an
 // init container shares with an image that cannot be rebuilt. With --check it only
 // compares the copy with the running binary.
-func install(_ context.Context, inv *invocation) int {
-	fs := flag.NewFlagSet("install", flag.ContinueOnError)
-	checkOnly := fs.Bool("check", false, "")
-	words, err := parse(fs, inv.args)
-	if err == nil && len(words) != 1 {
-		err = usagef("install: one directory is needed, such as /podhook-bin")
-	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	target := filepath.Join(words[0], installedName)
+func defineInstall(inv *invocation, fs *flag.FlagSet) action {
+	checkOnly := fs.Bool("check", false, "only say whether this binary is there")
+	return func(_ context.Context, words []string) int { return install(inv, words[0], *checkOnly) }
+}
+
+func install(inv *invocation, dir string, checkOnly bool) int {
+	target := filepath.Join(dir, installedName)
 	binary, err := runningBinary()
 	if err != nil {
 		return inv.fail(err)
@@ -50,7 +46,7 @@ func install(_ context.Context, inv *invocation) int {
 	case differs == "":
 		fmt.Fprintf(inv.stdout, "podhook: %s is current (%s)\n", target, version)
 		return exitOK
-	case *checkOnly:
+	case checkOnly:
 		fmt.Fprintf(inv.stdout, "podhook: %s is not current: %s\n", target, differs)
 		return exitFailed
 	default:

@@ -22,6 +22,8 @@ type invocation struct {
 	stderr io.Writer
 	// room is how many bytes may still be printed, once briefly has set a bound.
 	room int
+	// settings are the variables that flags set.
+	settings map[string]string
 	// log is the log of the container, once the command has opened it.
 	log *show.NonBlocking
 }
@@ -49,6 +51,14 @@ func (inv *invocation) fail(err error) int {
 		return exitUsage
 	}
 	return hooks.Judge(hooks.Result{}, err).ExitCode
+}
+
+// done returns the exit code of a command that ends with err, which may be nil.
+func (inv *invocation) done(err error) int {
+	if err != nil {
+		return inv.fail(err)
+	}
+	return exitOK
 }
 
 // failOrGone is fail, except that a main process that has exited is a success.

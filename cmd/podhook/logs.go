@@ -5,45 +5,53 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/hooks/state"
 )
 
-// logs prints the output of the steps of a hook's last run, each line with its time,
-// step and stream.
-func logs(ctx context.Context, inv *invocation) int {
-	fs := flag.NewFlagSet("logs", flag.ContinueOnError)
-	follow := fs.Bool("f", false, "")
-	words, err := parse(fs, inv.args)
-	if err == nil && len(words) != 1 {
-		err = usagef("logs: the name of one hook is needed")
-	}
-	if err != nil {
-		return inv.fail(err)
-	}
+// defineLogs prints the output of the steps of a hook's last run, each line with its
+// time, step and stream.
+func defineLogs(inv *invocation, fs *flag.FlagSet) action {
+	follow := fs.Bool("f", false, "go on until the run has ended")
+	tail := state.AllLines
+	fs.Func("tail", "begin with the last `N` lines (default all)", func(text string) (err error) {
+		if tail, err = strconv.Atoi(text); err != nil || tail < 0 {
+			return errors.New("a number of lines is needed, such as 20")
+		}
+		return nil
+	})
+	inv.settingFlags(fs, "config")
+	return func(ctx context.Context, words []string) int { return logs(ctx, inv, words[0], *follow, tail) }
+}
+
+func logs(ctx context.Context, inv *invocation, name string, follow bool, tail int) int {
 	c, err := openState(inv, show.ContainerLog())
 	if err != nil {
 		return inv.fail(err)
 	}
-	hook := c.store.Hook(words[0])
+	hook := c.store.Hook(name)
 	_, found, err := hook.Read()
+	if !found {
+		if err := c.knowsHook(inv, name); err != nil {
+			return inv.fail(err)
+		}
+	}
 	if err == nil && !found {
-		fmt.Fprintf(inv.stderr, "podhook: hook %s has not run in this instance\n", words[0])
+		fmt.Fprintf(inv.stderr, "podhook: hook %s has not run in this instance\n", name)
 		return exitOK
 	}
-	if *follow {
+	if follow {
 		var stop func()
 		ctx, stop = untilStopped(ctx)
 		defer stop()
-		err = hook.FollowOutput(ctx, inv.stdout)
+		err = hook.FollowOutput(ctx, inv.stdout, tail)
 	} else {
-		err = hook.ReadOutput(inv.stdout)
+		err = hook.ReadOutput(inv.stdout, tail)
 	}
-	switch {
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		return interruptedCode(ctx)
-	case err != nil:
-		return inv.fail(err)
 	}
-	return exitOK
+	return inv.done(err)
 }

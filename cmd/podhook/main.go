@@ -19,26 +19,24 @@ func main() {
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
 	inv := &invocation{env: env, stdout: stdout, stderr: stderr}
 	if len(args) == 0 {
-		usage(stderr)
+		overview(stderr)
 		return exitUsage
 	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-V", "-version", "--version":
+		name = "version"
+	}
 	inv.args = args[1:]
-	if len(args) > 1 && isHelp(args[1]) {
-		return help(ctx, inv)
+	cmd, err := inv.find(name)
+	if err != nil {
+		return inv.fail(err)
 	}
-	for _, cmd := range commands() {
-		if cmd.name == args[0] {
-			code := cmd.run(ctx, inv)
-			if inv.log != nil {
-				inv.log.Flush()
-			}
-			return code
-		}
+	code := cmd.run(ctx, inv)
+	if inv.log != nil {
+		inv.log.Flush()
 	}
-	if isHelp(args[0]) {
-		return help(ctx, inv)
-	}
-	return inv.fail(usagef("there is no command %q%s; podhook help lists them", args[0], didYouMean(args[0], commandNames())))
+	return code
 }
-
-func isHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }

@@ -2,32 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/podhook/podhook/agent/show"
 )
-
-// tableOrJSON is noWords with -o table or -o json.
-func tableOrJSON(fs *flag.FlagSet, args []string) (asJSON bool, err error) {
-	words, asJSON, err := wordsAndForm(fs, args)
-	if err == nil && len(words) > 0 {
-		err = usagef("%s: %q is one word too many", fs.Name(), words[0])
-	}
-	return asJSON, err
-}
-
-// wordsAndForm is parse with -o table or -o json.
-func wordsAndForm(fs *flag.FlagSet, args []string) (words []string, asJSON bool, err error) {
-	form := fs.String("o", "table", "")
-	words, err = parse(fs, args)
-	if err == nil && *form != "table" && *form != "json" {
-		err = usagef("%s: -o: %q: allowed are table and json", fs.Name(), *form)
-	}
-	return words, *form == "json", err
-}
 
 func writeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)

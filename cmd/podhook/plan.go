@@ -15,42 +15,32 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// plan shows what a call of a hook would do now, and runs nothing.
-func plan(ctx context.Context, inv *invocation) int {
-	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
-	trigger := fs.String("trigger", string(state.TriggerExec), "")
-	force := fs.Bool("force", false, "")
-	names, asJSON, err := wordsAndForm(fs, inv.args)
-	if err == nil && len(names) != 1 {
-		err = usagef("plan: the name of one hook is needed")
+// definePlan shows what a call of a hook would do now, and runs nothing.
+func definePlan(inv *invocation, fs *flag.FlagSet) action {
+	trigger := choiceFlag(fs, "trigger", "who calls: `TRIGGER` is exec, http, signal or start",
+		string(state.TriggerExec), string(state.TriggerHTTP), string(state.TriggerSignal), string(state.TriggerStart))
+	force := forceFlag(fs)
+	form := formFlag(fs, "table", "json")
+	inv.settingFlags(fs, "config")
+	return func(ctx context.Context, words []string) int {
+		return plan(ctx, inv, words[0], hooks.Request{Trigger: state.Trigger(trigger.String()), Force: *force}, form.is("json"))
 	}
-	t := state.Trigger(*trigger)
-	switch t {
-	case state.TriggerExec, state.TriggerHTTP, state.TriggerSignal, state.TriggerStart:
-	default:
-		err = usagef("plan: --trigger: %q: allowed are exec, http, signal and start", *trigger)
-	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	h, err := openHook(inv, names[0], *force)
+}
+
+func plan(ctx context.Context, inv *invocation, name string, request hooks.Request, asJSON bool) int {
+	h, err := openHook(inv, name, request.Force)
 	if err != nil {
 		return inv.fail(err)
 	}
 	h.printRefused()
-	p, err := hooks.New(ctx, h.options()).Preview(h.name, hooks.Request{Trigger: t, Force: h.force})
+	p, err := hooks.New(ctx, h.options()).Preview(h.name, request)
 	if err != nil {
 		return inv.fail(err)
 	}
 	if asJSON {
-		err = writeJSON(inv.stdout, p)
-	} else {
-		err = planTable(inv.stdout, p)
+		return inv.done(writeJSON(inv.stdout, p))
 	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	return exitOK
+	return inv.done(planTable(inv.stdout, p))
 }
 
 func planTable(w io.Writer, p hooks.Preview) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,12 +17,20 @@ import (
 	"github.com/podhook/podhook/hooks/process"
 )
 
-// runMain is the init of a container: podhook run -- CMD ARG...
-func runMain(ctx context.Context, inv *invocation) int {
-	f, err := parseRun(inv.args)
-	if err != nil {
-		return inv.fail(err)
+// defineRun is the init of a container: podhook run -- CMD ARG...
+func defineRun(inv *invocation, fs *flag.FlagSet) action {
+	f := newRunFlags(fs)
+	inv.settingFlags(fs, "config", "listen")
+	return func(ctx context.Context, words []string) int {
+		if len(words) == 0 {
+			return inv.fail(usagef("run: no command: podhook run [flags] -- CMD ARG..."))
+		}
+		f.argv = words
+		return runMain(ctx, inv, f)
 	}
+}
+
+func runMain(ctx context.Context, inv *invocation, f *runFlags) int {
 	command := supervisor.Command{Argv: f.argv, Env: inv.env}
 	c, err := openSettings(inv, show.OwnLog())
 	switch {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,30 +23,21 @@ type runFlags struct {
 	argv        []string
 }
 
-// parseRun reads the flags up to the first word that is no flag, which begins CMD.
-func parseRun(args []string) (*runFlags, error) {
+func newRunFlags(fs *flag.FlagSet) *runFlags {
 	f := &runFlags{
 		rewrite:  map[syscall.Signal]syscall.Signal{},
 		remap:    map[int]bool{},
 		prestart: lifecycle.Gate,
 	}
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.BoolVar(&f.group, "g", false, "")
-	fs.BoolVar(&f.subreaper, "s", false, "")
-	fs.Func("rewrite", "", f.addRewrite)
-	fs.Func("parent-death", "", f.setParentDeath)
-	fs.Func("e", "", f.addRemap)
-	fs.Func("remap-exit", "", f.addRemap)
-	fs.Func("prestart", "", f.setPrestart)
-	if err := fs.Parse(args); err != nil {
-		return nil, usagef("run: %v", err)
-	}
-	f.argv = fs.Args()
-	if len(f.argv) == 0 {
-		return nil, usagef("run: no command: podhook run [flags] -- CMD ARG...")
-	}
-	return f, nil
+	fs.BoolVar(&f.group, "g", false, "send signals to CMD's process group")
+	fs.BoolVar(&f.subreaper, "s", false, "be a subreaper where podhook is not PID 1; with hooks it always is one")
+	fs.Func("rewrite", "give CMD another signal, `FROM=TO`, as in TERM=QUIT; 0 drops it; may be repeated", f.addRewrite)
+	fs.Func("parent-death", "get `SIGNAL` when the parent of podhook dies", f.setParentDeath)
+	const remap = "exit with 0 if CMD exits with `CODE`; may be repeated"
+	fs.Func("e", remap, f.addRemap)
+	fs.Func("remap-exit", remap, f.addRemap)
+	fs.Func("prestart", "when prestart runs: `MODE` is gate, background or off (default gate)", f.setPrestart)
+	return f
 }
 
 func (f *runFlags) addRewrite(text string) error {

@@ -61,7 +61,7 @@ func TestScratch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, mode := range map[string]os.FileMode{"10-executable": 0o755, "20-plain": 0o644} {
-		if err := os.WriteFile(filepath.Join(root, "scripts.d", name), []byte("#!/podhook help\n"), mode); err != nil {
+		if err := os.WriteFile(filepath.Join(root, "scripts.d", name), []byte("#!/podhook complete\n"), mode); err != nil {
 			t.Fatal(err)
 		}
 	}

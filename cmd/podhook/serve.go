@@ -26,11 +26,13 @@ const defaultListen = ":8080"
 // that it has interrupted.
 const endTime = 5 * time.Second
 
-// serve is the HTTP agent of a container: podhook serve.
+// defineServe is the HTTP agent of a container: podhook serve.
+func defineServe(inv *invocation, fs *flag.FlagSet) action {
+	inv.settingFlags(fs, "config", "listen")
+	return func(ctx context.Context, _ []string) int { return serve(ctx, inv) }
+}
+
 func serve(ctx context.Context, inv *invocation) int {
-	if err := noWords(flag.NewFlagSet("serve", flag.ContinueOnError), inv.args); err != nil {
-		return inv.fail(err)
-	}
 	survivePipes()
 	// Before anything else: PID 1 does not get a signal that it has no handler for.
 	stops, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)

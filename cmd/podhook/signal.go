@@ -12,23 +12,18 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// signalMain sends a signal to the main process. It succeeds if that has exited.
-func signalMain(_ context.Context, inv *invocation) int {
-	inv.briefly()
-	fs := flag.NewFlagSet("signal", flag.ContinueOnError)
-	to := fs.String("to", "", "")
-	words, err := parse(fs, inv.args)
-	if err == nil && len(words) != 1 {
-		err = usagef("signal: one signal is needed, such as TERM")
-	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	sig, err := config.ParseSignal(words[0])
+// defineSignal sends a signal to the main process. It succeeds if that has exited.
+func defineSignal(inv *invocation, fs *flag.FlagSet) action {
+	to := fs.String("to", "", "another process: `TARGET` is pidfile:PATH, exe:PATH, name:NAME or pid:N")
+	return func(_ context.Context, words []string) int { return sendSignal(inv, words[0], *to) }
+}
+
+func sendSignal(inv *invocation, name, to string) int {
+	sig, err := config.ParseSignal(name)
 	if err != nil {
 		return inv.fail(usagef("signal: %v", err))
 	}
-	finder, err := inv.target(*to)
+	finder, err := inv.target(to)
 	if err != nil {
 		return inv.fail(err)
 	}
@@ -41,10 +36,10 @@ func signalMain(_ context.Context, inv *invocation) int {
 		return inv.fail(err)
 	}
 	if gone {
-		fmt.Fprintf(inv.stdout, "podhook: %s %d has exited already\n", whom(*to), main.PID())
+		fmt.Fprintf(inv.stdout, "podhook: %s %d has exited already\n", whom(to), main.PID())
 		return exitOK
 	}
-	fmt.Fprintf(inv.stdout, "podhook: %s sent to %s %d (%s)\n", unix.SignalName(sig), whom(*to), main.PID(), main.Name())
+	fmt.Fprintf(inv.stdout, "podhook: %s sent to %s %d (%s)\n", unix.SignalName(sig), whom(to), main.PID(), main.Name())
 	return exitOK
 }
 

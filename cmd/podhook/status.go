@@ -14,12 +14,14 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// status shows the hooks, their last runs and the main process.
-func status(_ context.Context, inv *invocation) int {
-	asJSON, err := tableOrJSON(flag.NewFlagSet("status", flag.ContinueOnError), inv.args)
-	if err != nil {
-		return inv.fail(err)
-	}
+// defineStatus shows the hooks, their last runs and the main process.
+func defineStatus(inv *invocation, fs *flag.FlagSet) action {
+	form := formFlag(fs, "table", "json")
+	inv.settingFlags(fs, "config")
+	return func(context.Context, []string) int { return status(inv, form.is("json")) }
+}
+
+func status(inv *invocation, asJSON bool) int {
 	c, err := openState(inv, show.ContainerLog())
 	if err != nil {
 		return inv.fail(err)
@@ -33,14 +35,9 @@ func status(_ context.Context, inv *invocation) int {
 		return inv.fail(err)
 	}
 	if asJSON {
-		err = writeJSON(inv.stdout, st)
-	} else {
-		err = statusTable(inv.stdout, st)
+		return inv.done(writeJSON(inv.stdout, st))
 	}
-	if err != nil {
-		return inv.fail(err)
-	}
-	return exitOK
+	return inv.done(statusTable(inv.stdout, st))
 }
 
 func statusTable(w io.Writer, st agent.Status) error {
@@ -82,7 +79,7 @@ func hookRow(w io.Writer, h agent.HookStatus) {
 	case h.Error != "":
 		fmt.Fprintf(w, "%s\tunknown\t-\t-\t-\t%s\n", h.Name, oneLine(h.Error))
 	case rec == nil:
-		fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%d steps, not run in this instance\n", h.Name, h.Steps)
+		fmt.Fprintf(w, "%s\t-\t-\t-\t-\t%s, not run in this instance\n", h.Name, show.Count(h.Steps, "step"))
 	default:
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, rec.Outcome, rec.Trigger,
 			rec.Start.UTC().Format(time.RFC3339), seconds(rec.Outcome, &rec.Start, rec.End), oneLine(rec.Reason))

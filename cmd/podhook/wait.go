@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"time"
 
@@ -27,25 +28,25 @@ type awaited struct {
 
 var errNotYet = errors.New("not yet")
 
-// waitFor is the wait step as a command. It can also wait for a hook. With --timeout
+// defineWait is the wait step as a command. It can also wait for a hook. With --timeout
 // 0s it looks once, as an exec probe does.
-func waitFor(ctx context.Context, inv *invocation) int {
-	inv.briefly()
-	f := newWaitFlags()
-	words, err := parse(f.fs, inv.args)
-	if err != nil {
-		return inv.fail(err)
-	}
+func defineWait(inv *invocation, fs *flag.FlagSet) action {
+	f := newWaitFlags(fs)
+	inv.settingFlags(fs, "config")
+	return func(ctx context.Context, words []string) int { return waitFor(ctx, inv, f, words) }
+}
+
+func waitFor(ctx context.Context, inv *invocation, f *waitFlags, words []string) int {
 	what, err := f.awaited(inv, words)
-	if err == nil && f.timeout < 0 {
-		err = usagef("wait: --timeout: %q: a duration of at least 0s is needed", f.timeout)
+	if err == nil && *f.timeout < 0 {
+		err = usagef("wait: --timeout: %q: a duration of at least 0s is needed", *f.timeout)
 	}
 	if err != nil {
 		return inv.fail(err)
 	}
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	last, err := what.within(ctx, f.timeout)
+	last, err := what.within(ctx, *f.timeout)
 	switch {
 	case err == nil:
 		return exitOK
@@ -54,7 +55,7 @@ func waitFor(ctx context.Context, inv *invocation) int {
 	case !errors.Is(err, errNotYet) && !errors.Is(err, context.DeadlineExceeded):
 		return inv.fail(fmt.Errorf("wait for %s: %w", what.name, err))
 	}
-	fmt.Fprintf(inv.stderr, "podhook: waited %v for %s: %s\n", f.timeout, what.name, last)
+	fmt.Fprintf(inv.stderr, "podhook: waited %v for %s: %s\n", *f.timeout, what.name, last)
 	return exitLate
 }
 
@@ -126,16 +127,8 @@ func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.L
 	case c.storeErr != nil:
 		return nil, c.storeErr
 	}
-	configuration, err := c.configuration(inv, name)
-	if err != nil {
+	if err := c.knowsHook(inv, name); err != nil {
 		return nil, err
-	}
-	cfg, err := configuration.Get()
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Hooks[name] == nil {
-		return nil, usagef("wait: there is no hook %q", name)
 	}
 	if timeout > 0 {
 		if err := hooks.CheckCycle(inv.env, c.store, name); err != nil {

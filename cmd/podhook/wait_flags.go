@@ -15,8 +15,8 @@ const hookInterval = 500 * time.Millisecond
 // waitFlags are the flags of podhook wait. They have the names of the YAML fields.
 type waitFlags struct {
 	fs       *flag.FlagSet
-	timeout  time.Duration
-	interval time.Duration
+	timeout  *time.Duration
+	interval *time.Duration
 
 	file, gone, tcp, http, metricURL, exit string
 
@@ -27,22 +27,23 @@ type waitFlags struct {
 	metricGiven bool
 }
 
-func newWaitFlags() *waitFlags {
-	f := &waitFlags{fs: flag.NewFlagSet("wait", flag.ContinueOnError)}
-	f.fs.DurationVar(&f.timeout, "timeout", defaultWait, "")
-	f.fs.DurationVar(&f.interval, "interval", 0, "")
-	for name, text := range map[string]*string{
-		"file": &f.file, "gone": &f.gone, "tcp": &f.tcp, "http": &f.http, "metric": &f.metricURL, "exit": &f.exit,
-	} {
-		f.fs.StringVar(text, name, "", "")
-	}
+func newWaitFlags(fs *flag.FlagSet) *waitFlags {
+	f := &waitFlags{fs: fs}
+	f.timeout = durationFlag(fs, "timeout", defaultWait, "wait no longer than `DURATION`; 0s looks once")
+	f.interval = durationFlag(fs, "interval", 0, "look again after at most `DURATION`")
+	fs.StringVar(&f.file, "file", "", "until the file `PATH` exists")
+	fs.StringVar(&f.gone, "gone", "", "until the file `PATH` does not exist")
+	fs.StringVar(&f.tcp, "tcp", "", "until `ADDRESS`, such as 127.0.0.1:8080, takes a connection")
+	fs.StringVar(&f.http, "http", "", "until `URL` answers with the --status")
+	fs.StringVar(&f.metricURL, "metric", "", "until the metric --name at `URL` is --at-most or --at-least a number")
+	fs.StringVar(&f.exit, "exit", "", "until the main process has exited; write `main`")
 	f.endpoint.register(f.fs)
 	f.status = statusFlag(f.fs)
-	f.metricFlag("name", func(text string) error {
+	f.metricFlag("name", "which metric: its `NAME`", func(text string) error {
 		f.metric.Name = text
 		return nil
 	})
-	f.metricFlag("label", func(text string) error {
+	f.metricFlag("label", "only samples with the label `NAME=VALUE`; may be repeated", func(text string) error {
 		name, value, found := strings.Cut(text, "=")
 		if !found {
 			return usagef("%q: a label such as state=active is needed", text)
@@ -57,17 +58,17 @@ func newWaitFlags() *waitFlags {
 			return err
 		}
 	}
-	f.metricFlag("at-most", bound(&f.metric.AtMost))
-	f.metricFlag("at-least", bound(&f.metric.AtLeast))
-	f.metricFlag("gone-is", func(text string) (err error) {
+	f.metricFlag("at-most", "until the metric is at most `N`", bound(&f.metric.AtMost))
+	f.metricFlag("at-least", "until the metric is at least `N`", bound(&f.metric.AtLeast))
+	f.metricFlag("gone-is", "what a server that has gone means: `WORD` is error, done or wait", func(text string) (err error) {
 		f.metric.Gone, err = config.ParseGone(text)
 		return err
 	})
 	return f
 }
 
-func (f *waitFlags) metricFlag(name string, read func(string) error) {
-	f.fs.Func(name, "", func(text string) error {
+func (f *waitFlags) metricFlag(name, usage string, read func(string) error) {
+	f.fs.Func(name, usage, func(text string) error {
 		f.metricGiven = true
 		return read(text)
 	})
@@ -86,8 +87,8 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	switch {
 	case given != 1:
 		return nil, usagef(oneAwaited)
-	case f.interval < 0:
-		return nil, usagef("wait: --interval: %q: a duration of more than 0s is needed", f.interval)
+	case *f.interval < 0:
+		return nil, usagef("wait: --interval: %q: a duration of more than 0s is needed", *f.interval)
 	case f.metricGiven && f.metricURL == "":
 		return nil, usagef("wait: --name, --label, --at-most, --at-least and --gone-is need --metric URL")
 	case f.exit == "main":
@@ -95,14 +96,14 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	case f.exit != "":
 		return nil, usagef("wait: --exit: %q: main is needed", f.exit)
 	case len(words) > 0:
-		look, err := inv.hookSucceeded(words[0], f.timeout)
+		look, err := inv.hookSucceeded(words[0], *f.timeout)
 		return looked("hook "+words[0], look, hookInterval), err
 	}
 	condition, err := f.condition()
 	if err != nil {
 		return nil, err
 	}
-	return looked(condition.String(), wait.For(condition), f.interval), nil
+	return looked(condition.String(), wait.For(condition), *f.interval), nil
 }
 
 func (f *waitFlags) condition() (config.Condition, error) {

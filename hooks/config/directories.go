@@ -29,7 +29,7 @@ func (s Source) ofDirectories(names []string) (*Config, error) {
 		path := filepath.Join(s.dir(), name)
 		hook := strings.TrimSuffix(name, ".d")
 		if !hookname.Valid(hook) {
-			found = append(found, Problem{Pos: Position{File: path}, Value: hook, Msg: hookname.Rule + kubernetesHint(hook)})
+			found = append(found, Problem{Pos: Position{File: path}, Value: hook, Msg: hookname.Rule + meantHint(hook)})
 			continue
 		}
 		h := newHook(hook)

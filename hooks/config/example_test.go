@@ -26,7 +26,7 @@ func ExampleParse() {
 	}
 	// Output:
 	// podhook.yaml:3 hooks.shutdown.timeout
-	//   a duration with a unit, such as 5s or 1m30s
+	//   a duration needs a unit: write 5s
 	// podhook.yaml:5 hooks.shutdown.steps[0].exec
 	//   a list, never a shell line; write exec: [nginx, -s, quit]
 	// podhook.yaml:6 hooks.shutdown.steps[1].signal

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/podhook/podhook/hooks/hookname"
 )
@@ -52,8 +53,12 @@ func (d *decoder) config(v value, c *Config) {
 			for _, e := range list {
 				h := newHook(e.key)
 				h.Pos = Position{d.file, e.line}
+				if isHookField(e) {
+					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: e.key, Msg: "is a field of a hook: indent it under the hook's name"})
+					continue
+				}
 				if !hookname.Valid(e.key) {
-					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: safeKey(e.key), Msg: hookname.Rule + kubernetesHint(e.key)})
+					d.add(Problem{Pos: h.Pos, Field: "hooks", Value: safeKey(e.key), Msg: hookname.Rule + meantHint(e.key)})
 				}
 				d.hook(e.value, h)
 				c.Hooks[h.Name] = h
@@ -95,6 +100,19 @@ func (d *decoder) hook(v value, h *Hook) {
 	}
 }
 
+// isHookField reports whether a hook's name is that of a field, with the field's value:
+// its line is not indented enough.
+func isHookField(e entry) bool {
+	kind := e.value.resolved().node.Kind
+	switch e.key {
+	case "steps", "paths":
+		return kind == yaml.SequenceNode
+	case "timeout", "marker":
+		return kind == scalarNode && !e.value.resolved().isNull()
+	}
+	return false
+}
+
 func (d *decoder) steps(v value) []*Step {
 	const allowed = "a list of steps, such as [{sleep: 5s}]"
 	if v.isNull() {
@@ -113,15 +131,28 @@ func (d *decoder) steps(v value) []*Step {
 	return list
 }
 
-// kubernetesHint names the hook for a Kubernetes word such as preStop.
-func kubernetesHint(name string) string {
-	switch strings.ToLower(name) {
-	case "poststart":
-		return "; the hook for Kubernetes' postStart is " + Prestart
-	case "prestop":
-		return "; the hook for Kubernetes' preStop is " + Shutdown
+// MeantHook returns the built-in hook that another word stands for, such as preStop of
+// Kubernetes, however it is written, or "".
+func MeantHook(word string) string {
+	meant := map[string]string{
+		"poststart": Prestart, "prestart": Prestart, "prestop": Shutdown, "shutdown": Shutdown, "poststop": Poststop,
+	}[fold(word)]
+	if meant == word {
+		return ""
 	}
-	return ""
+	return meant
+}
+
+// meantHint says which hook another word stands for.
+func meantHint(word string) string {
+	meant := MeantHook(word)
+	switch {
+	case meant == "":
+		return ""
+	case fold(word) == "poststart", fold(word) == "prestop":
+		return "; the hook for Kubernetes' " + map[string]string{Prestart: "postStart", Shutdown: "preStop"}[meant] + " is " + meant
+	}
+	return fmt.Sprintf("; write %s", meant)
 }
 
 // hints warns of hooks that are valid but probably a mistake.
@@ -133,7 +164,7 @@ func hints(c *Config) []Problem {
 			continue
 		}
 		p := Problem{Pos: h.Pos, Field: "hooks." + name}
-		if hint := kubernetesHint(name); hint != "" {
+		if hint := meantHint(name); hint != "" {
 			p.Msg = "a hook of your own that nothing calls by itself" + hint
 			list = append(list, p)
 		} else if near := Nearest(name, Builtin()); near != "" {

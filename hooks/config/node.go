@@ -197,7 +197,7 @@ func (d *decoder) fields(v value, allowed string, table []field) (known bool) {
 		}
 		known = false
 		d.add(Problem{Pos: Position{d.file, e.line}, Field: v.path, Value: safeKey(e.key),
-			Msg: "no such field" + suggestion(e.key, table)})
+			Msg: "no such field" + d.suggestion(e.key, table)})
 	}
 	return known
 }
@@ -209,19 +209,6 @@ func lookUp(table []field, name string) *field {
 		}
 	}
 	return nil
-}
-
-// suggestion names the field that was probably meant, and all fields.
-func suggestion(name string, table []field) string {
-	names := make([]string, len(table))
-	for i, f := range table {
-		names[i] = f.name
-	}
-	text := "; allowed: " + strings.Join(names, ", ")
-	if near := Nearest(name, names); near != "" {
-		return ", did you mean " + strconv.Quote(near) + text
-	}
-	return text
 }
 
 // lacks reports whether v is a mapping without this key.

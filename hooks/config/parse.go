@@ -36,6 +36,8 @@ type decoder struct {
 	file     string
 	// first holds the first claim of each path and marker, of all hooks.
 	first map[string]claim
+	// said holds the texts that one problem has and further ones need not repeat.
+	said map[string]bool
 
 	environ []string
 	lookup  func(string) (string, bool) // made for the first ${...}

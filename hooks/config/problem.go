@@ -71,7 +71,7 @@ func (e *Errors) Error() string {
 		lines = append(lines, p.Error())
 	}
 	if e.More > 0 {
-		lines = append(lines, "and "+strconv.Itoa(e.More)+" more problems")
+		lines = append(lines, "and "+strconv.Itoa(e.More)+" more")
 	}
 	return strings.Join(lines, "\n")
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -42,12 +43,34 @@ func (d *decoder) step(v value) *stepDraft {
 			draft.step.Action = k.read(d, v)
 		}})
 	}
+	if line := v.resolved(); line.node.Kind == scalarNode && !line.isNull() && line.node.Value != "" {
+		d.refuseLine(line)
+		return draft
+	}
 	known := d.fields(v, "a mapping such as {sleep: 5s}", table)
 	// An unknown field may be a misspelt action, and is reported already.
 	if known || len(draft.chosen) > 0 {
 		d.oneAction(v, draft)
 	}
 	return draft
+}
+
+// refuseLine refuses a step that is a text, as in other programs' lists of commands.
+func (d *decoder) refuseLine(v value) {
+	line := v.node.Value
+	v.secret = mayHoldSecret(line)
+	name, rest, _ := strings.Cut(line, " ")
+	isKind := slices.ContainsFunc(kinds(), func(k kind) bool { return k.name() == name })
+	switch {
+	case isKind && (rest == "" || v.secret):
+		d.refuse(v, "a mapping such as {sleep: 5s}")
+	case isKind && name != (Exec{}).Kind():
+		d.refuse(v, "a mapping; write - %s: %s", name, rest)
+	case isKind:
+		d.refuse(v, "a mapping; write - exec: %s", asList(rest))
+	default:
+		d.refuse(v, "a mapping; write - exec: %s", asList(line))
+	}
 }
 
 func (d *decoder) commonFields(s *stepDraft) []field {
@@ -89,7 +112,7 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 	p := Problem{Pos: s.step.Pos, Field: v.path}
 	switch len(s.chosen) {
 	case 0:
-		p.Msg = "has no action; a step has exactly one of " + kindNames()
+		p.Msg = "has no action" + d.oneOfKinds()
 		d.add(p)
 		return
 	case 1:
@@ -98,8 +121,7 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 		for _, k := range s.chosen {
 			names = append(names, k.name())
 		}
-		p.Msg = fmt.Sprintf("has the actions %s; a step has exactly one of %s",
-			strings.Join(names, " and "), kindNames())
+		p.Msg = "has the actions " + strings.Join(names, " and ") + d.oneOfKinds()
 		d.add(p)
 		return
 	}
@@ -120,6 +142,10 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 	if s.step.Always && s.step.Timeout == 0 {
 		s.step.Timeout = action.alwaysTimeout()
 	}
+}
+
+func (d *decoder) oneOfKinds() string {
+	return d.firstTime("; a step has exactly one of " + kindNames())
 }
 
 func (d *decoder) policy(v value) Policy {

@@ -22,6 +22,10 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 	switch {
 	case indentedByTab(text, line):
 		msg = "a tab in the indentation; YAML takes only spaces"
+	case strings.HasPrefix(msg, "did not find expected '-'"), strings.HasPrefix(msg, "did not find expected key"):
+		msg = "this line does not continue the lines above it: look at its indentation, and at the quotes and brackets above"
+	case strings.HasPrefix(msg, "mapping values are not allowed"):
+		msg = "a second \": \" in a line, or a line that is indented too far; quote a text that contains \": \""
 	case strings.HasPrefix(msg, "unknown anchor"): // the anchor may be a secret without quotes
 		msg = "an alias, which begins with *, without its anchor; quotes make a text"
 	}

@@ -57,21 +57,33 @@ func (d *decoder) number(v value, least, most int) int {
 }
 
 func (d *decoder) duration(v value) time.Duration {
-	const allowed = "a duration with a unit, such as 5s or 1m30s"
-	text, ok := d.text(v, allowed)
+	text, ok := d.text(v, DurationNeeded(""))
 	if !ok {
 		return 0
 	}
 	found, err := time.ParseDuration(text)
 	switch {
 	case err != nil || text == "0":
-		d.refuse(v, allowed)
+		d.refuse(v, "%s", DurationNeeded(v.node.Value)) // never the value of a variable
 	case found < minDuration || found > maxDuration:
 		d.refuse(v, "a duration from 1ms to 24h")
 	default:
 		return found
 	}
 	return 0
+}
+
+// DurationNeeded says what to write instead of a text that is no duration. A bare number
+// gets the unit of Kubernetes' fields, seconds.
+func DurationNeeded(text string) string {
+	for _, unit := range []struct{ given, right string }{{"", "s"}, {"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"},
+		{"min", "m"}, {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"hour", "h"}, {"hours", "h"}} {
+		number := strings.TrimSpace(strings.TrimSuffix(text, unit.given))
+		if n, err := strconv.ParseFloat(number, 64); err == nil && n > 0 && n < 1e6 && strings.HasSuffix(text, unit.given) {
+			return "a duration needs a unit: write " + number + unit.right
+		}
+	}
+	return "a duration with a unit, such as 5s or 1m30s"
 }
 
 func (d *decoder) boolean(v value) bool {

@@ -404,10 +404,10 @@ func TestHookNamesStayInTheDirectory(t *testing.T) {
 		if _, err := h.Busy(); !errors.As(err, &bad) {
 			t.Errorf("Busy of %q: %v", name, err)
 		}
-		if err := h.ReadOutput(io.Discard); !errors.As(err, &bad) {
+		if err := h.ReadOutput(io.Discard, AllLines); !errors.As(err, &bad) {
 			t.Errorf("ReadOutput of %q: %v", name, err)
 		}
-		if err := h.FollowOutput(t.Context(), io.Discard); !errors.As(err, &bad) {
+		if err := h.FollowOutput(t.Context(), io.Discard, AllLines); !errors.As(err, &bad) {
 			t.Errorf("FollowOutput of %q: %v", name, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,13 @@ import (
 // followInterval is how often FollowOutput looks for new output.
 const followInterval = 50 * time.Millisecond
 
+// AllLines asks ReadOutput and FollowOutput for all lines.
+const AllLines = -1
+
 // ReadOutput writes the kept output of the last run of any instance to w: lines of time,
 // step, stream and the bytes of the line, with "[N bytes omitted]" in place of what was
-// not kept.
-func (h *Hook) ReadOutput(w io.Writer) error {
+// not kept. tail is how many lines at the end are written, or AllLines.
+func (h *Hook) ReadOutput(w io.Writer, tail int) error {
 	if h.bad != nil {
 		return h.bad
 	}
@@ -26,12 +30,12 @@ func (h *Hook) ReadOutput(w io.Writer) error {
 		return err
 	}
 	c := outputCopy{hook: h, runID: runID, w: w}
-	return c.more()
+	return c.last(tail)
 }
 
 // FollowOutput is ReadOutput, but if the hook is running it also writes further output
 // until the run has ended. It returns the error of ctx if that ends first.
-func (h *Hook) FollowOutput(ctx context.Context, w io.Writer) error {
+func (h *Hook) FollowOutput(ctx context.Context, w io.Writer, tail int) error {
 	if h.bad != nil {
 		return h.bad
 	}
@@ -40,6 +44,9 @@ func (h *Hook) FollowOutput(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	c := outputCopy{hook: h, runID: runID, w: w}
+	if err := c.last(tail); err != nil {
+		return err
+	}
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
 	for {
@@ -88,6 +95,32 @@ type outputCopy struct {
 	runID string
 	w     io.Writer
 	at    int64 // copied so far, in bytes of the whole output
+}
+
+// last copies the last lines of what is there now.
+func (c *outputCopy) last(tail int) error {
+	if tail == AllLines {
+		return c.more()
+	}
+	var kept bytes.Buffer
+	to := c.w
+	c.w = &kept
+	err := c.more()
+	c.w = to
+	if err != nil {
+		return err
+	}
+	_, err = to.Write(lastLines(kept.Bytes(), tail))
+	return err
+}
+
+// lastLines returns the last lines of a text; a line without an end counts too.
+func lastLines(text []byte, count int) []byte {
+	at := len(text)
+	for ; count > 0 && at > 0; count-- {
+		at = bytes.LastIndexByte(text[:at-1], '\n') + 1
+	}
+	return text[at:]
 }
 
 // more copies the output that was added since the last call.

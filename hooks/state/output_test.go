@@ -27,7 +27,7 @@ func keptLine(step, stream, line string) string {
 func readOutput(t testing.TB, h *Hook) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := h.ReadOutput(&b); err != nil {
+	if err := h.ReadOutput(&b, AllLines); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -288,7 +288,7 @@ func TestFollowUntilTheRunEnds(t *testing.T) {
 	run.expect(t, "running")
 	var got lockedBuffer
 	done := make(chan error, 1)
-	go func() { done <- h.FollowOutput(t.Context(), &got) }()
+	go func() { done <- h.FollowOutput(t.Context(), &got, AllLines) }()
 	want := ""
 	for i := range 5 {
 		line := "line " + strconv.Itoa(i)
@@ -320,14 +320,14 @@ func TestFollowEndsWithAKilledRunAndWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if err := h.FollowOutput(ctx, io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+	if err := h.FollowOutput(ctx, io.Discard, AllLines); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("FollowOutput: %v, want the context's error", err)
 	}
 	if took := time.Since(begin); took < 200*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %v, want about 200ms", took)
 	}
 	done := make(chan error, 1)
-	go func() { done <- h.FollowOutput(t.Context(), io.Discard) }()
+	go func() { done <- h.FollowOutput(t.Context(), io.Discard, AllLines) }()
 	run.kill()
 	select {
 	case err := <-done:
@@ -337,10 +337,10 @@ func TestFollowEndsWithAKilledRunAndWithItsContext(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("a killed run is followed for ever")
 	}
-	if err := h.FollowOutput(t.Context(), io.Discard); err != nil {
+	if err := h.FollowOutput(t.Context(), io.Discard, AllLines); err != nil {
 		t.Errorf("with no run: %v", err)
 	}
-	if err := s.Hook("never").FollowOutput(t.Context(), io.Discard); err != nil {
+	if err := s.Hook("never").FollowOutput(t.Context(), io.Discard, AllLines); err != nil {
 		t.Errorf("with no state: %v", err)
 	}
 }
@@ -355,7 +355,7 @@ func TestReadersBesideAFastWriter(t *testing.T) {
 	var followed lockedBuffer
 	var all sync.WaitGroup
 	all.Go(func() {
-		if err := h.FollowOutput(t.Context(), &followed); err != nil {
+		if err := h.FollowOutput(t.Context(), &followed, AllLines); err != nil {
 			t.Error(err)
 		}
 	})

@@ -37,7 +37,7 @@ func TestAnotherUsersFilesAreRefused(t *testing.T) {
 		"hooks/prestart/lock":     func(s *Store) error { _, _, err := s.Hook("prestart").TryLock(); return err },
 		"hooks/prestart/callers":  func(s *Store) error { return s.Hook("prestart").WaitForCallers(t.Context()) },
 		"hooks/prestart/output.r1.0": func(s *Store) error {
-			return s.Hook("prestart").ReadOutput(io.Discard)
+			return s.Hook("prestart").ReadOutput(io.Discard, AllLines)
 		},
 	} {
 		for how, change := range plant {

@@ -25,7 +25,8 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 // Load reads the settings from the environment of the process. It refuses variables of
 // environ that begin with PODHOOK_ and are unknown. An empty variable counts as unset, so
 // that a manifest can override a variable of the image. The error is an *Error, which
-// names each variable, its value and what is allowed.
+// names each variable, its value and what is allowed; the settings are then those that
+// could be read, and the defaults.
 func Load(environ []string) (*Settings, error) {
 	s := &Settings{}
 	problems := decode(s)
@@ -35,7 +36,7 @@ func Load(environ []string) (*Settings, error) {
 		problems[i] = config.HideURLs(problem)
 	}
 	if len(problems) > 0 {
-		return nil, &Error{Problems: problems}
+		return s, &Error{Problems: problems}
 	}
 	return s, nil
 }

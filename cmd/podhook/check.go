@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/podhook/podhook/agent"
@@ -20,44 +20,35 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// checked is the result of podhook check, as -o json shows it.
-type checked struct {
-	OK       bool      `json:"ok"`
-	Source   string    `json:"source,omitempty"`
-	Hooks    int       `json:"hooks"`
-	Steps    int       `json:"steps"`
-	StateDir string    `json:"stateDir,omitempty"`
-	Findings []finding `json:"findings"`
-}
-
-// finding is one problem.
-type finding struct {
-	Severity string `json:"severity"` // error or warning
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Field    string `json:"field,omitempty"`
-	Value    string `json:"value,omitempty"`
-	Message  string `json:"message"`
+// checkFlags are the flags of podhook check.
+type checkFlags struct {
+	grace  *time.Duration
+	syntax *bool
+	asRun  *bool
+	form   *choice
 }
 
 // defineCheck checks the settings and hooks. It runs no step and leaves no file behind.
 func defineCheck(inv *invocation, fs *flag.FlagSet) action {
-	grace := durationFlag(fs, "grace", 0, "the pod's grace period is `DURATION`; a worst case that is longer is an error")
-	form := formFlag(fs, "table", "json")
+	f := &checkFlags{
+		grace:  durationFlag(fs, "grace", 0, "the pod's grace period is `DURATION`; a worst case that is longer is an error"),
+		syntax: fs.Bool("syntax", false, "look at the text alone, not at what only the image has"),
+		asRun:  fs.Bool("run", false, "podhook run will be the entrypoint, and CMD the main process"),
+		form:   formFlag(fs, "table", "json", "github"),
+	}
 	inv.settingFlags(fs, "config", "listen")
-	return func(context.Context, []string) int { return check(inv, *grace, form.is("json")) }
+	return func(_ context.Context, words []string) int { return check(inv, f, words) }
 }
 
-func check(inv *invocation, grace time.Duration, asJSON bool) int {
+func check(inv *invocation, f *checkFlags, words []string) int {
 	r := &checked{OK: true, Findings: []finding{}}
-	if err := r.look(inv, grace); err != nil {
-		return inv.fail(err)
+	text, err := r.source(inv, words)
+	if err == nil {
+		r.here = named(inv)
+		err = r.look(inv, f, text)
 	}
-	var err error
-	if asJSON {
-		err = writeJSON(inv.stdout, r)
-	} else {
-		err = r.table(inv.stdout)
+	if err == nil {
+		err = r.write(inv.stdout, f.form.value)
 	}
 	switch {
 	case err != nil:
@@ -68,8 +59,42 @@ func check(inv *invocation, grace time.Duration, asJSON bool) int {
 	return exitOK
 }
 
+// stdin is the FILE that means the standard input.
+const stdin = "-"
+
+// source takes the FILE of the command line for PODHOOK_CONFIG. It returns the text of
+// the standard input.
+func (r *checked) source(inv *invocation, words []string) (text string, err error) {
+	switch {
+	case len(words) > 1:
+		return "", usagef("check: %q is one word too many", words[1])
+	case len(words) == 0:
+		return "", nil
+	case words[0] == stdin:
+		all, err := io.ReadAll(io.LimitReader(os.Stdin, 2<<20))
+		if err == nil && len(all) == 0 {
+			err = usagef("check: the standard input is empty")
+		}
+		return string(all), err
+	}
+	return "", inv.setting("Config", words[0])
+}
+
+// named returns the directory to which the name of the file was given, or "".
+func named(inv *invocation) string {
+	given := inv.settings[config.EnvFile]
+	if given == "" || strings.HasPrefix(given, "/") {
+		return ""
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(dir, "/") + "/"
+}
+
 // look adds the findings. It returns an error only for bad usage.
-func (r *checked) look(inv *invocation, grace time.Duration) error {
+func (r *checked) look(inv *invocation, f *checkFlags, text string) error {
 	c, err := openSettings(inv, show.ContainerLog())
 	var bad *settings.Error
 	if errors.As(err, &bad) {
@@ -77,17 +102,47 @@ func (r *checked) look(inv *invocation, grace time.Duration) error {
 			name, msg, _ := strings.Cut(problem, ": ")
 			r.add("error", config.Problem{Field: name, Msg: msg})
 		}
-		return nil
 	} else if err != nil {
 		return err
 	}
 	budget := "warning"
-	if grace != 0 {
-		if grace <= c.settings.GraceMargin {
-			return usagef("check: --grace %v: more than PODHOOK_GRACE_MARGIN (%v) is needed", grace, c.settings.GraceMargin)
+	if *f.grace != 0 {
+		if *f.grace <= c.settings.GraceMargin {
+			return usagef("check: --grace %v: more than PODHOOK_GRACE_MARGIN (%v) is needed", *f.grace, c.settings.GraceMargin)
 		}
-		c.settings.GracePeriod, budget = grace, "error"
+		c.settings.GracePeriod, budget = *f.grace, "error"
 	}
+	if !*f.syntax {
+		r.lookAtContainer(c)
+	}
+	source := agent.SourceOf(c.settings, inv.env)
+	if text != "" {
+		source.File, source.Text, source.TextName = "", text, "stdin"
+	}
+	cfg, broken := config.Inspect(source, *f.syntax)
+	r.add("error", broken...)
+	r.Source, r.Hooks = cfg.Source, len(cfg.Hooks)
+	for _, hook := range cfg.Hooks {
+		for range hook.Each {
+			r.Steps++
+		}
+	}
+	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable, AsUsers: true}
+	if !*f.syntax {
+		look.Look(cfg)
+		r.add("error", look.Failed...)
+		r.add("error", c.badTargets(cfg)...)
+	}
+	r.add("error", cfg.Hopeless()...)
+	r.add(budget, cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin)...)
+	r.add("warning", cfg.Warnings...)
+	r.add("warning", look.Warnings...)
+	r.needMain(c, cfg, *f.asRun)
+	return nil
+}
+
+// lookAtContainer adds what is wrong with the state, the port and the termination log.
+func (r *checked) lookAtContainer(c *container) {
 	if c.openStore(false); c.store != nil {
 		defer c.store.Unmake()
 		r.StateDir = c.store.Dir()
@@ -101,34 +156,18 @@ func (r *checked) look(inv *invocation, grace time.Duration) error {
 	if c.settings.Disabled {
 		r.addSetting("warning", "PODHOOK_DISABLED", "true", errors.New("no hook will be run"))
 	}
-	cfg, err := config.Load(agent.SourceOf(c.settings, inv.env))
-	var broken *config.Errors
-	if errors.As(err, &broken) {
-		r.add("error", broken.Problems...)
-		return nil
-	} else if err != nil {
-		return err
+}
+
+// needMain warns of steps that need a main process where none is configured. podhook run
+// has one.
+func (r *checked) needMain(c *container, cfg *config.Config, asRun bool) {
+	if err := c.findMain(); asRun || err != nil || c.finder != nil {
+		return
 	}
-	r.Source, r.Hooks = cfg.Source, len(cfg.Hooks)
-	for _, hook := range cfg.Hooks {
-		for range hook.Each {
-			r.Steps++
-		}
+	for _, problem := range cfg.NeedMain() {
+		problem.Msg += "; podhook run needs none (--run)"
+		r.add("warning", problem)
 	}
-	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable, AsUsers: true}
-	look.Look(cfg)
-	r.add("error", look.Failed...)
-	r.add("error", c.badTargets(cfg)...)
-	r.add(budget, cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin)...)
-	r.add("warning", cfg.Warnings...)
-	r.add("warning", look.Warnings...)
-	if err := c.findMain(); err == nil && c.finder == nil {
-		for _, problem := range cfg.NeedMain() {
-			problem.Msg += "; podhook run needs none"
-			r.add("warning", problem)
-		}
-	}
-	return nil
 }
 
 // badTargets returns the processes of PODHOOK_MAIN and of signal steps that can never
@@ -156,40 +195,6 @@ func (c *container) badTargets(cfg *config.Config) (list []config.Problem) {
 		}
 	}
 	return list
-}
-
-func (r *checked) add(severity string, problems ...config.Problem) {
-	for _, p := range problems {
-		r.OK = r.OK && severity != "error"
-		r.Findings = append(r.Findings, finding{severity, p.Pos.File, p.Pos.Line, p.Field, p.Value, p.Msg})
-	}
-}
-
-func (r *checked) addSetting(severity, name, value string, err error) {
-	if err != nil {
-		r.add(severity, config.Problem{Field: name, Value: value, Msg: err.Error()})
-	}
-}
-
-func (r *checked) table(w io.Writer) error {
-	if len(r.Findings) > 0 {
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "SEVERITY\tWHERE\tWHAT")
-		for _, f := range r.Findings {
-			where := config.Problem{Pos: config.Position{File: f.File, Line: f.Line}, Msg: f.Field}
-			what := config.Problem{Value: f.Value, Msg: f.Message}
-			fmt.Fprintf(tw, "%s\t%s\t%s\n", f.Severity, oneLine(where.Error()), oneLine(what.Error()))
-		}
-		if err := tw.Flush(); err != nil {
-			return err
-		}
-	}
-	if !r.OK {
-		return nil
-	}
-	_, err := fmt.Fprintf(w, "podhook: %s is good: %s, %s; state in %s\n",
-		r.Source, show.Count(r.Hooks, "hook"), show.Count(r.Steps, "step"), r.StateDir)
-	return err
 }
 
 // portFree returns an error if the agent cannot listen. It is no error if the agent of

@@ -69,23 +69,105 @@ func TestCheckGood(t *testing.T) {
 	}
 }
 
-func TestCheckTable(t *testing.T) {
-	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - exec: [no-such-program]\n    - signal: HUP\n")
-	e := s.expect(2, "check")
-	rows := strings.Split(strings.TrimSpace(strings.ReplaceAll(e.stdout, s.dir, "DIR")), "\n")
-	for i, want := range [][]string{
-		{"SEVERITY", "WHERE", "WHAT"},
-		{"error", "DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-program, exec", `"no-such-program": not found in PATH "`},
-		{"warning", "DIR/podhook.yaml:5: hooks.prestart, step signal-HUP", "no main process is configured"},
+// The forms for people and for GitHub Actions have a line for each finding, and a count.
+func TestCheckLines(t *testing.T) {
+	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - exec: ['no-such,100%']\n    - signal: HUP\n")
+	for form, want := range map[string][]string{
+		"table": {
+			`error    DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-100-, exec: "no-such,100%": not found in PATH "`,
+			"warning  DIR/podhook.yaml:5: hooks.prestart, step signal-HUP: no main process is configured",
+			"podhook: 1 error, 1 warning",
+		},
+		"github": {
+			`::error file=DIR/podhook.yaml,line=4::hooks.prestart, step exec-no-such-100-, exec: "no-such,100%25": not found in PATH "`,
+			"::warning file=DIR/podhook.yaml,line=5::hooks.prestart, step signal-HUP: no main process is configured",
+			"podhook: 1 error, 1 warning",
+		},
 	} {
-		if i >= len(rows) {
-			t.Fatalf("row %d is missing in %v", i, e)
+		e := s.expect(2, "check", "-o", form)
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(e.stdout, s.dir, "DIR")), "\n")
+		found(t, lines, want...)
+	}
+	s.configure("hooks:\n  own: {}\n")
+	contains(t, s.expect(0, "check").stdout, "is good: 4 hooks, 0 steps; ", "; 1 warning\n")
+}
+
+// A file is checked wherever it lies, with the name that was given.
+func TestCheckFile(t *testing.T) {
+	s := newSandbox(t, "hooks: {}\n")
+	const text = "hooks:\n  shutdown:\n    steps:\n    - {exec: [/no/such/program]}\n    - {exec: [sh], user: no-such-user}\n    - signal: QUIT\n"
+	s.write("mine.yaml", text, 0o644)
+	check := func(input string, args ...string) ended {
+		cmd := s.command(append([]string{"check"}, args...)...)
+		cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(input)
+		return s.begin(cmd).wait(t)
+	}
+	for _, args := range [][]string{{"mine.yaml"}, {"--config", "mine.yaml"}, {s.path("mine.yaml")}} {
+		e := check("", args...)
+		name := args[len(args)-1]
+		if e.code != 2 || !strings.Contains(e.stdout, name+":4: hooks.shutdown, step exec-program, exec: \"/no/such/program\": does not exist") ||
+			!strings.Contains(e.stdout, "podhook: 2 errors, 1 warning\n") {
+			t.Errorf("%q: %v", args, e)
 		}
-		contains(t, rows[i], want...)
 	}
-	if strings.Contains(e.stdout, "is good") {
-		t.Errorf("bad and good: %v", e)
+	if e := check(text, "-"); e.code != 2 || !strings.Contains(e.stdout, "stdin:4: hooks.shutdown") {
+		t.Errorf("-: %v", e)
 	}
+	for _, e := range []ended{check("", "mine.yaml", "--syntax", "--run"), check(text, "-", "--syntax", "--run")} {
+		if e.code != 0 || !strings.Contains(e.stdout, "is good: 3 hooks, 3 steps\n") {
+			t.Errorf("--syntax --run: %v", e)
+		}
+	}
+	if e := check("", "mine.yaml", "--syntax"); e.code != 0 || !strings.Contains(e.stdout, "podhook run needs none (--run)") {
+		t.Errorf("--syntax: %v", e)
+	}
+	for _, args := range [][]string{{"none.yaml"}, {"-"}, {"mine.yaml", "other.yaml"}} {
+		if e := check("", args...); e.code != 2 || e.stdout+e.stderr == "" {
+			t.Errorf("%q: %v", args, e)
+		}
+	}
+	if e := check("# nothing yet\n", "-"); e.code != 2 || !strings.Contains(e.stdout, "stdin: empty; write hooks: {} to have none") {
+		t.Errorf("an empty text: %v", e)
+	}
+}
+
+// One call finds the mistakes in settings, in the text, and in what the text names.
+func TestCheckFindsAllInOnePass(t *testing.T) {
+	s := newSandbox(t, "hooks:\n  prestart:\n    timeout: 5\n    steps:\n    - exec: [/no/such]\n    - slepe: 1s\n    - parallel: [{exec: [/no/other]}, {sleep: x}]\n"+
+		"  shutdown:\n    timeout: 5s\n    steps: [{sleep: 3s}, {sleep: 2s}]\n  own:\n    steps: [{scripts: /no/such/own.d}]\n", "PODHOOK_LISTENN=:1", "PODHOOK_GRACE_PERIOD=soon")
+	found(t, s.checkOf(2),
+		"error . PODHOOK_GRACE_PERIOD  \"soon\": a duration",
+		"error . PODHOOK_LISTENN  there is no such setting",
+		"error podhook.yaml hooks.prestart.timeout 5 a duration needs a unit: write 5s",
+		`error podhook.yaml hooks.prestart.steps[1] slepe no such field, did you mean "sleep"?`,
+		"error podhook.yaml hooks.prestart.steps[2].parallel[1].sleep x a duration",
+		"error own.d hooks.own, step scripts-own.d  does not exist",
+		"error podhook.yaml hooks.prestart, step exec-such, exec /no/such does not exist",
+		"error podhook.yaml hooks.shutdown  can never succeed: 3s sleep + 2s sleep-2 = 5s, and hooks.shutdown.timeout is 5s",
+	)
+}
+
+// A hook whose sleeps alone take its whole timeout can never succeed; sleeps that may be
+// skipped do not count, and those beside each other count once.
+func TestCheckHopeless(t *testing.T) {
+	s := newSandbox(t, "hooks: {}\n")
+	for steps, code := range map[string]int{
+		"[{sleep: 5s}]":                                     2,
+		"[{sleep: 4999ms}]":                                 0,
+		"[{sleep: 3s}, {sleep: 3s}]":                        2,
+		"[{parallel: [{sleep: 3s}, {sleep: 3s}]}]":          0,
+		"[{parallel: [{sleep: 3s}]}, {sleep: 3s}]":          2,
+		"[{sleep: 3s}, {sleep: 3s, when: {podEnds: true}}]": 0,
+		"[{sleep: 3s}, {sleep: 3s, once: true}]":            0,
+	} {
+		s.configure("hooks:\n  own:\n    timeout: 5s\n    steps: " + steps + "\n")
+		got := strings.Join(s.checkOf(code), "\n")
+		if strings.Contains(got, "can never succeed") != (code == 2) {
+			t.Errorf("%s: %s", steps, got)
+		}
+	}
+	s.configure("hooks:\n  own:\n    timeout: 300ms\n    steps: [{sleep: 300ms}]\n")
+	s.expect(124, "hook", "own") // as check says
 }
 
 // Each row breaks one rule.
@@ -160,8 +242,8 @@ func TestCheckBudget(t *testing.T) {
 func TestCheckUsage(t *testing.T) {
 	s := newSandbox(t, "hooks: {}")
 	contains(t, s.expect(2, "check", "--grace", "2s").stderr, "--grace 2s: more than PODHOOK_GRACE_MARGIN (2s) is needed")
-	contains(t, s.expect(2, "check", "-o", "yaml").stderr, `-o: "yaml": allowed are table and json`)
-	contains(t, s.expect(2, "check", "file").stderr, `"file" is one word too many`)
+	contains(t, s.expect(2, "check", "-o", "yaml").stderr, `-o: "yaml": allowed are table, json and github`)
+	contains(t, s.expect(2, "check", "a", "b").stderr, `"b" is one word too many`)
 }
 
 // A port of another program is an error; the port of the agent of this instance is not.

@@ -114,13 +114,14 @@ func commands() []command {
 			exits: []string{codeOK, codeUsage}, define: definePlan,
 		},
 		{
-			name: "check", purpose: forAuthors, args: "[flags]",
+			name: "check", purpose: forAuthors, args: "[FILE | -] [flags]", many: true,
 			summary: "check the settings and hooks without running anything",
 			about: "check finds mistakes with file and line, programs and directories that are missing, and timeouts " +
-				"that do not fit. It leaves nothing behind. Let the build of an image run it.",
+				"that do not fit. It leaves nothing behind. Let the build of an image run it. FILE stands for --config, - for " +
+				"the standard input.",
 			examples: [][2]string{
-				{"podhook check", "check what this container would use"},
-				{"podhook check --grace 60s -o json", "against the pod's grace period, for programs"},
+				{"podhook check --run --grace 30s", "what this container would use, with the pod's grace period"},
+				{"podhook check --syntax podhook.yaml -o github", "a file in a CI job, with annotations"},
 			},
 			exits: []string{"0    nothing that is an error", "2    an error"}, define: defineCheck,
 		},

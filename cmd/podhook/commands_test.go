@@ -78,7 +78,7 @@ func TestUsageErrors(t *testing.T) {
 		{"sleep 25h", `sleep: "25h"`},
 		{"sleep NaN", `sleep: "NaN"`},
 		{"sleep 1e300", `sleep: "1e300"`},
-		{"check x", `check: "x"`},
+		{"check x y", `check: "y"`},
 		{"serve x", `serve: "x"`},
 		{"version x", `version: "x"`},
 		{"hook-worker prestart", "podhook's own command"},

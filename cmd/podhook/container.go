@@ -52,17 +52,15 @@ func openState(inv *invocation, log *show.NonBlocking) (*container, error) {
 	return c, c.findMain()
 }
 
-// openSettings reads the settings alone.
+// openSettings reads the settings alone. With an error of the settings it returns what
+// could be read.
 func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
 	inv.log = log
 	if err := inv.applySettings(); err != nil {
 		return nil, err
 	}
 	s, err := settings.Load(inv.env)
-	if err != nil {
-		return nil, err
-	}
-	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, nil
+	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, err
 }
 
 // openStore opens the state. With readOnly nothing in it is changed.
@@ -223,7 +221,7 @@ func (c *container) needsMain(steps []config.Problem) error {
 func (c *container) warnings(cfg *config.Config) []config.Problem {
 	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable}
 	look.Look(cfg)
-	return slices.Concat(cfg.Warnings, look.Failed, c.badTargets(cfg), look.Warnings,
+	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), look.Warnings,
 		cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin))
 }
 

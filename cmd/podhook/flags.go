@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -83,17 +84,20 @@ func (inv *invocation) settingFlags(fs *flag.FlagSet, names ...string) {
 		if !slices.Contains(names, f.name) {
 			continue
 		}
-		fs.Func(f.name, f.usage, func(text string) error {
-			if text == "" {
-				return fmt.Errorf("empty")
-			}
-			if inv.settings == nil {
-				inv.settings = map[string]string{}
-			}
-			inv.settings[settings.Name(f.field)] = text
-			return nil
-		})
+		fs.Func(f.name, f.usage, func(text string) error { return inv.setting(f.field, text) })
 	}
+}
+
+// setting sets a field of the settings.
+func (inv *invocation) setting(field, text string) error {
+	if text == "" {
+		return errors.New("a value is needed")
+	}
+	if inv.settings == nil {
+		inv.settings = map[string]string{}
+	}
+	inv.settings[settings.Name(field)] = text
+	return nil
 }
 
 // applySettings moves the settings of flags into the environment, from where settings

@@ -18,6 +18,9 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		h := c.Hooks[name]
 		worst := h.WorstCase()
+		if least, _ := h.leastCase(); least >= h.Timeout {
+			continue // Hopeless says so
+		}
 		if worst.Sum > h.Timeout || len(worst.Unbounded) > 0 && worst.Sum == h.Timeout {
 			list = append(list, Problem{Pos: h.Pos, Field: "hooks." + name,
 				Msg: fmt.Sprintf("the worst case is longer than the hook may take: %s > hooks.%s.timeout %s",
@@ -28,6 +31,44 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 		list = append(list, shutdown.checkGrace(gracePeriod, margin)...)
 	}
 	return list
+}
+
+// Hopeless returns a problem for every hook that can never succeed: its sleeps alone
+// take as long as its timeout.
+func (c *Config) Hopeless() (list []Problem) {
+	for _, h := range c.inOrder() {
+		if least, sum := h.leastCase(); least >= h.Timeout {
+			list = append(list, Problem{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf(
+				"can never succeed: %s, and hooks.%s.timeout is %s", sum, h.Name, short(h.Timeout))})
+		}
+	}
+	return list
+}
+
+// leastCase returns the shortest time of the steps that always run, and its sum for
+// people. Only a sleep has a least time.
+func (h *Hook) leastCase() (time.Duration, Worst) {
+	var w Worst
+	for _, s := range h.Steps {
+		if least := s.least(); least > 0 {
+			w.Sum = add(w.Sum, least)
+			w.Parts = append(w.Parts, WorstStep{Name: s.Name, Longest: least})
+		}
+	}
+	return w.Sum, w
+}
+
+func (s *Step) least() (least time.Duration) {
+	if s.Once || len(s.When.Triggers) > 0 || s.When.PodEnds {
+		return 0
+	}
+	if sleep, ok := s.Action.(Sleep); ok {
+		return sleep.Duration
+	}
+	for _, member := range s.Members() {
+		least = max(least, member.least())
+	}
+	return least
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {

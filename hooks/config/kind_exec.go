@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ func (e Exec) programs(_ *Hook, search executable.Search) []program {
 	p := program{name: e.Argv[0], search: search, warn: true}
 	if strings.Contains(p.name, "/") {
 		p.name = search.At(p.name)
+		if dir, err := os.Getwd(); err == nil && !path.IsAbs(p.name) {
+			p.name = path.Join(dir, p.name) // says where it was looked for
+		}
 	}
 	file, err := search.Find(e.Argv[0])
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -14,6 +15,15 @@ import (
 // for errors. environ has the variables for ${NAME}. Parse looks at the text only: Load
 // finds out whether scripts exist. The error is an *Errors.
 func Parse(name string, text []byte, environ []string) (*Config, error) {
+	c, err := parse(name, text, environ)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// parse is Parse, but with an error it returns what could be read.
+func parse(name string, text []byte, environ []string) (*Config, error) {
 	d := &decoder{file: name, environ: environ, first: map[string]claim{}}
 	c := &Config{Hooks: map[string]*Hook{}, Source: name, text: text, source: Source{Environ: environ}}
 	if root := d.document(text); root != nil {
@@ -21,10 +31,13 @@ func Parse(name string, text []byte, environ []string) (*Config, error) {
 	} else if d.found() == 0 {
 		d.add(Problem{Pos: Position{File: name}, Msg: "empty; " + noHooks})
 	}
-	if err := d.problems.err(); err != nil {
-		return nil, err
-	}
 	addBuiltin(c.Hooks)
+	if err := d.problems.err(); err != nil {
+		for _, h := range c.Hooks {
+			h.Steps = slices.DeleteFunc(h.Steps, func(s *Step) bool { return s.Action == nil })
+		}
+		return c, err
+	}
 	c.Warnings = hints(c)
 	return c, nil
 }

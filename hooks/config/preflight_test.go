@@ -75,7 +75,7 @@ func TestPreflightPrograms(t *testing.T) {
     - exec: [DIR/env]
 `, Preflight{})
 	same(t, "failed", failed, []string{
-		`f.yaml:8: hooks.a, step exec-relative, exec: "./relative": does not exist`,
+		`f.yaml:8: hooks.a, step exec-relative, exec: "` + here(t) + `/relative": does not exist`,
 		`f.yaml:9: hooks.a, step exec-plain, exec: "DIR/plain": not executable for user ` + uid() + ` (chmod +x)`,
 		`f.yaml:10: hooks.a, step exec-crlf, exec: "DIR/crlf": its #! line ends in CR LF, so that the interpreter would be looked for with a "\r"; save it with LF line ends`,
 		`f.yaml:11: hooks.a, step dir, exec: "DIR": a directory; a program is needed`,
@@ -249,4 +249,14 @@ func TestPreflightSense(t *testing.T) {
 		`f.yaml:12: hooks.poststop, step e: "": does nothing here: the main process has exited before poststop begins`,
 		`f.yaml:16: hooks.own, step g, when.trigger: "signal, start"` + never,
 	})
+}
+
+// here is the working directory of the test.
+func here(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

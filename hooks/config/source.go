@@ -30,6 +30,8 @@ type Source struct {
 	File string
 	// Text is PODHOOK_CONFIG_YAML, the YAML itself. File and Text exclude each other.
 	Text string
+	// TextName is what problems call Text. With "" it is PODHOOK_CONFIG_YAML.
+	TextName string
 	// Dir holds podhook.yaml and the directories NAME.d. With "" it is DefaultDir.
 	Dir string
 	// Hook is the one hook that is to run, or "" for all. Problems with the scripts and
@@ -70,6 +72,29 @@ func Load(s Source) (*Config, error) {
 	}
 	next.stamp = stamp
 	return next, nil
+}
+
+// Inspect is Load for a person who wants to see all problems at once: it goes on with
+// what could be read. With syntaxOnly it looks at the text alone, and not at users and
+// scripts. The configuration is never nil.
+func Inspect(s Source, syntaxOnly bool) (*Config, []Problem) {
+	c, err := s.parse(nil)
+	var list []Problem
+	var broken *Errors
+	if errors.As(err, &broken) {
+		list = broken.Problems
+	}
+	if c == nil {
+		c = &Config{Hooks: map[string]*Hook{}}
+		addBuiltin(c.Hooks)
+	}
+	if c.source = s; syntaxOnly {
+		return c, list
+	}
+	failed, warnings := c.checkUsers("")
+	c.hints = slices.Concat(c.Warnings, s.unused(c), warnings)
+	next, fatal, _ := c.withScripts(nil)
+	return next, slices.Concat(list, failed, fatal)
 }
 
 // Update reads the hooks again and returns the configuration in force now, which is never
@@ -128,20 +153,21 @@ func (s Source) read(last *Config) (*Config, error) {
 	return c, nil
 }
 
+// parse reads the text alone. With an error it returns what could be read, or nil.
 func (s Source) parse(last *Config) (*Config, error) {
 	if s.Text != "" {
 		if s.File != "" {
 			return nil, &Errors{Problems: []Problem{{Field: EnvFile, Value: s.File,
 				Msg: EnvText + " is given too; only one of them can say what the hooks are"}}}
 		}
-		return Parse(EnvText, []byte(s.Text), s.Environ)
+		return parse(cmp.Or(s.TextName, EnvText), []byte(s.Text), s.Environ)
 	}
 	path, given := s.file()
 	if !given {
 		if _, err := os.Lstat(path); executable.Missing(err) {
 			if last != nil && last.Source == EnvText {
 				// podhook in a step does not have the variable.
-				return Parse(EnvText, last.text, s.Environ)
+				return parse(EnvText, last.text, s.Environ)
 			}
 			return s.fromDirectories()
 		}
@@ -150,7 +176,7 @@ func (s Source) parse(last *Config) (*Config, error) {
 	if err != nil {
 		return nil, &Errors{Problems: []Problem{fileProblem(path, given, err)}, Unsettled: err == errUnsettled}
 	}
-	return Parse(path, text, s.Environ)
+	return parse(path, text, s.Environ)
 }
 
 // vanished returns a problem for the file and the directories that the last configuration

@@ -7,9 +7,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -41,7 +45,7 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	case <-ctx.Done():
 		return a.leave(server, failed)
 	case sig := <-stops:
-		a.Logger.Info("stop signal received", "signal", sig.String())
+		a.Logger.Info(show.StopSignal, "signal", name(sig), "effect", "shutdown is run, then the agent leaves")
 	}
 	stopped()
 	began := time.Now()
@@ -55,6 +59,13 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	a.stay(waiting, began)
 	_ = a.Runner.Wait(waiting) // so that every caller gets its answer
 	return a.leave(server, failed)
+}
+
+func name(sig os.Signal) string {
+	if s, ok := sig.(syscall.Signal); ok {
+		return unix.SignalName(s)
+	}
+	return sig.String()
 }
 
 // endOnThird cancels after two more stop signals.

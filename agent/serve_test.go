@@ -103,7 +103,7 @@ func TestStopSignalRunsShutdownAndWaitsForALateCaller(t *testing.T) {
 	if rec := s.shutdownRecord(); rec.Trigger != state.TriggerSignal || len(s.lines("runs")) != 1 {
 		t.Errorf("the record is %+v after %d runs", rec, len(s.lines("runs")))
 	}
-	if s.logs.count("stop signal received", "signal=terminated") != 1 {
+	if s.logs.count("stop signal received", "signal=SIGTERM") != 1 {
 		t.Errorf("the log does not say why:\n%s", s.logs)
 	}
 }

@@ -83,6 +83,7 @@ func (a *action) waiting(text string) {
 func (a *action) end(ctx context.Context, sc *scope) {
 	now := time.Now()
 	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(a.rec.Error)
+	defer a.run.stepsEnded(a.rec) // after the lock is free
 	a.run.mu.Lock()
 	defer a.run.mu.Unlock()
 	a.run.rec.Steps[a.unit.at] = a.rec
@@ -91,8 +92,15 @@ func (a *action) end(ctx context.Context, sc *scope) {
 	sc.judge(ctx, a.unit.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
 }
 
-// say adds a line by podhook itself to the step's output.
-func (a *action) say(text string) { a.print([]byte(text)) }
+// say adds podhook's own words to the step's output.
+func (a *action) say(text string) { a.run.say(a.unit.name, a.tail, text, false) }
+
+// warn is say for a failure.
+func (a *action) warn(text string) { a.run.say(a.unit.name, a.tail, text, true) }
+
+func (x *run) say(step string, t *tail, text string, trouble bool) {
+	x.pass(t, Line{Step: step, Line: process.Line{Stream: Own, Text: []byte(text)}, Trouble: trouble})
+}
 
 func (a *action) print(text []byte) {
 	a.run.line(a.unit.name, a.tail, process.Line{Stream: process.Stdout, Text: text})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,9 @@ func runProgram(ctx context.Context, a *action) {
 		Marks:     marks,
 		KillAfter: min(a.unit.step.KillAfter, a.run.budget.killAfter),
 		OnLine:    func(l process.Line) { a.run.line(name, tail, l) },
+		OnSignal: func(sig syscall.Signal) {
+			a.run.say(name, tail, unix.SignalName(sig)+" sent: "+stopReason(ctx), true)
+		},
 	})
 	a.run.count(func(t *state.Totals) {
 		t.AddKills("SIGTERM", result.Sent.Term)

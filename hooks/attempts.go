@@ -63,6 +63,15 @@ func (a *action) exitCode() *int {
 	return &code
 }
 
+// attempt returns a text such as "attempt 1 of 3". The scripts of a directory share their
+// attempts, so that their number is not known.
+func (a *action) attempt() string {
+	if _, scripts := a.unit.step.Action.(config.Scripts); scripts {
+		return fmt.Sprintf("attempt %d", a.rec.Attempt)
+	}
+	return fmt.Sprintf("attempt %d of %d", a.rec.Attempt, a.unit.step.Retry.Times+1)
+}
+
 // pause waits before the next attempt and resets the record for it. It returns false,
 // and keeps the record, if no time is left for another attempt. The pause is a random
 // part of the back-off (full jitter), so that containers that failed together do not
@@ -71,11 +80,11 @@ func (a *action) pause(ctx context.Context, retry config.Retry) bool {
 	next := a.rec.Attempt + 1
 	pause := rand.N(retry.Pause(next) + 1)
 	if deadline, ok := ctx.Deadline(); ok && pause >= time.Until(deadline) {
-		a.say(fmt.Sprintf("attempt %d failed: %s; no time is left for another attempt", a.rec.Attempt, a.rec.Error))
+		a.warn(fmt.Sprintf("%s failed: %s, no time is left for another one", a.attempt(), a.rec.Error))
 		return false
 	}
-	what := fmt.Sprintf("attempt %d failed: %s; the next one in %v", a.rec.Attempt, a.rec.Error, pause.Round(time.Millisecond))
-	a.say(what)
+	what := fmt.Sprintf("%s failed: %s, next in %.1f s", a.attempt(), a.rec.Error, pause.Seconds())
+	a.warn(what)
 	failed := a.rec
 	a.rec = state.StepRecord{Name: failed.Name, Kind: failed.Kind, Once: failed.Once, Start: failed.Start,
 		Outcome: state.Running, Attempt: failed.Attempt, Waiting: what}

@@ -28,7 +28,7 @@ func TestRetries(t *testing.T) {
 	if s := rec.Steps[0]; s.Attempt != 3 || s.Error != "" || s.ExitCode == nil || *s.ExitCode != 0 {
 		t.Errorf("record %+v", s)
 	}
-	contains(t, b.out.text(), "flaky: try 1", "attempt 1 failed: exited with code 1; the next one in ", "attempt 2 failed", "flaky: try 3")
+	contains(t, b.out.text(), "flaky: try 1", "attempt 1 of 6 failed: exited with code 1, next in ", "attempt 2 of 6 failed", "flaky: try 3")
 	if kept := rec.Totals.Steps; kept[state.Succeeded] != 2 || kept[state.Failed] != 0 {
 		t.Errorf("attempts are counted as steps: %v", kept)
 	}
@@ -100,7 +100,7 @@ func TestBackoffEnds(t *testing.T) {
 	began := time.Now()
 	rec := b.run()
 	testutil.Within(t, time.Since(began), 0, 10*time.Second)
-	if rec.Outcome != state.Failed || !strings.Contains(b.out.text(), "no time is left for another attempt") {
+	if rec.Outcome != state.Failed || !strings.Contains(b.out.text(), "no time is left for another one") {
 		t.Errorf("got %s, %s\n%s", rec.Outcome, rec.Reason, b.out.text())
 	}
 }

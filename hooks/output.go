@@ -74,12 +74,25 @@ func boundTails(steps []state.StepRecord) {
 
 // line passes a line of output to the tail, the journal and the Observer.
 func (x *run) line(step string, t *tail, l process.Line) {
-	t.add(l.Text)
-	line := Line{Hook: x.hook.Name, Step: step, RunID: x.rec.RunID, Line: l}
+	x.pass(t, Line{Step: step, Line: l})
+}
+
+func (x *run) pass(t *tail, line Line) {
+	t.add(line.Line.Text)
+	line.Hook, line.RunID = x.hook.Name, x.rec.RunID
 	x.lines.Lock()
 	defer x.lines.Unlock()
 	x.journal.line(line)
 	x.runner.Options.Observer.Line(line)
+}
+
+// stepsEnded tells the Observer of steps that have ended or are skipped.
+func (x *run) stepsEnded(list ...state.StepRecord) {
+	x.lines.Lock()
+	defer x.lines.Unlock()
+	for _, rec := range list {
+		x.runner.Options.Observer.StepEnded(x.hook.Name, x.rec.RunID, rec)
+	}
 }
 
 // String returns the line's text, with the number of bytes that were cut from it.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -52,12 +51,15 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 		return Result{}, err
 	}
 	r.forget(hook.Name) // the totals of this run include its totals
+	if len(list) > 0 {
+		r.Options.Observer.Began(x.rec)
+	}
 	if markerErr != nil && (hook.Marker != "" || j.err == nil) {
 		x.scope.keep(state.Failed, markerErr.Error())
 		x.scope.halted = !unrecorded(hook)
 	}
 	if remains != "" {
-		x.line("podhook", newTail(), process.Line{Stream: process.Stdout, Text: []byte(remains)})
+		x.say("podhook", newTail(), remains, true)
 	}
 	x.steps(ctx, list)
 	x.end(f)

@@ -58,6 +58,8 @@ func (x *run) skip(w *work) string {
 }
 
 func (x *run) skipAll(units []unit, reason string) {
+	var skipped []state.StepRecord
+	defer func() { x.stepsEnded(skipped...) }() // after the lock is free
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, u := range units {
@@ -68,6 +70,7 @@ func (x *run) skipAll(units []unit, reason string) {
 		}
 		*rec = state.StepRecord{Name: rec.Name, Kind: rec.Kind, Once: rec.Once, DoneIn: rec.DoneIn, Outcome: state.Skipped, Error: why, Owed: why == podEndsUnknown}
 		x.rec.Totals.AddStep(rec.Outcome, 0)
+		skipped = append(skipped, *rec)
 	}
 }
 

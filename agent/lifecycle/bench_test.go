@@ -87,7 +87,7 @@ func play(t *testing.T, test func(b *bench)) {
 			runs: map[string]*fakeRun{}, calledOff: map[string]bool{}}
 		ctx, cancel := context.WithCancel(t.Context())
 		b.c = newContainer(ctx, Options{
-			Prestart: Gate, Main: mainprocess.NewChild(), Grace: hooks.Grace{Period: graceInTests},
+			Command: supervisor.Command{Argv: []string{"app"}}, Prestart: Gate, Main: mainprocess.NewChild(), Grace: hooks.Grace{Period: graceInTests},
 			StopSignals: map[syscall.Signal]syscall.Signal{syscall.SIGTERM: syscall.SIGTERM, syscall.SIGINT: syscall.SIGTERM},
 			Killed:      func(time.Duration) { b.note("told of the kill") },
 			Logger:      slog.New(slog.DiscardHandler),

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/agent/supervisor"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -60,6 +61,8 @@ type Container struct {
 	// later, when nothing is waited for.
 	rest, patience       context.Context
 	endRest, endPatience context.CancelFunc
+	mainBegan            time.Time // when the main process was started
+
 	// drained is closed when drain returns.
 	drained chan struct{}
 
@@ -124,6 +127,8 @@ func (c *Container) Run(s supervised) (code int, err error) {
 		go c.background()
 	}
 	status := <-exited
+	c.options.Logger.Info(show.MainEnded, "how", process.HowEnded(status), "code", process.ExitCode(status),
+		"seconds", hooks.Seconds(time.Since(c.mainBegan)))
 	c.mainEnded(status)
 	return process.ExitCode(status), nil
 }
@@ -240,6 +245,8 @@ func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.mainBegan = time.Now()
+	c.options.Logger.Info(show.MainStarted, "program", c.options.Command.Argv[0], "pid", pid)
 	c.hooks.saveMain(c.options.Main.Started(pid, c.super.Deliver))
 	c.enter(running)
 	return exited, nil

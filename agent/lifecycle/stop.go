@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -27,9 +28,11 @@ func (c *Container) Signal(sig syscall.Signal) (held bool) {
 	forMain, isStop := c.options.StopSignals[sig]
 	if isStop {
 		c.stopSignals++
-		c.options.Logger.Info("stop signal received", "signal", unix.SignalName(sig), "count", c.stopSignals)
 	}
 	impatient := isStop && c.stopSignals >= impatience || !isStop && sig == syscall.SIGQUIT
+	if isStop {
+		c.options.Logger.Info(show.StopSignal, "signal", unix.SignalName(sig), "count", c.stopSignals, "effect", c.effect(forMain, impatient))
+	}
 	switch {
 	case isStop && c.stopSignal == 0:
 		c.stop(sig)
@@ -44,6 +47,26 @@ func (c *Container) Signal(sig syscall.Signal) (held bool) {
 		return true // there is no main process to get it
 	}
 	return isStop
+}
+
+// effect says what a stop signal does in this phase. The caller holds the lock.
+func (c *Container) effect(forMain syscall.Signal, impatient bool) string {
+	gets := "the main process gets " + unix.SignalName(forMain)
+	switch {
+	case c.phase == starting:
+		return "prestart is ended, the main process is not started"
+	case c.phase == running:
+		return "shutdown comes first, then " + gets
+	case c.phase == draining && impatient:
+		return "shutdown is ended, " + gets
+	case c.phase == draining:
+		return "shutdown goes on"
+	case c.phase == terminating:
+		return gets
+	case impatient:
+		return "nothing is waited for any longer"
+	}
+	return "the main process has ended, its container follows"
 }
 
 // forward sends the main process its signal for a stop signal. If that is the same
@@ -116,6 +139,8 @@ func (c *Container) deliver(sig syscall.Signal) (delivered bool) {
 	err := c.super.Deliver(sig)
 	if err != nil {
 		c.options.Logger.Error("signal lost, the main process did not get it", "signal", unix.SignalName(sig), "error", err.Error())
+		return false
 	}
-	return err == nil
+	c.options.Logger.Info("signal sent to the main process", "signal", unix.SignalName(sig))
+	return true
 }

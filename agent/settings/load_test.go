@@ -147,7 +147,7 @@ func TestBadValuesNameVariableValueAndWhatIsAllowed(t *testing.T) {
 		"PODHOOK_GRACE_PERIOD=9999999999999h": "a duration with a unit is needed, such as 30s or 1m30s",
 		"PODHOOK_GRACE_MARGIN=-1s":            "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
 		"PODHOOK_GRACE_MARGIN=30s":            "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
-		"PODHOOK_LOG_FORMAT=logfmt":           "allowed are text and json",
+		"PODHOOK_LOG_FORMAT=yaml":             "allowed are text, logfmt and json",
 		"PODHOOK_OUTPUT_LIMIT=1023":           "a size from 1KiB to 64MiB is needed",
 		"PODHOOK_OUTPUT_LIMIT=65MiB":          "a size from 1KiB to 64MiB is needed",
 		"PODHOOK_OUTPUT_LIMIT=4097MiB":        "a size from 1KiB to 64MiB is needed", // 1 MiB in 32 bits

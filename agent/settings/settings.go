@@ -32,7 +32,7 @@ type Settings struct {
 
 	AllowWorldWritable bool `split_words:"true" default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
 
-	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text or json"`
+	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text for people, logfmt or json"`
 	OutputLimit    Bytes     `split_words:"true" default:"64KiB" desc:"how much of the last run's output of each hook is kept: head and tail, the middle is counted"`
 	TerminationLog string    `split_words:"true" desc:"file for the reason of a failure, off for none (unset: /dev/termination-log where it exists)"`
 	MetricsRuntime bool      `split_words:"true" default:"false" desc:"adds the metrics of the Go runtime and of podhook's own process"`

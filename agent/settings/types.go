@@ -98,13 +98,14 @@ type LogFormat string
 
 // The log formats.
 const (
-	Text LogFormat = "text"
-	JSON LogFormat = "json"
+	Text   LogFormat = "text" // for people
+	Logfmt LogFormat = "logfmt"
+	JSON   LogFormat = "json"
 )
 
-// Decode accepts text and json.
+// Decode accepts text, logfmt and json.
 func (f *LogFormat) Decode(value string) error {
-	return choose(f, value, Text, JSON)
+	return choose(f, value, Text, Logfmt, JSON)
 }
 
 func choose[T ~string](target *T, value string, allowed ...T) error {

@@ -8,6 +8,20 @@ import (
 // All passes everything to several observers, in order.
 type All []hooks.Observer
 
+// Began passes on the begin of a run.
+func (a All) Began(rec state.Record) {
+	for _, o := range a {
+		o.Began(rec)
+	}
+}
+
+// StepEnded passes on the end of a step.
+func (a All) StepEnded(hook, runID string, step state.StepRecord) {
+	for _, o := range a {
+		o.StepEnded(hook, runID, step)
+	}
+}
+
 // Line passes on a line.
 func (a All) Line(line hooks.Line) {
 	for _, o := range a {

@@ -8,28 +8,82 @@ import (
 
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
+)
+
+// The messages of the log that the form for people words as a sentence (phrases).
+const (
+	msgOutput      = "step output"
+	msgWords       = "step"
+	msgBegan       = "hook began"
+	msgEnded       = "hook ended"
+	msgStepEnded   = "step ended"
+	msgStepSkipped = "step skipped"
+
+	MainStarted = "main process started"
+	MainEnded   = "main process ended"
+	StopSignal  = "stop signal received"
+	UnknownPath = "request for an unknown path"
 )
 
 // NewLogger returns the logger of the container's log.
 func NewLogger(w io.Writer, format settings.LogFormat) *slog.Logger {
-	if format == settings.JSON {
+	switch format {
+	case settings.JSON:
 		return slog.New(slog.NewJSONHandler(w, nil))
+	case settings.Logfmt:
+		return slog.New(slog.NewTextHandler(w, nil))
 	}
-	return slog.New(slog.NewTextHandler(w, nil))
+	return slog.New(textHandler{w: w})
 }
 
-// Log logs every line that a step prints, and the end of every run.
-type Log struct{ Logger *slog.Logger }
+// Log logs what happens as it happens: every line that a step prints, failures, and the
+// begin and end of every run.
+type Log struct {
+	Logger *slog.Logger
+	// NoEnds leaves out the begins and ends of runs, for a caller that shows them itself.
+	NoEnds bool
+}
 
-// Line logs one line of a step.
+// Began logs the begin of a run.
+func (l Log) Began(rec state.Record) {
+	if !l.NoEnds {
+		l.Logger.Info(msgBegan, "hook", rec.Hook, "run", rec.RunID, "trigger", string(rec.Trigger))
+	}
+}
+
+// Line logs one line of a step, or podhook's own words about it.
 func (l Log) Line(line hooks.Line) {
-	l.Logger.Info("step output", "hook", line.Hook, "step", line.Step, "run", line.RunID,
-		"stream", string(line.Line.Stream), "line", line.String())
+	if line.Line.Stream != hooks.Own {
+		l.Logger.Info(msgOutput, "hook", line.Hook, "step", line.Step, "run", line.RunID,
+			"stream", string(line.Line.Stream), "line", line.String())
+		return
+	}
+	level := slog.LevelInfo
+	if line.Trouble {
+		level = slog.LevelWarn
+	}
+	l.Logger.Log(context.Background(), level, msgWords, "hook", line.Hook, "step", line.Step, "run", line.RunID, "line", line.String())
+}
+
+// StepEnded logs a step that did not succeed. One that is skipped is no trouble.
+func (l Log) StepEnded(hook, runID string, step state.StepRecord) {
+	switch step.Outcome {
+	case state.Succeeded:
+	case state.Skipped:
+		l.Logger.Info(msgStepSkipped, "hook", hook, "step", step.Name, "run", runID, "reason", step.Error)
+	default:
+		l.Logger.Warn(msgStepEnded, "hook", hook, "step", step.Name, "run", runID,
+			"outcome", outcomeWords(step.Outcome), "error", step.Error)
+	}
 }
 
 // Ended logs the end of a run.
 func (l Log) Ended(rec state.Record) {
+	if l.NoEnds {
+		return
+	}
 	level := slog.LevelInfo
 	if rec.Outcome != state.Succeeded {
 		level = slog.LevelError
@@ -41,7 +95,15 @@ func (l Log) Ended(rec state.Record) {
 	if rec.Reason != "" {
 		attrs = append(attrs, slog.String("reason", rec.Reason))
 	}
-	l.Logger.LogAttrs(context.Background(), level, "hook ended", attrs...)
+	l.Logger.LogAttrs(context.Background(), level, msgEnded, attrs...)
+}
+
+// mark tells the streams of a step apart in the form for people.
+func mark(stream string) string {
+	if stream == string(process.Stderr) {
+		return "!"
+	}
+	return "|"
 }
 
 // Seconds returns how long a run has taken so far, to the millisecond.

@@ -13,7 +13,7 @@ import (
 
 func TestLogTellsLinesAndRuns(t *testing.T) {
 	var out bytes.Buffer
-	log := All{Log{NewLogger(&out, settings.JSON)}}
+	log := All{Log{Logger: NewLogger(&out, settings.JSON)}}
 	rec := failed("prestart")
 	log.Line(hooks.Line{Hook: "prestart", Step: "migrate", RunID: "1", Line: process.Line{Stream: process.Stderr, Text: []byte("no\x00 table\xff")}})
 	log.Ended(rec)
@@ -52,20 +52,23 @@ func TestLogTellsLinesAndRuns(t *testing.T) {
 }
 
 // A line of a script must not be able to look like an entry of podhook's own.
-func TestTextLogKeepsALineOneLine(t *testing.T) {
-	var out bytes.Buffer
-	Log{NewLogger(&out, settings.Text)}.Line(hooks.Line{Hook: "a", Step: "b", RunID: "1",
-		Line: process.Line{Stream: process.Stdout, Text: []byte("x\rlevel=ERROR msg=\"hook ended\" \x1b[2J"), Dropped: 7}})
-	got := out.String()
-	if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\r\x1b") || !strings.Contains(got, "[7 bytes cut]") ||
-		!strings.Contains(got, `msg="step output"`) {
-		t.Errorf("the entry is %q", got)
+func TestALineOfAStepStaysOneLine(t *testing.T) {
+	for format, prefix := range map[settings.LogFormat]string{
+		settings.Text: " a/b | x", settings.Logfmt: `msg="step output" hook=a`, settings.JSON: `"msg":"step output"`,
+	} {
+		var out bytes.Buffer
+		Log{Logger: NewLogger(&out, format)}.Line(hooks.Line{Hook: "a", Step: "b", RunID: "1",
+			Line: process.Line{Stream: process.Stdout, Text: []byte("x\rlevel=ERROR msg=\"hook ended\" \x1b[2J"), Dropped: 7}})
+		got := out.String()
+		if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\r\x1b") || !strings.Contains(got, "[7 bytes cut]") || !strings.Contains(got, prefix) {
+			t.Errorf("%s: the entry is %q", format, got)
+		}
 	}
 }
 
 func TestAllTellsEveryObserver(t *testing.T) {
 	var first, second bytes.Buffer
-	all := All{Log{NewLogger(&first, settings.Text)}, Log{NewLogger(&second, settings.Text)}}
+	all := All{Log{Logger: NewLogger(&first, settings.Text)}, Log{Logger: NewLogger(&second, settings.Text)}}
 	all.Line(hooks.Line{Hook: "a"})
 	all.Ended(succeeded("a"))
 	if a, b := strings.Count(first.String(), "\n"), strings.Count(second.String(), "\n"); a != 2 || b != 2 {

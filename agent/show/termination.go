@@ -49,8 +49,14 @@ func NewTermination(setting string, logger *slog.Logger) Termination {
 	return Termination{Path: path, Logger: logger}
 }
 
+// Began does nothing.
+func (t Termination) Began(state.Record) {}
+
 // Line does nothing. The record holds the last lines.
 func (t Termination) Line(hooks.Line) {}
+
+// StepEnded does nothing. The record of the run holds the steps.
+func (t Termination) StepEnded(string, string, state.StepRecord) {}
 
 // Ended writes the reason of a failure, and removes an earlier one of a hook that has
 // now succeeded.

@@ -45,6 +45,7 @@ func (c *command) run(ctx context.Context, inv *invocation) int {
 	if c.brief {
 		inv.briefly()
 	}
+	inv.own = c.purpose == forContainer
 	if err == nil {
 		err = c.checkWords(words)
 	}

@@ -60,6 +60,7 @@ func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
 		return nil, err
 	}
 	s, err := settings.Load(inv.env)
+	inv.json = s.LogFormat == settings.JSON
 	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -36,7 +37,7 @@ func forceFlag(fs *flag.FlagSet) *bool {
 // execHook runs a hook for a postStart or preStop exec. A hook that has work to do
 // runs in a worker, so that the run goes on when the caller is killed.
 func execHook(ctx context.Context, inv *invocation, name string, force bool) int {
-	h, err := openHook(inv, name, force)
+	h, err := openHook(inv, name, force, false)
 	if err != nil {
 		return inv.fail(err)
 	}
@@ -63,10 +64,18 @@ type hookCall struct {
 	force         bool
 }
 
-func openHook(inv *invocation, name string, force bool) (*hookCall, error) {
+// openHook opens what a call of a hook needs. With readOnly it changes nothing on disk.
+func openHook(inv *invocation, name string, force, readOnly bool) (*hookCall, error) {
 	survivePipes()
-	c, err := openContainer(inv, show.ContainerLog())
+	c, err := openSettings(inv, show.ContainerLog())
 	if err != nil {
+		return nil, err
+	}
+	if c.openStore(false); readOnly && c.store != nil { // tried, and left as it was
+		c.store.Unmake()
+		c.openStore(true)
+	}
+	if err := c.findMain(); err != nil {
 		return nil, err
 	}
 	h := &hookCall{inv: inv, container: c, name: name, force: force}
@@ -94,6 +103,10 @@ func (h *hookCall) options() hooks.Options {
 	o := h.container.options(h.inv)
 	if h.configuration != nil {
 		o.Config = h.configuration.Get
+	}
+	if h.inv.live {
+		live := show.NewLogger(h.inv.stdout, settings.Text)
+		o.Observer = show.All{o.Observer, show.Log{Logger: live, NoEnds: true}}
 	}
 	return o
 }

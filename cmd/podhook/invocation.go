@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -22,8 +24,13 @@ type invocation struct {
 	stderr io.Writer
 	// room is how many bytes may still be printed, once briefly has set a bound.
 	room int
+	// live says that a person looks at the output.
+	live bool
 	// settings are the variables that flags set.
 	settings map[string]string
+	// own says that this process is the container's own, whose stderr is a part of the
+	// container's log, and json that this log has that form.
+	own, json bool
 	// log is the log of the container, once the command has opened it.
 	log *show.NonBlocking
 }
@@ -38,11 +45,7 @@ const (
 
 // fail prints why the command failed, and returns the exit code.
 func (inv *invocation) fail(err error) int {
-	var text strings.Builder
-	for line := range strings.Lines(err.Error()) {
-		text.WriteString("podhook: " + config.HideURLs(strings.TrimSuffix(line, "\n")) + "\n")
-	}
-	fmt.Fprint(inv.stderr, text.String())
+	inv.print(slog.LevelError, config.HideURLs(err.Error()))
 	var usage *usageError
 	var variables *settings.Error
 	var noPlace *state.DirError
@@ -51,6 +54,21 @@ func (inv *invocation) fail(err error) int {
 		return exitUsage
 	}
 	return hooks.Judge(hooks.Result{}, err).ExitCode
+}
+
+// print prints lines on stderr: as entries of the container's log if that is JSON and
+// this process is the container's own.
+func (inv *invocation) print(level slog.Level, lines string) {
+	var text strings.Builder
+	logger := show.NewLogger(&text, settings.JSON)
+	for line := range strings.SplitSeq(lines, "\n") {
+		if inv.own && inv.json {
+			logger.Log(context.Background(), level, "podhook", "error", line)
+		} else {
+			text.WriteString("podhook: " + line + "\n")
+		}
+	}
+	fmt.Fprint(inv.stderr, text.String())
 }
 
 // done returns the exit code of a command that ends with err, which may be nil.

@@ -81,6 +81,7 @@ func newSandbox(t *testing.T, yaml string, env ...string) *sandbox {
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "GORACE=" + os.Getenv("GORACE"), s.mark, "DIR=" + dir,
 		"PODHOOK_STATE_DIR=" + s.path("state"), "PODHOOK_TERMINATION_LOG=" + s.path("termination"),
+		"PODHOOK_LOG_FORMAT=logfmt", // the form with every attribute
 	}
 	if yaml != "" {
 		s.configure(yaml)

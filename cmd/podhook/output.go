@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/agent/show"
 )
@@ -29,12 +32,25 @@ func oneLine(s string) string {
 // markRoom is the length of the mark of a cut, in bytes.
 const markRoom = 32
 
-// briefly bounds the output of the command from now on, stdout and stderr together.
+// briefly bounds the output of the command from now on, stdout and stderr together. A
+// person at a terminal gets all of it.
 // kubelet puts all output of an exec'd hook into the status of the pod
 // (deploy/kubernetes/kubelet.md, postStart).
 func (inv *invocation) briefly() {
 	inv.room = show.SummaryLimit - markRoom
+	if inv.live = isTerminal(inv.stdout); inv.live {
+		return
+	}
 	inv.stdout, inv.stderr = &briefWriter{inv.stdout, &inv.room}, &briefWriter{inv.stderr, &inv.room}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // briefWriter cuts the text that has no room, and marks the first cut.

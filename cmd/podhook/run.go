@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"syscall"
 
@@ -45,7 +44,7 @@ func runMain(ctx context.Context, inv *invocation, f *runFlags) int {
 		return inv.fail(err)
 	}
 	defer r.close()
-	if err := f.configureProcess(inv.stderr, reaper); err != nil {
+	if err := f.configureProcess(inv, reaper); err != nil {
 		return inv.fail(err)
 	}
 	supervisor.MakeThreads(r.threads())
@@ -71,7 +70,7 @@ func (f *runFlags) exitCode(inv *invocation, code int, err error) int {
 	var failed *supervisor.ExecError
 	switch {
 	case errors.As(err, &failed):
-		fmt.Fprintf(inv.stderr, "podhook: run: %v\n", err)
+		inv.print(slog.LevelError, "run: "+err.Error())
 		return failed.ExitCode()
 	case err != nil:
 		return inv.fail(err)
@@ -83,7 +82,7 @@ func (f *runFlags) exitCode(inv *invocation, code int, err error) int {
 
 // configureProcess applies -s and --parent-death to this process, and warns if it
 // does not reap the orphans of CMD.
-func (f *runFlags) configureProcess(stderr io.Writer, reaper *process.Reaper) error {
+func (f *runFlags) configureProcess(inv *invocation, reaper *process.Reaper) error {
 	if f.subreaper {
 		if err := reaper.Subreaper(); err != nil {
 			return err
@@ -95,7 +94,7 @@ func (f *runFlags) configureProcess(stderr io.Writer, reaper *process.Reaper) er
 		}
 	}
 	if os.Getpid() != 1 && !process.IsSubreaper() {
-		fmt.Fprintln(stderr, "podhook: run: neither PID 1 nor a subreaper: orphans of CMD are not reaped here (-s makes it one)")
+		inv.print(slog.LevelWarn, "run: neither PID 1 nor a subreaper: orphans of CMD are not reaped here (-s makes it one)")
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 
 // mainExit is the end of the main process.
 func (inv *invocation) mainExit() (*awaited, error) {
-	c, err := openContainer(inv, show.ContainerLog())
+	c, err := openState(inv, show.ContainerLog())
 	if err != nil {
 		return nil, err
 	}
@@ -118,14 +118,12 @@ func (inv *invocation) mainExit() (*awaited, error) {
 
 // hookSucceeded looks whether the last run of a hook has succeeded.
 func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.Look, error) {
-	c, err := openContainer(inv, show.ContainerLog())
+	c, err := openState(inv, show.ContainerLog())
 	switch {
 	case err != nil:
 		return nil, err
 	case c.settings.Disabled:
 		return func(context.Context) wait.Seen { return wait.Seen{Done: true} }, nil
-	case c.storeErr != nil:
-		return nil, c.storeErr
 	}
 	if err := c.knowsHook(inv, name); err != nil {
 		return nil, err
@@ -135,9 +133,13 @@ func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.L
 			return nil, err
 		}
 	}
-	hook, runner := c.store.Hook(name), hooks.New(context.Background(), c.options(inv))
 	return func(context.Context) wait.Seen {
-		rec, found, err := hook.Read()
+		c.openStore(true) // the first run can choose another directory
+		if c.storeErr != nil {
+			return wait.Seen{Text: c.storeErr.Error()}
+		}
+		rec, found, err := c.store.Hook(name).Read()
+		runner := hooks.New(context.Background(), c.options(inv))
 		switch {
 		case err != nil:
 			return wait.Seen{Text: err.Error()}

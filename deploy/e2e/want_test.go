@@ -85,5 +85,5 @@ func wantBetween(t *testing.T, what string, got, least, most float64) {
 // hook printed.
 func wantHookLogged(t *testing.T, r kubelet.Report, container, hook string) {
 	t.Helper()
-	wantLogged(t, r, container, "hook="+hook+" step=exec-podhook ", 1)
+	wantLogged(t, r, container, " "+hook+"/exec-podhook | ", 1)
 }

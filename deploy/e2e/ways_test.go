@@ -113,7 +113,7 @@ func TestNativeSidecar(t *testing.T) {
 	wantLogged(t, r, "web", "gracefully shutting down", 1)
 	wantHookLogged(t, r, "podhook", "prestart")
 	wantHookLogged(t, r, "podhook", "shutdown")
-	wantLogged(t, r, "podhook", "trigger=http outcome=succeeded", 2)
+	wantLogged(t, r, "podhook", "begins, called by http", 2)
 }
 
 // podhook is a second process beside the workload, which is PID 1.

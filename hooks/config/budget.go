@@ -68,6 +68,9 @@ func (s *Step) least() (least time.Duration) {
 	for _, member := range s.Members() {
 		least = max(least, member.least())
 	}
+	if s.Timeout > 0 {
+		least = min(least, s.Timeout)
+	}
 	return least
 }
 

@@ -17,10 +17,17 @@ func (p *run) end(killAfter time.Duration, result *Result) {
 	p.find() // while parents still show which processes are theirs
 	if p.signalGroup(syscall.SIGTERM) {
 		result.Sent.Term = 1
+		p.tell(syscall.SIGTERM)
 		p.signalGroup(syscall.SIGCONT)
 	}
 	p.awaitGroup(time.Now().Add(killAfter))
 	p.kill(result)
+}
+
+func (p *run) tell(sig syscall.Signal) {
+	if p.onSignal != nil {
+		p.onSignal(sig)
+	}
 }
 
 // awaitGroup returns at t, or earlier when the leader and its group have ended.
@@ -60,6 +67,9 @@ func (p *run) kill(result *Result) {
 			}
 		}
 		p.reaper.Reap()
+		if result.Sent.Kill == 0 && len(killed) > 0 {
+			p.tell(syscall.SIGKILL)
+		}
 		result.Sent.Kill = len(killed)
 		result.Survivors = len(alive)
 		// An orphan that ended during the scan can have left a child that the scan

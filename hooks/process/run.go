@@ -3,8 +3,11 @@ package process
 import (
 	"context"
 	"errors"
+	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Spec is one program to run.
@@ -28,6 +31,9 @@ type Spec struct {
 	// lines that background processes print after Run has returned. Until it returns,
 	// no further output is read and the program's end is not noticed.
 	OnLine func(Line)
+	// OnSignal, if it is not nil, is told of the first SIGTERM and the first SIGKILL by
+	// which Run ends the program, from the goroutine of Run.
+	OnSignal func(syscall.Signal)
 }
 
 // User is a user and a group.
@@ -104,7 +110,7 @@ func (r *Reaper) Run(ctx context.Context, spec Spec) (Result, error) {
 		return result, err
 	}
 	t.leader = c.pid
-	p := &run{reaper: r, watch: w, child: c, tree: t}
+	p := &run{reaper: r, watch: w, child: c, tree: t, onSignal: spec.OnSignal}
 	p.watchExit()
 	unhook := context.AfterFunc(ctx, w.wake)
 	for !p.exited() {
@@ -143,7 +149,9 @@ type run struct {
 	watch  *watch
 	child  child
 	tree   *tree
-	exit   *syscall.WaitStatus // nil until the leader has been reaped
+	// onSignal is that of Spec, or nil.
+	onSignal func(syscall.Signal)
+	exit     *syscall.WaitStatus // nil until the leader has been reaped
 	// groupGone: the process group was empty once, so its number is free.
 	groupGone bool
 }
@@ -194,6 +202,15 @@ func (p *run) setExit(result *Result) {
 	if p.exit.Signaled() {
 		result.Signal = p.exit.Signal()
 	}
+}
+
+// HowEnded returns how a process ended, such as "exited with code 1" or "was killed by
+// SIGKILL".
+func HowEnded(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return "was killed by " + unix.SignalName(status.Signal())
+	}
+	return "exited with code " + strconv.Itoa(status.ExitStatus())
 }
 
 // ExitCode returns the exit code of a process, or 128+n where signal n ended it, as

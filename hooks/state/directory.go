@@ -119,6 +119,9 @@ func chooseDir(o Options, p places, in Instance) (dir string, made bool, err err
 			return dir, false, nil
 		}
 	}
+	if o.Show {
+		return all[0], false, nil // there is nothing to show, in any of them
+	}
 	e := &DirError{}
 	for _, dir := range all {
 		made, err := useOwn(dir, p.shm)
@@ -171,6 +174,9 @@ func useGiven(dir string, in Instance, show bool) (made bool, err error) {
 		return false, errors.New("must be an absolute path, since processes of one container work in different directories")
 	}
 	if inUse(dir, in, show) {
+		return false, nil
+	}
+	if info, err := os.Stat(dir); show && (errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()) {
 		return false, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

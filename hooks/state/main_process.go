@@ -59,6 +59,9 @@ func (s *Store) Seen(target string) (MainIdentity, bool) {
 func seenName(target string) string { return "seen-" + shortHash(target) }
 
 func (s *Store) saveIdentity(name string, id MainIdentity) error {
+	if s.show {
+		return nil
+	}
 	text := fmt.Sprintf("%s %d %d\n", s.instance.ID, id.PID, id.StartTime)
 	return writeFile(filepath.Join(s.dir, name), []byte(text), 0o600, false)
 }

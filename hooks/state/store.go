@@ -22,7 +22,8 @@ type Options struct {
 	// OutputLimit bounds the kept output of a run, in bytes, beginning and end together;
 	// 0 means DefaultOutputLimit, and less than 0 keeps none.
 	OutputLimit int
-	// Show is for a Store that is only shown to people. It accepts files that another
+	// Show is for a Store that is only shown to people: Open makes no directory, and
+	// returns a Store without any state where there is none. It accepts files that another
 	// user has made or can change (see OwnerError).
 	Show bool
 }
@@ -91,6 +92,9 @@ func (s *Store) Instance() Instance { return s.instance }
 // before a hook needs it. The error is a *FullError where no space is left.
 func (s *Store) Check() error {
 	path := filepath.Join(s.dir, ".check")
+	if _, err := os.Stat(s.dir); s.show && errors.Is(err, fs.ErrNotExist) {
+		return nil // Open has tried it
+	}
 	if err := writeFile(path, make([]byte, 4096), 0o600, false); err != nil {
 		return err
 	}

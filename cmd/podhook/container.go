@@ -30,12 +30,12 @@ type container struct {
 
 // openContainer reads the settings, opens the state and finds the main process. A
 // state that cannot be opened is not an error here: shutdown runs without one.
-func openContainer(inv *invocation, log *show.NonBlocking) (*container, error) {
+func openContainer(inv *invocation, log *show.NonBlocking, u use) (*container, error) {
 	c, err := openSettings(inv, log)
 	if err != nil {
 		return nil, err
 	}
-	c.openStore(false)
+	c.openStore(u)
 	return c, c.findMain()
 }
 
@@ -46,7 +46,7 @@ func openState(inv *invocation, log *show.NonBlocking) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.openStore(true); c.storeErr != nil {
+	if c.openStore(toShow); c.storeErr != nil {
 		return nil, c.storeErr
 	}
 	return c, c.findMain()
@@ -64,10 +64,30 @@ func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
 	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, err
 }
 
-// openStore opens the state. With readOnly nothing in it is changed.
-func (c *container) openStore(readOnly bool) {
+// use says what a command does with the state.
+type use int
+
+const (
+	toWrite use = iota
+	toRead      // changes nothing, and trusts only its own user's files
+	toShow      // shows people also what is another user's
+)
+
+// openStore opens the state. To read it, it tries whether hooks could write it, and leaves
+// it as it was.
+func (c *container) openStore(u use) {
+	if u == toRead {
+		if c.openAs(toWrite); c.storeErr != nil {
+			return
+		}
+		c.store.Unmake()
+	}
+	c.openAs(u)
+}
+
+func (c *container) openAs(u use) {
 	c.store, c.storeErr = state.Open(state.Options{
-		Dir: string(c.settings.StateDir), OutputLimit: int(c.settings.OutputLimit), Show: readOnly,
+		Dir: string(c.settings.StateDir), OutputLimit: int(c.settings.OutputLimit), ReadOnly: u == toRead, Show: u == toShow,
 	})
 }
 

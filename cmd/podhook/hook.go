@@ -37,7 +37,7 @@ func forceFlag(fs *flag.FlagSet) *bool {
 // execHook runs a hook for a postStart or preStop exec. A hook that has work to do
 // runs in a worker, so that the run goes on when the caller is killed.
 func execHook(ctx context.Context, inv *invocation, name string, force bool) int {
-	h, err := openHook(inv, name, force, false)
+	h, err := openHook(inv, name, force, toWrite)
 	if err != nil {
 		return inv.fail(err)
 	}
@@ -64,18 +64,11 @@ type hookCall struct {
 	force         bool
 }
 
-// openHook opens what a call of a hook needs. With readOnly it changes nothing on disk.
-func openHook(inv *invocation, name string, force, readOnly bool) (*hookCall, error) {
+// openHook opens what a call of a hook needs.
+func openHook(inv *invocation, name string, force bool, u use) (*hookCall, error) {
 	survivePipes()
-	c, err := openSettings(inv, show.ContainerLog())
+	c, err := openContainer(inv, show.ContainerLog(), u)
 	if err != nil {
-		return nil, err
-	}
-	if c.openStore(false); readOnly && c.store != nil { // tried, and left as it was
-		c.store.Unmake()
-		c.openStore(true)
-	}
-	if err := c.findMain(); err != nil {
 		return nil, err
 	}
 	h := &hookCall{inv: inv, container: c, name: name, force: force}

@@ -38,7 +38,7 @@ func hookWorker(ctx context.Context, inv *invocation, words []string, force bool
 	caller, gone := context.WithCancel(context.WithoutCancel(ctx))
 	defer gone()
 	go watchCaller(cancel, gone)
-	h, err := openHook(inv, words[0], force, false)
+	h, err := openHook(inv, words[0], force, toWrite)
 	if err != nil {
 		code := inv.fail(err)
 		verdict{code: code}.tell()

@@ -28,7 +28,7 @@ func definePlan(inv *invocation, fs *flag.FlagSet) action {
 }
 
 func plan(ctx context.Context, inv *invocation, name string, request hooks.Request, asJSON bool) int {
-	h, err := openHook(inv, name, request.Force, true)
+	h, err := openHook(inv, name, request.Force, toRead)
 	if err != nil {
 		return inv.fail(err)
 	}

@@ -80,7 +80,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 // openForRun opens the state and finds the main process of PODHOOK_MAIN. Only a
 // container that has no prestart and does not listen can start without a state.
 func (c *container) openForRun(cfg *config.Config, mode lifecycle.Mode) error {
-	c.openStore(false)
+	c.openStore(toWrite)
 	if c.storeErr != nil {
 		if c.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
 			return &hooks.NotRecordedError{Err: c.storeErr}

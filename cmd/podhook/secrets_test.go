@@ -125,7 +125,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 			t.Errorf("%s", shortened(text))
 		}
 	}
-	contains(t, s.read("log"), "configuration refused", "step output")
+	contains(t, s.read("log"), "configuration refused", "msg=step ")
 	contains(t, s.read("termination"), "shutdown")
 	if !slices.ContainsFunc(all, func(text string) bool { return strings.Contains(text, "127.0.0.1:1/?...") }) {
 		t.Error("no URL is shown without its query")

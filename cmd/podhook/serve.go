@@ -76,7 +76,7 @@ func endRuns(runner *hooks.Runner, interrupt context.CancelCauseFunc) {
 
 // openAgent makes the agent of podhook serve. Its runs end with ctx.
 func openAgent(ctx context.Context, inv *invocation, reaper *process.Reaper) (*agent.Agent, error) {
-	c, err := openContainer(inv, show.OwnLog())
+	c, err := openContainer(inv, show.OwnLog(), toWrite)
 	if err == nil {
 		err = c.storeErr
 	}

@@ -46,7 +46,7 @@ func sendSignal(inv *invocation, name, to string) int {
 // target returns the process that gets the signal: the main process, or the one that
 // --to names.
 func (inv *invocation) target(to string) (*mainprocess.Finder, error) {
-	c, err := openContainer(inv, show.ContainerLog())
+	c, err := openContainer(inv, show.ContainerLog(), toWrite)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 
 // mainExit is the end of the main process.
 func (inv *invocation) mainExit() (*awaited, error) {
-	c, err := openState(inv, show.ContainerLog())
+	c, err := openContainer(inv, show.ContainerLog(), toRead)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +118,14 @@ func (inv *invocation) mainExit() (*awaited, error) {
 
 // hookSucceeded looks whether the last run of a hook has succeeded.
 func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.Look, error) {
-	c, err := openState(inv, show.ContainerLog())
+	c, err := openContainer(inv, show.ContainerLog(), toRead)
 	switch {
 	case err != nil:
 		return nil, err
 	case c.settings.Disabled:
 		return func(context.Context) wait.Seen { return wait.Seen{Done: true} }, nil
+	case c.storeErr != nil:
+		return nil, c.storeErr
 	}
 	if err := c.knowsHook(inv, name); err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func (inv *invocation) hookSucceeded(name string, timeout time.Duration) (wait.L
 		}
 	}
 	return func(context.Context) wait.Seen {
-		c.openStore(true) // the first run can choose another directory
+		c.openAs(toRead) // the first run can choose another directory
 		if c.storeErr != nil {
 			return wait.Seen{Text: c.storeErr.Error()}
 		}

@@ -103,7 +103,7 @@ func (e *OwnerError) Error() string {
 func chooseDir(o Options, p places, in Instance) (dir string, made bool, err error) {
 	if given := o.Dir; given != "" {
 		dir = filepath.Clean(given)
-		if made, err = useGiven(dir, in, o.Show); err != nil {
+		if made, err = useGiven(dir, in, o); err != nil {
 			return "", false, &DirError{Given: true, Tries: []DirTry{{given, err}}}
 		}
 		return dir, made, nil
@@ -119,7 +119,7 @@ func chooseDir(o Options, p places, in Instance) (dir string, made bool, err err
 			return dir, false, nil
 		}
 	}
-	if o.Show {
+	if o.Show || o.ReadOnly {
 		return all[0], false, nil // there is nothing to show, in any of them
 	}
 	e := &DirError{}
@@ -169,14 +169,14 @@ func unusable(err error) bool {
 	return false
 }
 
-func useGiven(dir string, in Instance, show bool) (made bool, err error) {
+func useGiven(dir string, in Instance, o Options) (made bool, err error) {
 	if !filepath.IsAbs(dir) {
 		return false, errors.New("must be an absolute path, since processes of one container work in different directories")
 	}
-	if inUse(dir, in, show) {
+	if inUse(dir, in, o.Show) {
 		return false, nil
 	}
-	if info, err := os.Stat(dir); show && (errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()) {
+	if info, err := os.Stat(dir); (o.Show || o.ReadOnly) && (errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()) {
 		return false, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

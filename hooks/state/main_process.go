@@ -59,7 +59,7 @@ func (s *Store) Seen(target string) (MainIdentity, bool) {
 func seenName(target string) string { return "seen-" + shortHash(target) }
 
 func (s *Store) saveIdentity(name string, id MainIdentity) error {
-	if s.show {
+	if s.readOnly {
 		return nil
 	}
 	text := fmt.Sprintf("%s %d %d\n", s.instance.ID, id.PID, id.StartTime)

@@ -27,7 +27,7 @@ type savedConfig struct {
 // agent use the same one after a broken change. It writes nothing where the same is saved
 // already, or where the state is only shown.
 func (s *Store) SaveConfig(text []byte, source string) error {
-	if s.show {
+	if s.readOnly {
 		return nil
 	}
 	old, err := s.readConfig()

@@ -22,8 +22,10 @@ type Options struct {
 	// OutputLimit bounds the kept output of a run, in bytes, beginning and end together;
 	// 0 means DefaultOutputLimit, and less than 0 keeps none.
 	OutputLimit int
-	// Show is for a Store that is only shown to people: Open makes no directory, and
-	// returns a Store without any state where there is none. It accepts files that another
+	// ReadOnly is for a Store that is only read: Open makes no directory, and returns a
+	// Store without any state where there is none.
+	ReadOnly bool
+	// Show is for a Store that is only read, and shown to people. It accepts files that another
 	// user has made or can change (see OwnerError).
 	Show bool
 }
@@ -34,6 +36,7 @@ type Store struct {
 	dir         string
 	made        bool // by Open
 	show        bool
+	readOnly    bool // nothing is written
 	proc        procfs.FS
 	instance    Instance
 	main        func() *MainIdentity // see LookAfter; may be nil
@@ -71,7 +74,7 @@ func open(o Options, p places) (*Store, error) {
 		return nil, err
 	}
 	s := newStore(dir, in)
-	s.made, s.show = made, o.Show
+	s.made, s.show, s.readOnly = made, o.Show, o.ReadOnly || o.Show
 	if s.outputLimit = o.OutputLimit; o.OutputLimit == 0 {
 		s.outputLimit = DefaultOutputLimit
 	}
@@ -92,7 +95,7 @@ func (s *Store) Instance() Instance { return s.instance }
 // before a hook needs it. The error is a *FullError where no space is left.
 func (s *Store) Check() error {
 	path := filepath.Join(s.dir, ".check")
-	if _, err := os.Stat(s.dir); s.show && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(s.dir); s.readOnly && errors.Is(err, fs.ErrNotExist) {
 		return nil // Open has tried it
 	}
 	if err := writeFile(path, make([]byte, 4096), 0o600, false); err != nil {

@@ -57,10 +57,12 @@ build: $(BIN)/podhook $(BIN)/rehearse ## build bin/podhook and bin/rehearse, sta
 
 # Always built: Go finds out what has changed.
 $(BIN)/podhook:
-	$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
+	@echo "go build $@"
+	@$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
 
 $(BIN)/rehearse:
-	$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
+	@echo "go build $@"
+	@$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
 
 image: ## build the image $(IMAGE) with the Dockerfile
 	docker build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .

@@ -36,7 +36,14 @@ func run(args []string, stderr io.Writer) int {
 			return 1
 		}
 	}
-	server := &http.Server{Addr: *listen, Handler: http.FileServer(http.Dir(*root)), ReadHeaderTimeout: 5 * time.Second}
+	files := http.FileServer(http.Dir(*root))
+	handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/slow" {
+			time.Sleep(400 * time.Millisecond)
+		}
+		files.ServeHTTP(w, req)
+	})
+	server := &http.Server{Addr: *listen, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()
 	select {

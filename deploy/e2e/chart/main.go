@@ -68,7 +68,7 @@ func run(from, to string) error {
 }
 
 // caption says how to read the picture.
-const caption = "Stopped under load, 30 times each. bare: SIGTERM alone. podhook stops the server when the last request has ended: it takes longer, and loses none."
+const caption = "bare: SIGTERM alone. podhook takes longer, because it stops the server when the last request has ended."
 
 // picture has a row for each server: what was lost, and how long it took.
 func picture(results []result) (*vgimg.Canvas, error) {
@@ -88,7 +88,8 @@ func picture(results []result) (*vgimg.Canvas, error) {
 		Rows: len(servers), Cols: 2, PadX: vg.Centimeter, PadY: vg.Centimeter,
 		PadTop: vg.Millimeter * 3, PadBottom: vg.Millimeter*3 + captionHeight, PadLeft: vg.Millimeter * 3, PadRight: vg.Millimeter * 6,
 	}
-	style := plot.New().Legend.TextStyle
+	style := plot.New().X.Tick.Label
+	style.XAlign, style.YAlign = text.XLeft, text.YBottom
 	below := draw.New(canvas)
 	below.FillText(style, vg.Point{X: vg.Millimeter * 4, Y: vg.Millimeter * 5}, caption)
 	for row, server := range servers {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,10 @@ type Agent struct {
 	Version string
 
 	requests      requestCounter
+	unknownPaths  show.Rare // requests of kubelet that nothing answers
 	shutdownCalls shutdownCalls
+	readyLooks    readyLooks
+	reading       sync.Mutex  // held while the output of a run is read
 	stopping      atomic.Bool // a stop signal has come
 
 	lateCaller time.Duration // set by tests; 0 means the constant

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
@@ -41,12 +44,10 @@ func (a *Agent) hook(name, path string) http.HandlerFunc {
 			defer a.shutdownCalls.answer()
 		}
 		flight, joined, err := a.Runner.Start(name, hooks.Request{Trigger: state.TriggerHTTP, Force: force})
-		if err == nil && !wait {
-			answer(w, http.StatusAccepted, runAnswer{Hook: name, Outcome: state.Running, Joined: joined})
-			return
-		}
 		var result hooks.Result
-		if err == nil {
+		if err == nil && !wait {
+			result, err = progress(req.Context(), name, flight)
+		} else if err == nil {
 			result, err = flight.Wait(req.Context())
 			if req.Context().Err() != nil {
 				// A caller that has closed only its half of the connection must not get
@@ -59,8 +60,27 @@ func (a *Agent) hook(name, path string) http.HandlerFunc {
 			answer(w, verdict.HTTPStatus, problem{cutBody(err.Error())})
 			return
 		}
-		answer(w, verdict.HTTPStatus, newRunAnswer(result, joined))
+		status := verdict.HTTPStatus
+		if !wait && !result.Already && !result.Bypassed {
+			status = http.StatusAccepted // whatever the run has come to since
+		}
+		answer(w, status, newRunAnswer(result, joined))
 	}
+}
+
+// progressTime bounds how long an answer with wait=false waits for the id of its run. A
+// call that waits for the end of an earlier run has none yet.
+const progressTime = 500 * time.Millisecond
+
+// progress returns what a call does now.
+func progress(ctx context.Context, name string, flight *hooks.Flight) (hooks.Result, error) {
+	short, cancel := context.WithTimeout(ctx, progressTime)
+	defer cancel()
+	result, err := flight.Progress(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		return hooks.Result{Record: state.Record{Hook: name, Outcome: state.Running}}, nil
+	}
+	return result, err
 }
 
 func newRunAnswer(result hooks.Result, joined bool) runAnswer {
@@ -72,11 +92,19 @@ func newRunAnswer(result hooks.Result, joined bool) runAnswer {
 	}
 }
 
-// options reads the query of a call. Other names than wait and force are ignored.
+// options reads the query of a call. Other names than wait and force are ignored, except
+// one that is probably a mistyped wait or force.
 func options(rawQuery string) (wait, force bool, err error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return false, false, fmt.Errorf("the query cannot be read: %w", err)
+	}
+	for given := range query {
+		near := config.Nearest(given, []string{"wait", "force"})
+		// A wrong guess would refuse a hook: source is not a mistyped force.
+		if near != "" && near != given && strings.EqualFold(near[:1], given[:1]) {
+			return false, false, fmt.Errorf("%q: no such parameter, did you mean %q?", given, near)
+		}
 	}
 	if wait, err = option(query, "wait", true); err != nil {
 		return false, false, err

@@ -89,7 +89,7 @@ func TestAnswersOfOutcomes(t *testing.T) {
 	if body := w.is("/hooks/none", 404); !strings.Contains(body, `there is no hook \"none\"; there are broken, poststop, prestart, shutdown, slow`) {
 		t.Errorf("an unknown hook answers %s", body)
 	}
-	if body := w.is("/shutdwon", 404); !strings.Contains(body, "hooks are at /prestart, /shutdown and /hooks/NAME") {
+	if body := w.is("/shutdwon", 404); !strings.Contains(body, "there is nothing at /shutdwon, did you mean /shutdown?") || !strings.Contains(body, `"/api/broken"`) {
 		t.Errorf("an unknown path answers %s", body)
 	}
 }
@@ -100,6 +100,8 @@ func TestQueries(t *testing.T) {
 		"wait=maybe":             `wait: \"maybe\": allowed are true and false`,
 		"wait":                   `wait: \"\": allowed are true and false`,
 		"force=2":                `force: \"2\": allowed are true and false`,
+		"forse=true":             `\"forse\": no such parameter, did you mean \"force\"?`,
+		"Wait=false":             `\"Wait\": no such parameter, did you mean \"wait\"?`,
 		"wait=true&wait=false":   "wait: given 2 times, once is allowed",
 		"wait=false;force=true":  "the query cannot be read",
 		"x=100%&wait=false":      "the query cannot be read",
@@ -120,12 +122,13 @@ func TestCallThatDoesNotWait(t *testing.T) {
 	w := serving(t, `{hooks: {shutdown: {steps: [{exec: [sh, -c, 'until [ -e $DIR/go ]; do sleep 0.02; done; echo done >$DIR/done']}]}}}`)
 	began := time.Now()
 	a := w.get("/shutdown?wait=false")
-	if answer := a.run(t); a.status != 202 || answer.Outcome != state.Running || answer.Joined {
-		t.Errorf("the first call is %d %s, want 202 and running", a.status, a.body)
+	first := a.run(t)
+	if a.status != 202 || first.Outcome != state.Running || first.Joined || len(first.Run) != 16 {
+		t.Errorf("the first call is %d %s, want 202, running and the run", a.status, a.body)
 	}
 	a = w.get("/shutdown?wait=false")
-	if answer := a.run(t); a.status != 202 || !answer.Joined {
-		t.Errorf("the second call is %d %s, want 202 and joined", a.status, a.body)
+	if answer := a.run(t); a.status != 202 || !answer.Joined || answer.Run != first.Run {
+		t.Errorf("the second call is %d %s, want 202, joined and the run %s", a.status, a.body, first.Run)
 	}
 	testutil.Within(t, time.Since(began), 0, 5*time.Second)
 	w.write(w.dir+"/go", "")
@@ -134,6 +137,10 @@ func TestCallThatDoesNotWait(t *testing.T) {
 	}
 	if len(w.lines("done")) != 1 {
 		t.Error("the hook was not run to its end")
+	}
+	a = w.get("/shutdown?wait=false")
+	if answer := a.run(t); a.status != 200 || answer.Outcome != state.Succeeded || !answer.Already || answer.Run != first.Run {
+		t.Errorf("a call after the success is %d %s, want 200, already and the run %s", a.status, a.body, first.Run)
 	}
 }
 
@@ -191,6 +198,9 @@ func TestFailureReachesKubelet(t *testing.T) {
 	for _, path := range []string{"/hooks/broken", "/api/broken", "/hooks/slow", "/hooks/none", "/shutdwon", "/prestart?wait=x", "/"} {
 		if r, err := w.do("GET", path, kubelet); err == nil {
 			t.Errorf("kubelet is answered %d to GET %s", r.status, path)
+		}
+		if path == "/" {
+			continue // names what is there, for people
 		}
 		if r, err := w.do("GET", path, "curl/8 kube-lifecycle/1.34"); err != nil || r.status < 400 {
 			t.Errorf("another caller gets %d %v to GET %s", r.status, err, path)

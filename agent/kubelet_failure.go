@@ -12,7 +12,7 @@ import (
 // failure (deploy/kubernetes/kubelet.md). A caller that is refused gets its answer.
 func kubeletFailure(mode settings.FailureMode, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if mode == settings.Abort && strings.HasPrefix(req.UserAgent(), "kube-lifecycle/") {
+		if mode == settings.Abort && isKubelet(req) {
 			// The client of Go, which kubelet uses, repeats a request if a connection that it
 			// has used before is closed without an answer. The hook would run twice.
 			w.Header().Set("Connection", "close")
@@ -20,6 +20,11 @@ func kubeletFailure(mode settings.FailureMode, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, req)
 	})
+}
+
+// isKubelet reports whether kubelet calls a hook.
+func isKubelet(req *http.Request) bool {
+	return strings.HasPrefix(req.UserAgent(), "kube-lifecycle/")
 }
 
 // abortOnFailure closes the connection instead of answering a failure.

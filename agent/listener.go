@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,23 +78,4 @@ func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(c.release)
 	return err
-}
-
-// answerTime bounds the request of Answers.
-const answerTime = time.Second
-
-// Answers reports whether the agent of an instance listens at the address. It writes
-// the request by hand, because the client of net/http adds 0.5 MB to the binary.
-func Answers(address, instance string) bool {
-	conn, err := net.DialTimeout("tcp", address, answerTime)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(answerTime))
-	if _, err := io.WriteString(conn, "GET /status HTTP/1.0\r\n\r\n"); err != nil {
-		return false
-	}
-	head, _ := io.ReadAll(io.LimitReader(conn, 4096)) // the instance is among the first fields
-	return bytes.Contains(head, []byte(`"`+instance+`"`))
 }

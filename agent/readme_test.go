@@ -69,7 +69,7 @@ func TestReadmePaths(t *testing.T) {
 		}
 	}
 	known := map[string]bool{"/prestart": true, "/shutdown": true} // made from the names of hooks
-	for _, m := range regexp.MustCompile(`"(/[a-z]+(/\{name\})?)"`).FindAllStringSubmatch(string(routes), -1) {
+	for _, m := range regexp.MustCompile(`"(/[a-z]+(/\{name\})?(/output)?)"`).FindAllStringSubmatch(string(routes), -1) {
 		known[m[1]] = true
 	}
 	if !maps.Equal(listed, known) {

@@ -22,6 +22,16 @@ func methodNotAllowed(w http.ResponseWriter, req *http.Request, allowed string) 
 // (deploy/kubernetes/kubelet.md).
 const maxBody = 4096
 
+// pretty sends a body as JSON for people.
+func pretty(w http.ResponseWriter, body any) {
+	data, err := json.MarshalIndent(body, "", "  ")
+	if err != nil {
+		answer(w, http.StatusInternalServerError, problem{err.Error()})
+		return
+	}
+	send(w, http.StatusOK, "application/json", append(data, '\n'))
+}
+
 // answer sends a body as JSON.
 func answer(w http.ResponseWriter, status int, body any) {
 	data, err := json.Marshal(body)

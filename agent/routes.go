@@ -19,7 +19,8 @@ func (a *Agent) Handler() http.Handler {
 	r.Get("/hooks/{name}", a.hookByName)
 	r.Post("/hooks/{name}", a.hookByName)
 	for path, handler := range map[string]http.HandlerFunc{
-		"/livez": a.livez, "/readyz": a.readyz, "/status": a.status, "/metrics": a.metrics(),
+		"/livez": a.livez, "/healthz": a.livez, "/readyz": a.readyz, "/status": a.status,
+		"/metrics": a.metrics(), "/hooks/{name}/output": a.output,
 	} {
 		r.Get(path, handler)
 		r.Head(path, handler) // net/http leaves the body out
@@ -64,5 +65,11 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		a.hook(name, req.URL.Path)(w, req)
 		return
 	}
-	answer(w, http.StatusNotFound, problem{"there is nothing at " + shorten(req.URL.Path) + ": hooks are at /prestart, /shutdown and /hooks/NAME"})
+	// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
+	if req.URL.Path == "/" && readsOnly(req.Method) && !isKubelet(req) {
+		a.root(w, cfg)
+		return
+	}
+	a.warnOfPath(req, cfg)
+	nothingAt(w, req.URL.Path, cfg)
 }

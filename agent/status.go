@@ -114,14 +114,19 @@ func mainStatus(finder *mainprocess.Finder) *MainStatus {
 }
 
 // status answers for people and tools. The answer is larger than what kubelet reads.
-func (a *Agent) status(w http.ResponseWriter, _ *http.Request) {
+func (a *Agent) status(w http.ResponseWriter, req *http.Request) {
 	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
 	if err != nil {
 		answer(w, http.StatusInternalServerError, problem{err.Error()})
 		return
 	}
-	ready, why := a.ready()
-	st.Ready, st.NotReady = &ready, why
+	st.NotReady = a.NotReady(req.Context())
+	ready := st.NotReady == ""
+	st.Ready = &ready
+	if req.URL.Query().Has("pretty") {
+		pretty(w, st)
+		return
+	}
 	answer(w, http.StatusOK, st)
 }
 

@@ -23,6 +23,35 @@ type Flight struct {
 	// call that comes later.
 	forced time.Time
 	landed bool
+
+	// known is closed when running is set: the call has begun a run, or waits for that of
+	// another process.
+	known   chan struct{}
+	running Result
+}
+
+// Progress returns what the call does as soon as that is known: the outcome, as from
+// Wait, or a Result with the outcome state.Running and the id of the run. It returns the
+// cause of ctx if ctx ends first.
+func (f *Flight) Progress(ctx context.Context) (Result, error) {
+	select {
+	case <-f.known:
+		return f.running, nil
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	return f.Wait(ctx)
+}
+
+// begins says which run the flight waits for. Only the goroutine of the flight calls it.
+func (f *Flight) begins(rec state.Record, joined bool) {
+	select {
+	case <-f.known: // the run that it waited for was not the last one
+	default:
+		f.running = Result{Record: rec, Joined: joined}
+		f.running.Record.Steps = nil // the run changes them
+		close(f.known)
+	}
 }
 
 // Wait returns the outcome of the call, or the cause of ctx if ctx ends first. The run

@@ -52,7 +52,7 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.Options.StoreErr})
 	}
 	before, _, _ := r.Options.Store.Hook(hook.Name).Read() // a record that cannot be read is no run to join
-	lock, waited, err := r.lock(ctx, hook, req.Joiner)
+	lock, waited, err := r.lock(ctx, f, hook, req.Joiner)
 	var lost *NotRecordedError
 	if errors.As(err, &lost) {
 		return r.withoutLock(ctx, f, hook, source, req, lost)
@@ -132,7 +132,7 @@ func ranMeanwhile(before, after state.Record) bool {
 	return after.End != nil && after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
 }
 
-func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
+func (r *Runner) lock(ctx context.Context, f *Flight, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
 	h := r.Options.Store.Hook(hook.Name)
 	lock, ok, err := h.TryLock()
 	if err != nil {
@@ -140,6 +140,9 @@ func (r *Runner) lock(ctx context.Context, hook *config.Hook, joiner context.Con
 	}
 	if ok {
 		return lock, false, nil
+	}
+	if rec, _, err := h.Read(); err == nil && rec.Outcome == state.Running {
+		f.begins(rec, true)
 	}
 	patience := hook.Timeout + hook.LongestKill() + r.slack
 	wait, cancel := context.WithTimeout(ctx, patience)

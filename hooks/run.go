@@ -50,6 +50,7 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	if err := refused(hook, j.err); err != nil {
 		return Result{}, err
 	}
+	f.begins(x.rec, false)
 	r.forget(hook.Name) // the totals of this run include its totals
 	if len(list) > 0 {
 		r.Options.Observer.Began(x.rec)

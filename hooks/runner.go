@@ -184,7 +184,7 @@ func (r *Runner) Start(name string, req Request) (f *Flight, joined bool, err er
 		before.cancel(errRestarted)
 	}
 	ctx, cancel := context.WithCancelCause(r.life)
-	f = &Flight{cancel: cancel, done: make(chan struct{}), begun: r.begin(name, req.Trigger)}
+	f = &Flight{cancel: cancel, done: make(chan struct{}), known: make(chan struct{}), begun: r.begin(name, req.Trigger)}
 	if req.Force {
 		f.forced = time.Now()
 	}
@@ -229,7 +229,7 @@ func Find(cfg *config.Config, name string) (*config.Hook, error) {
 const bypassReason = "bypassed: PODHOOK_DISABLED is true"
 
 func bypass(name string, req Request) *Flight {
-	f := &Flight{done: make(chan struct{})}
+	f := &Flight{done: make(chan struct{}), known: make(chan struct{})}
 	now := time.Now()
 	f.result = Result{Bypassed: true, Record: state.Record{
 		Hook: name, Trigger: req.Trigger, Outcome: state.Succeeded, Start: now, End: &now,

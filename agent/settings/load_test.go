@@ -74,7 +74,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"PODHOOK_GRACE_MARGIN=0s", "PODHOOK_LOG_FORMAT=json", "PODHOOK_OUTPUT_LIMIT=1MiB",
 		"PODHOOK_STOP_SIGNALS=WINCH,SIGTERM", "PODHOOK_STOP_SIGNAL=QUIT",
 		"PODHOOK_TERMINATION_LOG=off", "PODHOOK_METRICS_RUNTIME=true",
-		"PODHOOK_ALLOW_WORLD_WRITABLE=true",
+		"PODHOOK_ALLOW_WORLD_WRITABLE=true", "PODHOOK_TOKEN_FILE=/tokens",
 	}
 	set := "PODHOOK_CONFIG_YAML= " + strings.Join(entries, " ")
 	for _, row := range Table() {
@@ -89,7 +89,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		Main: "pidfile:/run/nginx.pid", GracePeriod: 90 * time.Second,
 		StopSignals: Signals{syscall.SIGWINCH, syscall.SIGTERM}, StopSignal: Signal(syscall.SIGQUIT),
 		LogFormat: JSON, OutputLimit: 1 << 20, TerminationLog: Off, MetricsRuntime: true,
-		AllowWorldWritable: true,
+		AllowWorldWritable: true, TokenFile: "/tokens",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v, want\n%+v", got, want)

@@ -19,7 +19,9 @@ type Settings struct {
 	ConfigYAML string `split_words:"true" desc:"the hooks as YAML text, instead of a file"`
 	StateDir   Path   `split_words:"true" desc:"directory for locks, markers, records and output (unset: a directory of this container in /run/podhook where that is there, in /run, or in /dev/shm)"`
 
-	Listen            Address     `desc:"address of the HTTP agent, such as :8080 (unset: serve listens on :8080, run does not listen)"`
+	Listen    Address `desc:"address of the HTTP agent, such as :8080 (unset: serve listens on :8080, run does not listen)"`
+	TokenFile Path    `split_words:"true" desc:"file with the tokens, one per line, of those who may read the output of hooks over HTTP; read at each request (unset: nobody may)"`
+
 	MaxConnections    Count       `split_words:"true" default:"2000" desc:"open HTTP connections at once; more wait in the kernel's queue"`
 	KubeletFailure    FailureMode `split_words:"true" default:"abort" desc:"how kubelet learns that a hook failed: abort closes the connection without an answer, status answers 500, which kubelet takes for success"`
 	UnreadyOnShutdown bool        `split_words:"true" default:"true" desc:"/readyz answers 503 from the moment shutdown begins"`

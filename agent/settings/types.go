@@ -117,7 +117,7 @@ func choose[T ~string](target *T, value string, allowed ...T) error {
 		}
 		names[i] = string(a)
 	}
-	return fmt.Errorf("allowed are %s", strings.Join(names, " and "))
+	return fmt.Errorf("allowed are %s", strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1])
 }
 
 // Signals is a list of signals.

@@ -150,6 +150,7 @@ func (r *checked) lookAtContainer(c *container) {
 	}
 	r.addSetting("error", "state", r.StateDir, c.storeErr)
 	r.addSetting("error", "PODHOOK_LISTEN", string(c.settings.Listen), c.portFree())
+	r.addSetting("error", "PODHOOK_TOKEN_FILE", string(c.settings.TokenFile), c.tokens())
 	if log := c.settings.TerminationLog; log != "" && log != settings.Off {
 		r.addSetting("error", "PODHOOK_TERMINATION_LOG", log, config.Writable(log))
 	}

@@ -87,6 +87,17 @@ func commands() []command {
 			exits: hookCodes(), define: namedHook,
 		},
 		{
+			name: "ready", purpose: forHooks, brief: true, summary: "say whether the container should get traffic, and why not",
+			about: "This is /readyz for an exec probe or a health check. prestart must have succeeded, shutdown must not have " +
+				"begun, and the conditions of ready: in the configuration must hold. It looks once, for at most about a second, " +
+				"and prints one line.",
+			examples: [][2]string{
+				{"podhook ready", "look once"},
+				{"kubectl exec POD -- podhook ready", "the same from outside"},
+			},
+			exits: []string{"0    ready", "1    not ready, or it cannot be known", "2    bad usage"}, define: defineReady,
+		},
+		{
 			name: "status", purpose: forHooks, args: "[-o table|json]",
 			summary: "show all hooks, their last runs and the main process",
 			examples: [][2]string{

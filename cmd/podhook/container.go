@@ -207,6 +207,9 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 			return nil, err
 		}
 	}
+	if err := c.tokens(); err != nil {
+		return nil, usagef("PODHOOK_TOKEN_FILE: %q: %v", c.settings.TokenFile, err)
+	}
 	for _, w := range c.warnings(cfg) {
 		c.logger.Warn("configuration", "problem", w.Error())
 	}
@@ -219,6 +222,15 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 		Settings: c.settings, Configuration: configuration, Store: c.store, Runner: runner,
 		Finder: c.finder, Logger: c.logger, Log: c.log, Version: version,
 	}, nil
+}
+
+// tokens returns why the file of the tokens cannot be used, or nil.
+func (c *container) tokens() error {
+	if c.settings.TokenFile == "" {
+		return nil
+	}
+	_, err := agent.Tokens(string(c.settings.TokenFile))
+	return err
 }
 
 // adoptOrphans makes this process the parent of the orphans of steps, so that a

@@ -138,7 +138,7 @@ func hasSteps(cfg *config.Config) bool {
 			return true
 		}
 	}
-	return false
+	return len(cfg.Ready) > 0 // podhook ready must learn of the stop
 }
 
 // threads returns how many threads must exist before CMD, which may use up all PIDs.

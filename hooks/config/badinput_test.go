@@ -41,10 +41,10 @@ func TestParseRefuses(t *testing.T) {
 		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths and marker; write {} for a hook that does nothing"}},
 		{"cut behind steps", "hooks:\n  shutdown:\n    steps:\n", []string{"3: hooks.shutdown.steps: no value; a list of steps, such as [{sleep: 5s}]"}},
 		{"too many steps", "hooks:\n  a:\n    steps:\n" + strings.Repeat("    - sleep: 1s\n", maxSteps+1), []string{"2: hooks.a: has 1001 steps; 1000 are allowed"}},
-		{"a list", "- a\n", []string{"1: is a list; a mapping with the key hooks"}},
-		{"a text", "hooks\n", []string{"1: a mapping with the key hooks"}},
+		{"a list", "- a\n", []string{"1: is a list; a mapping with the keys hooks and ready"}},
+		{"a text", "hooks\n", []string{"1: a mapping with the keys hooks and ready"}},
 		{"unknown top key", "hook: {}\n", []string{`1: "hook": no such field, did you mean "hooks"?`}},
-		{"far from any key", "version: 1\n", []string{`1: "version": no such field; allowed: hooks`}},
+		{"far from any key", "version: 1\n", []string{`1: "version": no such field; allowed: hooks, ready`}},
 		{"two documents", "hooks:\n---\nhooks:\n", []string{"2: a second YAML document begins here; the hooks must be in one"}},
 		{"broken second document", "hooks:\n---\n[\n", []string{"3: not valid YAML: did not find expected node content"}},
 		{"tab", "hooks:\n\tdemo: {}\n", []string{"2: not valid YAML: a tab in the indentation; YAML takes only spaces"}},
@@ -87,9 +87,9 @@ func TestParseRefuses(t *testing.T) {
 		{"marker twice", "hooks:\n  a:\n    marker: /done\n  b:\n    marker: /done\n",
 			[]string{`5: hooks.b.marker: "/done": is already a marker of the hook a, on line 3`}},
 		{"path of podhook's own", "hooks:\n  demo:\n    paths: [/status]\n", []string{
-			`3: hooks.demo.paths[0]: "/status": a path of podhook's own; taken are /prestart, /shutdown, /hooks, /status, /metrics, /livez, /readyz and all below /hooks/`}},
+			`3: hooks.demo.paths[0]: "/status": a path of podhook's own; taken are /prestart, /shutdown, /hooks, /status, /metrics, /livez, /healthz, /readyz and all below /hooks/`}},
 		{"path below /hooks", "hooks:\n  demo:\n    paths: [/hooks/demo]\n", []string{
-			`3: hooks.demo.paths[0]: "/hooks/demo": a path of podhook's own; taken are /prestart, /shutdown, /hooks, /status, /metrics, /livez, /readyz and all below /hooks/`}},
+			`3: hooks.demo.paths[0]: "/hooks/demo": a path of podhook's own; taken are /prestart, /shutdown, /hooks, /status, /metrics, /livez, /healthz, /readyz and all below /hooks/`}},
 		{"paths that are none", "hooks:\n  demo:\n    paths:\n    - api\n    - /a/{b}\n    - /*\n    - /a?b\n    - /a//b\n    - /a/../b\n    - \"\"\n    - [a]\n", []string{
 			`4: hooks.demo.paths[0]: "api": an HTTP path begins with /, such as /api/shutdown`,
 			`5: hooks.demo.paths[1]: "/a/{b}": an HTTP path of letters, digits, / and -._~!$&'()+,;=:@ only; no wildcards, no query`,

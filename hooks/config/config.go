@@ -27,6 +27,9 @@ const (
 type Config struct {
 	// Hooks holds the hooks by name. Prestart, Shutdown and Poststop always exist.
 	Hooks map[string]*Hook
+	// Ready lists what must hold, beside the outcome of prestart, for the container to be
+	// ready. It is looked at once for each probe.
+	Ready []Ready
 	// Source says where the hooks come from, for people: a file's path,
 	// a variable's name or "directories in /etc/podhook".
 	Source string

@@ -36,7 +36,7 @@ func addBuiltin(hooks map[string]*Hook) {
 
 // config reads the whole document.
 func (d *decoder) config(v value, c *Config) {
-	const allowed = "a mapping with the key hooks"
+	const allowed = "a mapping with the keys hooks and ready"
 	before := d.found()
 	v.secret = v.node.Kind == scalarNode // the file may be a wrong one, such as a token
 	if v.isNull() {
@@ -64,6 +64,7 @@ func (d *decoder) config(v value, c *Config) {
 				c.Hooks[h.Name] = h
 			}
 		}},
+		{"ready", func(v value) { c.Ready = d.ready(v) }},
 	})
 	if len(c.Hooks) == 0 && lacks(v, "hooks") && d.found() == before {
 		d.wrong(v, "has no hooks; "+noHooks)

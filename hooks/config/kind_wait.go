@@ -81,23 +81,15 @@ func readWait(d *decoder, v value) Action {
 		}
 		w.For = c
 	}
-	d.fields(v, "a mapping such as {tcp: \"127.0.0.1:5432\"}; it waits for one of "+conditions, []field{
-		{"tcp", func(v value) { chosen(TCP{Address: d.address(v)}) }},
-		{"http", func(v value) {
-			h, _ := d.http(v)
-			chosen(HTTPAnswer{HTTP: h})
-		}},
-		{"file", func(v value) { chosen(File{Path: d.absPath(v)}) }},
-		{"gone", func(v value) { chosen(File{Path: d.absPath(v), Gone: true}) }},
-		{"exit", func(v value) {
+	d.fields(v, "a mapping such as {tcp: \"127.0.0.1:5432\"}; it waits for one of "+conditions, append(d.conditions(chosen),
+		field{"exit", func(v value) {
 			if text, ok := d.text(v, "main"); ok && text != "main" {
 				d.refuse(v, "main")
 			}
 			chosen(MainExit{})
 		}},
-		{"metric", func(v value) { chosen(d.metric(v)) }},
-		{"interval", func(v value) { w.Interval = d.duration(v) }},
-	})
+		field{"interval", func(v value) { w.Interval = d.duration(v) }},
+	))
 	if w.For == nil && d.found() == before {
 		d.wrong(v, "waits for nothing; a step waits for one of "+conditions)
 	}
@@ -105,6 +97,20 @@ func readWait(d *decoder, v value) Action {
 		return nil
 	}
 	return w
+}
+
+// conditions returns the fields of the conditions that one look can decide.
+func (d *decoder) conditions(chosen func(Condition)) []field {
+	return []field{
+		{"tcp", func(v value) { chosen(TCP{Address: d.address(v)}) }},
+		{"http", func(v value) {
+			h, _ := d.http(v)
+			chosen(HTTPAnswer{HTTP: h})
+		}},
+		{"file", func(v value) { chosen(File{Path: d.absPath(v)}) }},
+		{"gone", func(v value) { chosen(File{Path: d.absPath(v), Gone: true}) }},
+		{"metric", func(v value) { chosen(d.metric(v)) }},
+	}
 }
 
 const conditions = "tcp, http, file, gone, exit, metric"

@@ -10,7 +10,7 @@ const maxURLPath = 255
 
 // builtinPaths lists the paths of the agent. The paths below /hooks/ belong to it too.
 func builtinPaths() []string {
-	return []string{"/" + Prestart, "/" + Shutdown, "/hooks", "/status", "/metrics", "/livez", "/readyz"}
+	return []string{"/" + Prestart, "/" + Shutdown, "/hooks", "/status", "/metrics", "/livez", "/healthz", "/readyz"}
 }
 
 // paths reads more HTTP paths of a hook. They are compared as they are written.

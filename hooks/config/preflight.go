@@ -45,6 +45,7 @@ func (p *Preflight) Look(c *Config) {
 		p.at = Problem{Pos: Position{File: c.Source}}
 		p.exposed("", c.Source)
 	}
+	p.ready(c.Ready)
 	for _, h := range c.inOrder() {
 		if h.Marker != "" {
 			p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}

@@ -59,6 +59,7 @@ func TestSchemaFields(t *testing.T) {
 		"http":       inStep("http: {" + unknown + "}"),
 		"headerFile": inStep("http: {url: \"http://a\", headers: {A: {" + unknown + "}}}"),
 		"wait":       inStep("wait: {" + unknown + "}"),
+		"ready":      "hooks: {}\nready: [{" + unknown + "}]",
 		"metric":     inStep("wait: {metric: {" + unknown + "}}"),
 		"signal":     inStep("signal: {" + unknown + "}"),
 		"write":      inStep("write: {" + unknown + "}"),
@@ -88,7 +89,7 @@ func TestSchemaLists(t *testing.T) {
 	for _, k := range kinds() {
 		names = append(names, k.name())
 	}
-	for def, want := range map[string][]string{"step": names, "wait": strings.Split(conditions, ", ")} {
+	for def, want := range map[string][]string{"step": names, "wait": strings.Split(conditions, ", "), "ready": strings.Split(readyConditions, ", ")} {
 		var got []string
 		for _, choice := range root.Defs[def].OneOf {
 			got = append(got, choice.Required...)

@@ -30,7 +30,8 @@ func foreignWords(at place) []foreign {
 	case atTop:
 		return []foreign{
 			{"lifecycle preStop postStart preStart prestop poststop shutdown prestart", "write prestart and shutdown under hooks:"},
-			{"ready readinessProbe livenessProbe startupProbe", "the probes of a Pod call /readyz and /livez"},
+			{"readiness readinessProbe", `write ready: [{http: "http://127.0.0.1:8081/healthz"}]; the readinessProbe of the Pod calls /readyz`},
+			{"livenessProbe startupProbe", "the livenessProbe of the Pod calls /livez"},
 			{"steps timeout marker paths", "it is a field of a hook: write it under hooks: and the hook's name"},
 			{"terminationGracePeriodSeconds gracePeriod grace", "set PODHOOK_GRACE_PERIOD"},
 			{"listen port", "set PODHOOK_LISTEN"},

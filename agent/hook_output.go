@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// output answers with the kept output of a hook's last run, as podhook logs prints it.
+func (a *Agent) output(w http.ResponseWriter, req *http.Request) {
+	if err := a.mayReadOutput(req); err != nil {
+		status := http.StatusForbidden
+		if errors.Is(err, errWrongToken) {
+			status = http.StatusUnauthorized
+		}
+		answer(w, status, problem{err.Error()})
+		return
+	}
+	cfg, err := a.Configuration.Get()
+	hook := chi.URLParam(req, "name")
+	if err == nil {
+		_, err = hooks.Find(cfg, hook)
+	}
+	if err != nil {
+		answer(w, hooks.Judge(hooks.Result{}, err).HTTPStatus, problem{cutBody(err.Error())})
+		return
+	}
+	// One caller at a time: each holds a thread while it reads.
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	rec, found, err := a.Store.Hook(hook).Read()
+	if err == nil && !found {
+		answer(w, http.StatusNotFound, problem{"hook " + hook + " has not run in this instance"})
+		return
+	}
+	var text bytes.Buffer
+	if err == nil {
+		err = a.Store.Hook(hook).ReadOutput(&text, state.AllLines)
+	}
+	if err != nil {
+		answer(w, http.StatusInternalServerError, problem{cutBody(err.Error())})
+		return
+	}
+	w.Header().Set("Podhook-Run", rec.RunID)
+	send(w, http.StatusOK, "text/plain; charset=utf-8", text.Bytes())
+}

@@ -163,6 +163,8 @@ func checkYAML(t *testing.T, path, block string) {
 	}
 	root := top.Content[0]
 	switch {
+	case strings.Contains(block, "\n  run: podhook "): // of a CI job; cmd/podhook runs it
+		return
 	case root.Kind == yaml.SequenceNode:
 		steps := "  " + strings.ReplaceAll(block, "\n", "\n  ")
 		block = "hooks:\n  shutdown:\n    timeout: 60s\n    steps:\n  " + strings.ReplaceAll(steps, "\n", "\n  ")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -44,7 +46,10 @@ func check(inv *invocation, f *checkFlags, words []string) int {
 	r := &checked{OK: true, Findings: []finding{}}
 	text, err := r.source(inv, words)
 	if err == nil {
-		r.here = named(inv)
+		if r.given = inv.settings[config.EnvFile]; r.given != "" {
+			r.given = filepath.Clean(r.given)
+			r.Source = r.given
+		}
 		err = r.look(inv, f, text)
 	}
 	if err == nil {
@@ -72,25 +77,11 @@ func (r *checked) source(inv *invocation, words []string) (text string, err erro
 		return "", nil
 	case words[0] == stdin:
 		all, err := io.ReadAll(io.LimitReader(os.Stdin, 2<<20))
-		if err == nil && len(all) == 0 {
-			err = usagef("check: the standard input is empty")
-		}
-		return string(all), err
+		return cmp.Or(string(all), "\n"), err // an empty text too is one to check
+	case words[0] == "":
+		return "", usagef("check: FILE is empty; name a file, or - for the standard input")
 	}
 	return "", inv.setting("Config", words[0])
-}
-
-// named returns the directory to which the name of the file was given, or "".
-func named(inv *invocation) string {
-	given := inv.settings[config.EnvFile]
-	if given == "" || strings.HasPrefix(given, "/") {
-		return ""
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(dir, "/") + "/"
 }
 
 // look adds the findings. It returns an error only for bad usage.
@@ -116,13 +107,24 @@ func (r *checked) look(inv *invocation, f *checkFlags, text string) error {
 		r.lookAtContainer(c)
 	}
 	source := agent.SourceOf(c.settings, inv.env)
+	r.file = source.File
 	if text != "" {
 		source.File, source.Text, source.TextName = "", text, "stdin"
 	}
 	cfg, broken := config.Inspect(source, *f.syntax)
+	for i, p := range broken {
+		if r.given != "" && p.Field == config.EnvFile {
+			broken[i] = config.Problem{Pos: config.Position{File: p.Value}, Msg: p.Msg} // no variable was set
+		}
+	}
 	r.add("error", broken...)
-	r.Source, r.Hooks = cfg.Source, len(cfg.Hooks)
+	if cfg.Source != "" {
+		r.Source = r.shown(cfg.Source)
+	}
 	for _, hook := range cfg.Hooks {
+		if len(hook.Steps) > 0 {
+			r.Hooks++
+		}
 		for range hook.Each {
 			r.Steps++
 		}

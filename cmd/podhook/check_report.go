@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -21,7 +22,7 @@ type checked struct {
 	StateDir string    `json:"stateDir,omitempty"`
 	Findings []finding `json:"findings"`
 
-	here string // the directory to which the given FILE is relative, or ""
+	given, file string // the name of FILE on the command line, and its absolute path
 }
 
 // finding is one problem.
@@ -36,8 +37,7 @@ type finding struct {
 
 func (r *checked) add(severity string, problems ...config.Problem) {
 	for _, p := range problems {
-		file := strings.TrimPrefix(p.Pos.File, r.here)
-		found := finding{severity, file, p.Pos.Line, p.Field, p.Value, p.Msg}
+		found := finding{severity, r.shown(p.Pos.File), p.Pos.Line, p.Field, p.Value, p.Msg}
 		if slices.Contains(r.Findings, found) {
 			continue // two looks can find the same
 		}
@@ -51,6 +51,14 @@ func (r *checked) add(severity string, problems ...config.Problem) {
 	}
 }
 
+// shown returns the name of a file for people.
+func (r *checked) shown(file string) string {
+	if r.given != "" && file == r.file {
+		return r.given
+	}
+	return file
+}
+
 func (r *checked) addSetting(severity, name, value string, err error) {
 	if err != nil {
 		r.add(severity, config.Problem{Field: name, Value: value, Msg: err.Error()})
@@ -59,7 +67,9 @@ func (r *checked) addSetting(severity, name, value string, err error) {
 
 // write prints the result in a form of -o.
 func (r *checked) write(w io.Writer, form string) error {
-	r.Source = strings.TrimPrefix(r.Source, r.here)
+	slices.SortStableFunc(r.Findings, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	if form == "json" {
 		return writeJSON(w, r)
 	}
@@ -80,7 +90,11 @@ func (r *checked) write(w io.Writer, form string) error {
 func (r *checked) summary() string {
 	warnings := show.Count(r.Warnings, "warning")
 	if !r.OK {
-		return fmt.Sprintf("podhook: %s, %s", show.Count(r.Errors, "error"), warnings)
+		text := fmt.Sprintf("podhook: %s, %s", show.Count(r.Errors, "error"), warnings)
+		if r.Source != "" {
+			text += " in " + oneLine(r.Source)
+		}
+		return text
 	}
 	text := fmt.Sprintf("podhook: %s is good: %s, %s", r.Source, show.Count(r.Hooks, "hook"), show.Count(r.Steps, "step"))
 	if r.StateDir != "" {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,7 +53,7 @@ func found(t *testing.T, got []string, want ...string) {
 func TestCheckGood(t *testing.T) {
 	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - sleep: 1s\n    - parallel: [{exec: [sh]}, {sleep: 2s}]\n")
 	e := s.expect(0, "check")
-	contains(t, e.stdout, "is good: 3 hooks, 3 steps; state in "+s.path("state"))
+	contains(t, e.stdout, "is good: 1 hook, 3 steps; state in "+s.path("state"))
 	if strings.Contains(e.stdout+e.stderr, "SEVERITY") {
 		t.Errorf("a table of nothing: %v", e)
 	}
@@ -76,12 +77,12 @@ func TestCheckLines(t *testing.T) {
 		"table": {
 			`error    DIR/podhook.yaml:4: hooks.prestart, step exec-no-such-100-, exec: "no-such,100%": not found in PATH "`,
 			"warning  DIR/podhook.yaml:5: hooks.prestart, step signal-HUP: no main process is configured",
-			"podhook: 1 error, 1 warning",
+			"podhook: 1 error, 1 warning in DIR/podhook.yaml",
 		},
 		"github": {
 			`::error file=DIR/podhook.yaml,line=4::hooks.prestart, step exec-no-such-100-, exec: "no-such,100%25": not found in PATH "`,
 			"::warning file=DIR/podhook.yaml,line=5::hooks.prestart, step signal-HUP: no main process is configured",
-			"podhook: 1 error, 1 warning",
+			"podhook: 1 error, 1 warning in DIR/podhook.yaml",
 		},
 	} {
 		e := s.expect(2, "check", "-o", form)
@@ -89,7 +90,7 @@ func TestCheckLines(t *testing.T) {
 		found(t, lines, want...)
 	}
 	s.configure("hooks:\n  own: {}\n")
-	contains(t, s.expect(0, "check").stdout, "is good: 4 hooks, 0 steps; ", "; 1 warning\n")
+	contains(t, s.expect(0, "check").stdout, "is good: 0 hooks, 0 steps; ", "; 1 warning\n")
 }
 
 // A file is checked wherever it lies, with the name that was given.
@@ -106,7 +107,7 @@ func TestCheckFile(t *testing.T) {
 		e := check("", args...)
 		name := args[len(args)-1]
 		if e.code != 2 || !strings.Contains(e.stdout, name+":4: hooks.shutdown, step exec-program, exec: \"/no/such/program\": does not exist") ||
-			!strings.Contains(e.stdout, "podhook: 2 errors, 1 warning\n") {
+			!strings.Contains(e.stdout, "podhook: 2 errors, 1 warning in "+name+"\n") {
 			t.Errorf("%q: %v", args, e)
 		}
 	}
@@ -114,7 +115,7 @@ func TestCheckFile(t *testing.T) {
 		t.Errorf("-: %v", e)
 	}
 	for _, e := range []ended{check("", "mine.yaml", "--syntax", "--run"), check(text, "-", "--syntax", "--run")} {
-		if e.code != 0 || !strings.Contains(e.stdout, "is good: 3 hooks, 3 steps\n") {
+		if e.code != 0 || !strings.Contains(e.stdout, "is good: 1 hook, 3 steps\n") {
 			t.Errorf("--syntax --run: %v", e)
 		}
 	}
@@ -126,23 +127,42 @@ func TestCheckFile(t *testing.T) {
 			t.Errorf("%q: %v", args, e)
 		}
 	}
+	away := s.command("check", "../mine.yaml", "--syntax", "--run")
+	away.Dir = s.path("elsewhere")
+	if err := os.Mkdir(away.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.begin(away).wait(t); e.code != 0 || !strings.HasPrefix(e.stdout, "podhook: ../mine.yaml is good") {
+		t.Errorf("another directory: %v", e)
+	}
+	if e := check("", "none.yaml", "-o", "github"); !strings.HasPrefix(e.stdout, "::error file=none.yaml::does not exist\n") {
+		t.Errorf("no such file: %v", e)
+	}
+	if e := check("", "-", "-o", "json"); e.code != 2 || !strings.Contains(e.stdout, `"empty; write hooks: {} to have none"`) {
+		t.Errorf("an empty input: %v", e)
+	}
+	if e := check("", ""); e.code != 2 || !strings.Contains(e.stderr, "FILE is empty") {
+		t.Errorf("an empty FILE: %v", e)
+	}
 	if e := check("# nothing yet\n", "-"); e.code != 2 || !strings.Contains(e.stdout, "stdin: empty; write hooks: {} to have none") {
 		t.Errorf("an empty text: %v", e)
 	}
 }
 
-// One call finds the mistakes in settings, in the text, and in what the text names.
+// One call finds the mistakes in settings, in the text, and in what the text names, in the
+// order of the file.
 func TestCheckFindsAllInOnePass(t *testing.T) {
 	s := newSandbox(t, "hooks:\n  prestart:\n    timeout: 5\n    steps:\n    - exec: [/no/such]\n    - slepe: 1s\n    - parallel: [{exec: [/no/other]}, {sleep: x}]\n"+
 		"  shutdown:\n    timeout: 5s\n    steps: [{sleep: 3s}, {sleep: 2s}]\n  own:\n    steps: [{scripts: /no/such/own.d}]\n", "PODHOOK_LISTENN=:1", "PODHOOK_GRACE_PERIOD=soon")
 	found(t, s.checkOf(2),
 		"error . PODHOOK_GRACE_PERIOD  \"soon\": a duration",
 		"error . PODHOOK_LISTENN  there is no such setting",
+		"error own.d hooks.own, step scripts-own.d  does not exist",
 		"error podhook.yaml hooks.prestart.timeout 5 a duration needs a unit: write 5s",
+		"error podhook.yaml hooks.prestart, step exec-such, exec /no/such does not exist",
 		`error podhook.yaml hooks.prestart.steps[1] slepe no such field, did you mean "sleep"?`,
 		"error podhook.yaml hooks.prestart.steps[2].parallel[1].sleep x a duration",
-		"error own.d hooks.own, step scripts-own.d  does not exist",
-		"error podhook.yaml hooks.prestart, step exec-such, exec /no/such does not exist",
+		"error podhook.yaml hooks.prestart, step parallel/exec-other, exec /no/other does not exist",
 		"error podhook.yaml hooks.shutdown  can never succeed: 3s sleep + 2s sleep-2 = 5s, and hooks.shutdown.timeout is 5s",
 	)
 }
@@ -237,6 +257,20 @@ func TestCheckBudget(t *testing.T) {
 	const over = " podhook.yaml hooks.shutdown  the worst case is longer than the hook may take: " + sum + " > hooks.shutdown.timeout 17s"
 	found(t, s.checkOf(0), "warning"+over)
 	found(t, s.checkOf(2, "--grace", "1m"), "error"+over)
+}
+
+// The example of a CI job works in this repository.
+func TestCheckInCI(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^  run: podhook (check .*)$`).FindStringSubmatch(page(t, "README.md"))
+	if m == nil {
+		t.Fatal("README.md has no example for CI")
+	}
+	s := newSandbox(t, "")
+	cmd := s.command(strings.Fields(m[1])...)
+	cmd.Dir = "../.."
+	if e := s.begin(cmd).wait(t); e.code != 0 || !strings.Contains(e.stdout, "podhook: deploy/docker/podhook.yaml is good: ") {
+		t.Errorf("podhook %s: %v", m[1], e)
+	}
 }
 
 func TestCheckUsage(t *testing.T) {

@@ -40,7 +40,7 @@ func TestDemo(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			for _, want := range []string{
-				"podhook.yaml is good: 3 hooks, 5 steps",
+				"podhook.yaml is good: 2 hooks, 5 steps",
 				"pod is ready",
 				"SIGTERM",
 				"exit code 0 (Completed)",

@@ -75,7 +75,8 @@ func TestParseRefuses(t *testing.T) {
 
 		// Hooks.
 		{"hooks as a list", "hooks:\n- demo\n", []string{"2: hooks: is a list; a mapping of hook names, such as prestart and shutdown"}},
-		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths and marker"}},
+		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths and marker; write steps: above the list",
+			`2: hooks.demo[0]: "a": a mapping; write - exec: [a]`}},
 		{"Kubernetes' word", "hooks:\n  preStop:\n", []string{
 			`2: hooks: "preStop": ` + hookname.Rule + "; the hook for Kubernetes' preStop is shutdown"}},
 		{"name of 300 characters", "hooks:\n  " + long + ":\n", []string{`2: hooks: "` + long[:60] + `"... (300 bytes): ` + hookname.Rule}},

@@ -33,10 +33,16 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	return list
 }
 
-// Hopeless returns a problem for every hook that can never succeed: its sleeps alone
-// take as long as its timeout.
+// Hopeless returns a problem for every hook and every group that can never succeed: its
+// sleeps alone take as long as its timeout.
 func (c *Config) Hopeless() (list []Problem) {
 	for _, h := range c.inOrder() {
+		for _, s := range h.Steps {
+			if least, sum := s.longestMember(); s.Timeout > 0 && least >= s.Timeout {
+				list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, s.Name), Msg: fmt.Sprintf(
+					"can never succeed: %s, and the timeout of the group is %s", sum, short(s.Timeout))})
+			}
+		}
 		if least, sum := h.leastCase(); least >= h.Timeout {
 			list = append(list, Problem{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf(
 				"can never succeed: %s, and hooks.%s.timeout is %s", sum, h.Name, short(h.Timeout))})
@@ -65,13 +71,21 @@ func (s *Step) least() (least time.Duration) {
 	if sleep, ok := s.Action.(Sleep); ok {
 		return sleep.Duration
 	}
-	for _, member := range s.Members() {
-		least = max(least, member.least())
-	}
+	least, _ = s.longestMember()
 	if s.Timeout > 0 {
 		least = min(least, s.Timeout)
 	}
 	return least
+}
+
+// longestMember returns the shortest time of a group: that of its longest member.
+func (s *Step) longestMember() (least time.Duration, w Worst) {
+	for _, member := range s.Members() {
+		if t := member.least(); t > least {
+			least, w.Parts = t, []WorstStep{{Name: member.Name, Longest: t}}
+		}
+	}
+	return least, w
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {

@@ -82,6 +82,11 @@ func (d *decoder) hook(v value, h *Hook) {
 		}
 		return
 	}
+	if v.resolved().node.Kind == yaml.SequenceNode {
+		d.refuse(v, "%s; write steps: above the list", allowed)
+		h.Steps = d.steps(v) // to find the problems of the steps too
+		return
+	}
 	d.fields(v, allowed, []field{
 		{"timeout", func(v value) {
 			if t := d.duration(v); t != 0 {

@@ -60,14 +60,16 @@ func readParallel(d *decoder, v value) Action {
 	if len(drafts) == 0 && d.found() == before {
 		d.add(Problem{Pos: d.pos(v), Field: v.path, Msg: "empty; a group has at least one step"})
 	}
-	if d.found() > before {
-		return nil
-	}
 	var p Parallel
 	for _, draft := range drafts {
-		p.Steps = append(p.Steps, draft.step)
+		if draft.step.Action != nil && draft.step.Members() == nil {
+			p.Steps = append(p.Steps, draft.step)
+		}
 	}
-	return p
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	return p // without the members that are broken, see Inspect
 }
 
 // Each yields the steps of a hook, and the members of a group instead of the group.

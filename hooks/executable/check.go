@@ -62,7 +62,7 @@ func (s Search) checkHead(head []byte) (line []string, warning string, err error
 		return nil, "", errors.New("an empty file")
 	}
 	if isELF(head) {
-		return nil, "", checkLoader(head)
+		return nil, warnOfMachine(head), checkLoader(head)
 	}
 	line, err = hashBang(head)
 	if err != nil {

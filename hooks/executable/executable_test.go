@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,6 +105,29 @@ func TestCheckIsTheKernels(t *testing.T) {
 		ran := exec.Command(file).Run()
 		if (err == nil) != (ran == nil) {
 			t.Errorf("%s: Check says %v, the kernel %v", file, err, ran)
+		}
+	}
+}
+
+// A program for another machine is a warning: an emulator may be installed.
+func TestCheckMachine(t *testing.T) {
+	own, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own[5] != 1 {
+		t.Skip("big endian")
+	}
+	dir := t.TempDir()
+	for machine, name := range map[byte]string{62: "amd64", 183: "arm64"} {
+		other := append([]byte(nil), own[:4096]...)
+		other[18] = machine
+		warning, err := Search{}.Check(write(t, filepath.Join(dir, name), string(other), 0o755))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if foreign := strings.Contains(warning, "a program for linux/"+name+", and podhook is one for linux/"+runtime.GOARCH); foreign != (name != runtime.GOARCH) {
+			t.Errorf("%s on %s: warning %q", name, runtime.GOARCH, warning)
 		}
 	}
 }

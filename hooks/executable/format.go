@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -75,6 +76,39 @@ func hashBang(head []byte) ([]string, error) {
 		return []string{interpreter}, nil
 	}
 	return []string{interpreter, arg}, nil
+}
+
+// warnOfMachine compares the machine of an ELF file with podhook's own. It only warns,
+// because the kernel may start an emulator for the other machine (binfmt_misc).
+func warnOfMachine(head []byte) string {
+	const own = runtime.GOARCH
+	machine := machineOf(head)
+	if machine == "" || machine == own || machine == "386" && own == "amd64" || machine == "arm" && own == "arm64" {
+		return ""
+	}
+	return "a program for linux/" + machine + ", and podhook is one for linux/" + own + "; without an emulator the kernel refuses it (exec format error)"
+}
+
+// machineOf returns the GOARCH of an ELF file (e_machine, elf(5)), or "" for a rare one.
+func machineOf(head []byte) string {
+	if len(head) < 20 {
+		return ""
+	}
+	at := head[18:20]
+	if head[5] == 2 { // big endian
+		at = []byte{at[1], at[0]}
+	}
+	switch binary.LittleEndian.Uint16(at) {
+	case 3:
+		return "386"
+	case 40:
+		return "arm"
+	case 62:
+		return "amd64"
+	case 183:
+		return "arm64"
+	}
+	return ""
 }
 
 // loaderOf finds PT_INTERP of a 64-bit ELF file (elf(5)). The package debug/elf would add

@@ -119,6 +119,13 @@ func TestCheckFile(t *testing.T) {
 			t.Errorf("--syntax --run: %v", e)
 		}
 	}
+	unset := "hooks:\n  own:\n    steps:\n    - exec: [sh, '${NO_SUCH_VARIABLE}']\n"
+	if e := check(unset, "-", "--syntax"); e.code != 0 || !strings.Contains(e.stdout, "warning  stdin:4: ") {
+		t.Errorf("--syntax, and a variable of the pod: %v", e)
+	}
+	if e := check(unset, "-"); e.code != 2 || !strings.Contains(e.stdout, "error    stdin:4: ") {
+		t.Errorf("a variable that is not set: %v", e)
+	}
 	if e := check("", "mine.yaml", "--syntax"); e.code != 0 || !strings.Contains(e.stdout, "podhook run needs none (--run)") {
 		t.Errorf("--syntax: %v", e)
 	}

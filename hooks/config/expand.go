@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -10,7 +11,11 @@ import (
 const maxExpanded = 4 << 20
 
 // VariableError is a ${...} that cannot be replaced.
-type VariableError struct{ Msg string }
+type VariableError struct {
+	Msg string
+	// Unset is true if the variable is not set, which another environment can mend.
+	Unset bool
+}
 
 func (e *VariableError) Error() string { return e.Msg }
 
@@ -35,14 +40,14 @@ func Expand(text string, lookup func(name string) (string, bool), limit int) (st
 		default:
 			body, after, closed := strings.Cut(rest[1:], "}")
 			if !closed {
-				return "", &VariableError{"${ without a }; write $${ to keep it as it is"}
+				return "", &VariableError{Msg: "${ without a }; write $${ to keep it as it is"}
 			}
 			value, err := variable(body, lookup)
 			if err != nil {
 				return "", err
 			}
 			if out.Len()+len(value) > limit {
-				return "", &VariableError{fmt.Sprintf("more than %d bytes once its variables are replaced", limit)}
+				return "", &VariableError{Msg: fmt.Sprintf("more than %d bytes once its variables are replaced", limit)}
 			}
 			out.WriteString(value)
 			text = after
@@ -54,7 +59,7 @@ func Expand(text string, lookup func(name string) (string, bool), limit int) (st
 func variable(body string, lookup func(string) (string, bool)) (string, error) {
 	name, fallback, hasFallback := strings.Cut(body, ":-")
 	if !isVariable(name) || strings.Contains(fallback, "${") {
-		return "", &VariableError{"a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell"}
+		return "", &VariableError{Msg: "a ${...} that is neither ${NAME} nor ${NAME:-TEXT}; write $${ to leave it to a shell"}
 	}
 	value, set := lookup(name)
 	switch {
@@ -63,9 +68,10 @@ func variable(body string, lookup func(string) (string, bool)) (string, error) {
 	case set:
 		return value, nil
 	case reserved(name):
-		return "", &VariableError{fmt.Sprintf("the variable %s is set for the step's program alone; write $${%s} to leave it to a shell", name, name)}
+		return "", &VariableError{Msg: fmt.Sprintf("the variable %s is set for the step's program alone; write $${%s} to leave it to a shell", name, name)}
 	}
-	return "", &VariableError{fmt.Sprintf("the variable %s is not set; ${%s:-TEXT} gives a default, $${ leaves it to a shell", name, name)}
+	return "", &VariableError{Unset: true,
+		Msg: fmt.Sprintf("the variable %s is not set; ${%s:-TEXT} gives a default, $${ leaves it to a shell", name, name)}
 }
 
 // isVariable reports whether POSIX allows the name of a variable.
@@ -98,7 +104,10 @@ func (d *decoder) expanded(v value) (string, bool) {
 	}
 	text, err := Expand(text, d.lookup, maxExpanded-d.grown)
 	if err != nil {
-		d.refuse(v, "%s", err)
+		p := d.refusal(v, "%s", err)
+		var bad *VariableError
+		p.unset = errors.As(err, &bad) && bad.Unset
+		d.add(p)
 		return "", false
 	}
 	d.grown += len(text)

@@ -96,6 +96,10 @@ func (d *decoder) pos(v value) Position { return Position{d.file, v.node.Line} }
 
 // refuse adds a problem that shows the value, unless it is secret.
 func (d *decoder) refuse(v value, msg string, args ...any) {
+	d.add(d.refusal(v, msg, args...))
+}
+
+func (d *decoder) refusal(v value, msg string, args ...any) Problem {
 	p := Problem{Pos: d.pos(v), Field: v.path, Msg: fmt.Sprintf(msg, args...)}
 	switch {
 	case v.node.Kind == yaml.ScalarNode && !v.isNull():
@@ -111,7 +115,7 @@ func (d *decoder) refuse(v value, msg string, args ...any) {
 	default:
 		p.Msg = "is a mapping; " + p.Msg
 	}
-	d.add(p)
+	return p
 }
 
 // private makes read treat its value as secret.

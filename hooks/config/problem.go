@@ -35,6 +35,8 @@ type Problem struct {
 	Field string
 	Value string
 	Msg   string
+
+	unset bool // it is a variable that another environment may have
 }
 
 // Error returns one line, such as

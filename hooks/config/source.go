@@ -76,7 +76,7 @@ func Load(s Source) (*Config, error) {
 
 // Inspect is Load for a person who wants to see all problems at once: it goes on with
 // what could be read. With syntaxOnly it looks at the text alone, and not at users and
-// scripts. The configuration is never nil.
+// scripts, and a variable that is not set is a warning. The configuration is never nil.
 func Inspect(s Source, syntaxOnly bool) (*Config, []Problem) {
 	c, err := s.parse(nil)
 	var list []Problem
@@ -89,12 +89,25 @@ func Inspect(s Source, syntaxOnly bool) (*Config, []Problem) {
 		addBuiltin(c.Hooks)
 	}
 	if c.source = s; syntaxOnly {
+		list, c.Warnings = split(list, c.Warnings)
 		return c, list
 	}
 	failed, warnings := c.checkUsers("")
 	c.hints = slices.Concat(c.Warnings, s.unused(c), warnings)
 	next, fatal, _ := c.withScripts(nil)
 	return next, slices.Concat(list, failed, fatal)
+}
+
+// split moves the variables that are not set to the warnings.
+func split(list, warnings []Problem) (failed, all []Problem) {
+	for _, p := range list {
+		if p.unset {
+			warnings = append(warnings, p)
+		} else {
+			failed = append(failed, p)
+		}
+	}
+	return failed, warnings
 }
 
 // Update reads the hooks again and returns the configuration in force now, which is never

@@ -66,7 +66,7 @@ func decode(s *Settings) []string {
 		switch {
 		case err == nil:
 		case errors.As(err, &parse):
-			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse.Err)))
+			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse)))
 		default:
 			problems = append(problems, fmt.Sprintf("%s: %v", Name(field.Name), err))
 		}
@@ -88,14 +88,14 @@ func decodeField(field reflect.StructField, value reflect.Value) error {
 }
 
 // allowed says which values a field takes. The errors of strconv and time do not.
-func allowed(field reflect.StructField, err error) string {
+func allowed(field reflect.StructField, err *envconfig.ParseError) string {
 	switch field.Type {
 	case reflect.TypeFor[bool]():
 		return "allowed are true and false"
 	case reflect.TypeFor[time.Duration]():
-		return "a duration with a unit is needed, such as 30s or 1m30s"
+		return config.DurationNeeded(err.Value)
 	}
-	return err.Error()
+	return err.Err.Error()
 }
 
 func (s *Settings) contradictions() []string {

@@ -56,7 +56,7 @@ func (c *Container) effect(forMain syscall.Signal, impatient bool) string {
 	case c.phase == starting:
 		return "prestart is ended, the main process is not started"
 	case c.phase == running:
-		return "shutdown comes first, then " + gets
+		return "after shutdown " + gets
 	case c.phase == draining && impatient:
 		return "shutdown is ended, " + gets
 	case c.phase == draining:

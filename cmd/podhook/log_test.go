@@ -85,7 +85,7 @@ func TestLogTellsWhatHappens(t *testing.T) {
 		"prestart/later skipped: when: the run was begun by start, not by exec",
 		"prestart succeeded after ",
 		"main process started: sleep, pid ",
-		"SIGTERM received: shutdown comes first, then the main process gets SIGTERM",
+		"SIGTERM received: after shutdown the main process gets SIGTERM",
 		"shutdown begins, called by signal",
 		"WARN shutdown/broken failed: exited with code 1",
 		"shutdown/rest skipped: an earlier step did not succeed",

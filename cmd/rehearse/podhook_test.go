@@ -116,8 +116,8 @@ func (row rehearsedRun) rehearse(t *testing.T, podhook string) {
 	r := rehearseJSON(t, p, append(args, "--", podhook, "run", "--", os.Args[0])...)
 	var got []string
 	for _, e := range r.Timeline {
-		if _, line, found := strings.Cut(e.Result, `line="this is `); found && e.Who == "main" {
-			got = append(got, "this is "+strings.TrimSuffix(line, `"`))
+		if _, line, found := strings.Cut(e.Result, "/exec-echo | this is "); found && e.Who == "main" {
+			got = append(got, "this is "+line)
 		}
 		if e.What == "ended" && e.Who == "main" && e.SinceDelete != nil && *e.SinceDelete > row.within {
 			t.Errorf("main ended %v s after the DELETE, want at most %v", *e.SinceDelete, row.within)

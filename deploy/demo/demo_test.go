@@ -46,7 +46,7 @@ func TestDemo(t *testing.T) {
 				"exit code 0 (Completed)",
 				"prepare/20-warm-up stderr nothing is cold any more",
 				`podhook_runs_total{hook="prestart",outcome="succeeded"} 1`,
-				"SIGTERM received: shutdown comes first",
+				"SIGTERM received: after shutdown",
 			} {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("not shown: %s\n%s", want, out)

@@ -47,7 +47,7 @@ func TestCompose(t *testing.T) {
 		t.Errorf("exit code %s, want 0", code)
 	}
 	_, log := tryEngine(t, "logs", id)
-	for _, want := range []string{"SIGTERM received: shutdown comes first, then the main process gets SIGQUIT", "shutdown succeeded after 2.", "main process exited with code 0"} {
+	for _, want := range []string{"SIGTERM received: after shutdown the main process gets SIGQUIT", "shutdown succeeded after 2.", "main process exited with code 0"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not say %q:\n%s", want, log)
 		}

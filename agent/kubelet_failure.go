@@ -27,6 +27,11 @@ func isKubelet(req *http.Request) bool {
 	return strings.HasPrefix(req.UserAgent(), "kube-lifecycle/")
 }
 
+// callsOrProbes reports whether kubelet calls a hook or probes.
+func callsOrProbes(req *http.Request) bool {
+	return isKubelet(req) || strings.HasPrefix(req.UserAgent(), "kube-probe/")
+}
+
 // abortOnFailure closes the connection instead of answering a failure.
 type abortOnFailure struct{ http.ResponseWriter }
 

@@ -60,7 +60,7 @@ func nothingAt(w http.ResponseWriter, given string, cfg *config.Config) {
 // warnOfPath logs a path that kubelet asks for in vain: nobody else would notice a
 // mistyped path of a preStop.
 func (a *Agent) warnOfPath(req *http.Request, cfg *config.Config) {
-	if !isKubelet(req) && !strings.HasPrefix(req.UserAgent(), "kube-probe/") {
+	if !callsOrProbes(req) {
 		return
 	}
 	args := []any{"caller", "kubelet", "path", shorten(req.URL.Path)}

@@ -121,6 +121,10 @@ func TestKubeletsUnknownPathIsLogged(t *testing.T) {
 func TestAnswersForPeople(t *testing.T) {
 	w := serving(t, "hooks: {drain: {paths: [/api/drain]}}\n")
 	root := w.is("/", 200)
+	// A probe without a path is a mistake, and must not make a container ready.
+	if r, err := w.do("GET", "/", "kube-probe/1.34"); err != nil || r.status != 404 {
+		t.Errorf("a probe of / gets %d, %v", r.status, err)
+	}
 	for _, path := range []string{"/prestart", "/shutdown", "/hooks/drain", "/api/drain", "/readyz", "/healthz", "/metrics", "/status"} {
 		if !strings.Contains(root, path+"\n") {
 			t.Errorf("/ does not name %s: %s", path, root)

@@ -66,7 +66,7 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
-	if req.URL.Path == "/" && readsOnly(req.Method) && !isKubelet(req) {
+	if req.URL.Path == "/" && readsOnly(req.Method) && !callsOrProbes(req) {
 		a.root(w, cfg)
 		return
 	}

@@ -35,6 +35,10 @@ type runAnswer struct {
 func (a *Agent) hook(name, path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		setPath(req, path)
+		if byBrowser(req) {
+			answer(w, http.StatusForbidden, problem{browserRefused})
+			return
+		}
 		wait, force, err := options(req.URL.RawQuery)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})

@@ -31,7 +31,8 @@ type Agent struct {
 	unknownPaths  show.Rare // requests of kubelet that nothing answers
 	shutdownCalls shutdownCalls
 	readyLooks    readyLooks
-	reading       sync.Mutex  // held while the output of a run is read
+	reading       sync.Mutex  // held while the output of a run, or the tokens, are read
+	brokenTokens  show.Rare   // entries about them
 	stopping      atomic.Bool // a stop signal has come
 
 	lateCaller time.Duration // set by tests; 0 means the constant

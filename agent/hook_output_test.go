@@ -50,6 +50,20 @@ func TestOutputNeedsAToken(t *testing.T) {
 	if a := ask("/hooks/own/output", "Authorization", "Bearer third"); a.Code != http.StatusOK {
 		t.Errorf("a new token gets %d", a.Code)
 	}
+	for name, text := range map[string]string{"a remark": "third # the old key\n", "nothing": "\n", "too much": strings.Repeat("x\n", maxTokens)} {
+		w.write(file, text)
+		if _, err := Tokens(file); err == nil {
+			t.Errorf("%s is taken for tokens", name)
+		}
+		for _, token := range []string{"third", "old", "x"} {
+			if a := ask("/hooks/own/output", "Authorization", "Bearer "+token); a.Code != http.StatusUnauthorized {
+				t.Errorf("%s: %s gets %d", name, token, a.Code)
+			}
+		}
+	}
+	if n := w.logs.count("level=ERROR", "tokens not read"); n != 1 {
+		t.Errorf("%d entries about broken tokens, want 1 in 10 s", n)
+	}
 	w.agent.Settings.TokenFile = ""
 	if a := ask("/hooks/own/output", "Authorization", "Bearer third"); a.Code != http.StatusForbidden || !strings.Contains(a.Body.String(), "set PODHOOK_TOKEN_FILE") {
 		t.Errorf("without a file: %d %s", a.Code, a.Body)

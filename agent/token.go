@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -29,15 +30,34 @@ func Tokens(path string) ([]string, error) {
 		return nil, err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxTokens))
+	text, err := io.ReadAll(io.LimitReader(file, maxTokens+1))
 	if err != nil {
 		return nil, err
 	}
-	tokens := strings.Fields(string(text))
+	if len(text) > maxTokens {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxTokens)
+	}
+	var tokens []string
+	for n, line := range strings.Split(string(text), "\n") {
+		token := strings.TrimSpace(line)
+		if strings.ContainsAny(token, " \t") { // a remark behind a token would be one too
+			return nil, fmt.Errorf("%s:%d: a line has one token and nothing else", path, n+1)
+		}
+		if token != "" {
+			tokens = append(tokens, token)
+		}
+	}
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("%s has no token: one per line is needed", path)
 	}
 	return tokens, nil
+}
+
+// currentTokens reads the tokens. One request at a time does so: each holds a thread.
+func (a *Agent) currentTokens(path string) ([]string, error) {
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	return Tokens(path)
 }
 
 // mayReadOutput returns why a request has no right to read output, or nil. The file is
@@ -47,9 +67,9 @@ func (a *Agent) mayReadOutput(req *http.Request) error {
 	if path == "" {
 		return errNoToken
 	}
-	tokens, err := Tokens(path)
+	tokens, err := a.currentTokens(path)
 	if err != nil {
-		a.Logger.Error("tokens not read", "error", err.Error())
+		a.brokenTokens.Log(a.Logger, slog.LevelError, "tokens not read, nobody gets the output", "error", err.Error())
 		return errWrongToken
 	}
 	// kubelet drops Authorization when it falls back from HTTPS to HTTP.

@@ -42,7 +42,7 @@ func TestFailedPostStartHTTP(t *testing.T) {
 	pod := kubelet.Pod{Sidecars: []kubelet.Container{agent}, Containers: []kubelet.Container{main}}
 	r := failsOnce(t, pod, "Created", "Started", "Created", "Started")
 	var log string
-	for _, e := range find(r, "podhook", "log", "run=") {
+	for _, e := range find(r, "podhook", "log", "prestart") {
 		log += e.Result + "\n"
 	}
 	wantReason(t, log)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
-	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -96,14 +95,6 @@ func (l Log) Ended(rec state.Record) {
 		attrs = append(attrs, slog.String("reason", rec.Reason))
 	}
 	l.Logger.LogAttrs(context.Background(), level, msgEnded, attrs...)
-}
-
-// mark tells the streams of a step apart in the form for people.
-func mark(stream string) string {
-	if stream == string(process.Stderr) {
-		return "!"
-	}
-	return "|"
 }
 
 // Seconds returns how long a run has taken so far, to the millisecond.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"unicode"
+
+	"github.com/podhook/podhook/hooks/process"
 )
 
 // textHandler writes a record as one line for people:
@@ -83,6 +85,14 @@ func phrases() map[string]string {
 		UnknownPath:     "{caller} asked for {path}, which nothing answers[, did you mean {nearest}?]",
 		"configuration": "{problem}",
 	}
+}
+
+// mark tells the streams of a step apart in the form for people.
+func mark(stream string) string {
+	if stream == string(process.Stderr) {
+		return "!"
+	}
+	return "|"
 }
 
 // fields are the attributes of a record, in order.

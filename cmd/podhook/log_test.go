@@ -220,7 +220,7 @@ func TestHookOnATerminalIsLive(t *testing.T) {
 // A command that only reads makes nothing: neither a state nor a file in it.
 func TestReadingCommandsMakeNothing(t *testing.T) {
 	s := newSandbox(t, "hooks:\n  prestart: {steps: [{sleep: 1ms}]}\n")
-	for _, call := range []string{"status", "logs prestart", "plan prestart", "check", "wait prestart --timeout 0s", "version", "help", "complete logs x"} {
+	for _, call := range []string{"status", "ready", "logs prestart", "plan prestart", "check", "wait prestart --timeout 0s", "version", "help", "complete logs x"} {
 		s.run(strings.Fields(call)...)
 		if _, err := os.Lstat(s.path("state")); !os.IsNotExist(err) {
 			t.Errorf("podhook %s has made the state (%v)", call, err)
@@ -229,7 +229,7 @@ func TestReadingCommandsMakeNothing(t *testing.T) {
 	}
 	s.expect(0, "prestart")
 	before := s.tree("state")
-	for _, call := range []string{"status", "logs prestart", "plan prestart", "check", "wait prestart --timeout 0s", "wait shutdown --timeout 0s"} {
+	for _, call := range []string{"status", "ready", "logs prestart", "plan prestart", "check", "wait prestart --timeout 0s", "wait shutdown --timeout 0s"} {
 		s.run(strings.Fields(call)...)
 		if after := s.tree("state"); after != before {
 			t.Errorf("podhook %s changes the state from\n%s\nto\n%s", call, before, after)

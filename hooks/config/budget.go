@@ -18,7 +18,7 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		h := c.Hooks[name]
 		worst := h.WorstCase()
-		if least, _ := h.leastCase(); least >= h.Timeout {
+		if h.leastCase().Sum >= h.Timeout {
 			continue // Hopeless says so
 		}
 		if worst.Sum > h.Timeout || len(worst.Unbounded) > 0 && worst.Sum == h.Timeout {
@@ -38,12 +38,12 @@ func (c *Config) Check(gracePeriod, margin time.Duration) []Problem {
 func (c *Config) Hopeless() (list []Problem) {
 	for _, h := range c.inOrder() {
 		for _, s := range h.Steps {
-			if least, sum := s.longestMember(); s.Timeout > 0 && least >= s.Timeout {
+			if sum := s.longestMember(); s.Timeout > 0 && sum.Sum >= s.Timeout {
 				list = append(list, Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, s.Name), Msg: fmt.Sprintf(
 					"can never succeed: %s, and the timeout of the group is %s", sum, short(s.Timeout))})
 			}
 		}
-		if least, sum := h.leastCase(); least >= h.Timeout {
+		if sum := h.leastCase(); sum.Sum >= h.Timeout {
 			list = append(list, Problem{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf(
 				"can never succeed: %s, and hooks.%s.timeout is %s", sum, h.Name, short(h.Timeout))})
 		}
@@ -53,15 +53,14 @@ func (c *Config) Hopeless() (list []Problem) {
 
 // leastCase returns the shortest time of the steps that always run, and its sum for
 // people. Only a sleep has a least time.
-func (h *Hook) leastCase() (time.Duration, Worst) {
-	var w Worst
+func (h *Hook) leastCase() (w Worst) {
 	for _, s := range h.Steps {
 		if least := s.least(); least > 0 {
 			w.Sum = add(w.Sum, least)
 			w.Parts = append(w.Parts, WorstStep{Name: s.Name, Longest: least})
 		}
 	}
-	return w.Sum, w
+	return w
 }
 
 func (s *Step) least() (least time.Duration) {
@@ -71,7 +70,7 @@ func (s *Step) least() (least time.Duration) {
 	if sleep, ok := s.Action.(Sleep); ok {
 		return sleep.Duration
 	}
-	least, _ = s.longestMember()
+	least = s.longestMember().Sum
 	if s.Timeout > 0 {
 		least = min(least, s.Timeout)
 	}
@@ -79,13 +78,13 @@ func (s *Step) least() (least time.Duration) {
 }
 
 // longestMember returns the shortest time of a group: that of its longest member.
-func (s *Step) longestMember() (least time.Duration, w Worst) {
+func (s *Step) longestMember() (w Worst) {
 	for _, member := range s.Members() {
-		if t := member.least(); t > least {
-			least, w.Parts = t, []WorstStep{{Name: member.Name, Longest: t}}
+		if t := member.least(); t > w.Sum {
+			w.Sum, w.Parts = t, []WorstStep{{Name: member.Name, Longest: t}}
 		}
 	}
-	return least, w
+	return w
 }
 
 func (h *Hook) checkGrace(gracePeriod, margin time.Duration) []Problem {

@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
@@ -17,6 +20,7 @@ import (
 // required. They must not be changed once it serves.
 type Agent struct {
 	Settings      *settings.Settings
+	Access        *access.Access
 	Configuration *Configuration
 	Store         *state.Store
 	Runner        *hooks.Runner
@@ -31,9 +35,13 @@ type Agent struct {
 	unknownPaths  show.Rare // requests of kubelet that nothing answers
 	shutdownCalls shutdownCalls
 	readyLooks    readyLooks
-	reading       sync.Mutex  // held while the output of a run, or the tokens, are read
-	brokenTokens  show.Rare   // entries about them
+	reading       sync.Mutex  // held while the output of a run is read
 	stopping      atomic.Bool // a stop signal has come
+	refusals      refusals
+	accessOpen    atomic.Bool // everybody can run hooks
+
+	makeRegistry sync.Once
+	gathered     *prometheus.Registry
 
 	lateCaller time.Duration // set by tests; 0 means the constant
 }

@@ -57,7 +57,7 @@ const (
 
 // mounted is a world whose hooks are in a ConfigMap.
 func mounted(t *testing.T) (*world, *configMap) {
-	w := newWorld(t, "hooks: {}")
+	w := newWorld(t, "hooks: {}", trusted)
 	m := newConfigMap(t, first)
 	c, err := LoadConfiguration(config.Source{File: m.path()}, w.agent.Store, w.agent.Logger)
 	if err != nil {
@@ -65,7 +65,7 @@ func mounted(t *testing.T) (*world, *configMap) {
 	}
 	w.agent.Configuration = c
 	w.agent.Runner.Options.Config = c.Get
-	w.listen(w.agent.server())
+	w.listen(w.agent.server(w.agent.Handler()))
 	return w, m
 }
 

@@ -22,7 +22,7 @@ const waits = `{hooks: {shutdown: {steps: [{exec: [sh, -c, 'echo run >>$DIR/runs
 // impatient is serving with timeouts that a test can wait for.
 func impatient(t *testing.T, yaml string) *world {
 	w := newWorld(t, yaml)
-	server := w.agent.server()
+	server := w.agent.server(w.agent.Handler())
 	if server.ReadHeaderTimeout != 5*time.Second || server.ReadTimeout != 10*time.Second || server.IdleTimeout != time.Minute {
 		t.Errorf("the timeouts are %v, %v, %v", server.ReadHeaderTimeout, server.ReadTimeout, server.IdleTimeout)
 	}
@@ -121,7 +121,7 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	testutil.Slow(t)
 	w := impatient(t, `{hooks: {shutdown: {steps: [{sleep: 700ms}]}}}`)
 	conn := w.dial()
-	for _, path := range []string{"/shutdown", "/livez", "/shutdown?force=1", "/nothing", "/metrics"} {
+	for _, path := range []string{"/shutdown", "/livez", "/shutdown", "/nothing", "/metrics"} {
 		say(t, conn, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n")
 		if got := status(t, conn); got == 0 {
 			t.Fatalf("the connection is closed at %s", path)
@@ -208,35 +208,6 @@ func TestLargeBodyIsRefused(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
-	testutil.Slow(t)
-	w := serving(t, waits, set(func(s *settings.Settings) { s.MaxConnections = 3 }))
-	const request = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
-	var held []net.Conn
-	for range 3 {
-		conn := w.dial()
-		say(t, conn, request)
-		if got := status(t, conn); got != 200 {
-			t.Fatalf("answered %d", got)
-		}
-		held = append(held, conn)
-	}
-	for range 20 { // each slot is freed, once
-		next := w.dial()
-		say(t, next, request)
-		_ = next.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if n, err := next.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("a connection too many is answered: %d bytes, %v", n, err)
-		}
-		_ = next.SetReadDeadline(time.Now().Add(20 * time.Second))
-		held[0].Close()
-		if got := status(t, next); got != 200 {
-			t.Fatalf("answered %d after one has left", got)
-		}
-		held = append(held[1:], next)
-	}
-}
-
 func TestSlotsComeBackFromBrokenConnections(t *testing.T) {
 	w := serving(t, outcomes, set(func(s *settings.Settings) { s.MaxConnections = 2 }))
 	for range 10 {
@@ -251,38 +222,4 @@ func TestSlotsComeBackFromBrokenConnections(t *testing.T) {
 		w.dial().Close()
 	}
 	w.is("/livez", 200)
-}
-
-func TestClosedListenerEndsAccept(t *testing.T) {
-	l, err := Listen("127.0.0.1:0", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	conn, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ended := make(chan error)
-	go func() {
-		_, err := l.Accept() // waits for a slot
-		ended <- err
-	}()
-	l.Close()
-	select {
-	case err := <-ended:
-		if !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Accept says %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("Accept waits on a closed listener")
-	}
-	if _, err := Listen("127.0.0.1:none", 1); err == nil {
-		t.Error("Listen takes a port that is none")
-	}
 }

@@ -24,7 +24,7 @@ func (a *Agent) readyz(w http.ResponseWriter, req *http.Request) {
 	if why != "" {
 		status = http.StatusServiceUnavailable
 	}
-	send(w, status, "text/plain; charset=utf-8", []byte(ReadyLine(cutBody(why))+"\n"))
+	send(w, status, "text/plain; charset=utf-8", []byte(ReadyLine(cutBody(unquoted(why)))+"\n"))
 }
 
 // ReadyLine is the answer to a probe, for people.

@@ -130,7 +130,7 @@ func TestReadyAgainWithAnotherMainProcess(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	w := serving(t, outcomes)
+	w := serving(t, outcomes, trusted)
 	w.is("/prestart", 200)
 	w.is("/hooks/broken", 500)
 	r := w.get("/status")

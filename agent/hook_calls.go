@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podhook/podhook/agent/access"
+	"github.com/podhook/podhook/agent/door"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -35,14 +37,27 @@ type runAnswer struct {
 func (a *Agent) hook(name, path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		setPath(req, path)
-		if byBrowser(req) {
-			answer(w, http.StatusForbidden, problem{browserRefused})
+		if !a.allows(w, req, access.Hook) {
 			return
 		}
 		wait, force, err := options(req.URL.RawQuery)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})
 			return
+		}
+		if force && !a.allows(w, req, access.Force) || !discardBody(w, req) {
+			return
+		}
+		mayRead := a.Access.Check(req, access.Output) == nil
+		forget(req)
+		if wait {
+			done, ok := door.Wait(req.Context())
+			if !ok {
+				w.Header().Set("Retry-After", "1")
+				answer(w, http.StatusServiceUnavailable, problem{"too many calls wait for hooks: use wait=false, or call again later"})
+				return
+			}
+			defer done()
 		}
 		if name == config.Shutdown {
 			defer a.shutdownCalls.answer()
@@ -68,8 +83,19 @@ func (a *Agent) hook(name, path string) http.HandlerFunc {
 		if !wait && !result.Already && !result.Bypassed {
 			status = http.StatusAccepted // whatever the run has come to since
 		}
-		answer(w, status, newRunAnswer(result, joined))
+		body := newRunAnswer(result, joined)
+		if !mayRead {
+			body.Reason = unquoted(body.Reason)
+		}
+		answer(w, status, body)
 	}
+}
+
+// forget drops what came with a request, which net/http keeps until the answer: many
+// callers that wait for a hook would hold as much as they like.
+func forget(req *http.Request) {
+	clear(req.Header)
+	req.RequestURI, req.URL.RawQuery = "", ""
 }
 
 // progressTime bounds how long an answer with wait=false waits for the id of its run. A

@@ -16,7 +16,7 @@ import (
 // A file that is written in place again and again, in pieces that are YAML each, is
 // never seen in part: every call drains, and nothing is refused.
 func TestConfigurationThatIsRewrittenInPlace(t *testing.T) {
-	w := newWorld(t, "hooks: {}")
+	w := newWorld(t, "hooks: {}", trusted)
 	pieces := []string{"hooks:\n", "  shutdown:\n    steps:\n    - {name: log, exec: [\"true\"]}\n", "    - {name: drain, exec: [sh, -c, 'echo x >>$DIR/ran']}\n", "  other: {}\n"}
 	w.write(w.config, strings.Join(pieces, ""))
 	c, err := LoadConfiguration(w.source(), w.agent.Store, w.agent.Logger)
@@ -25,7 +25,7 @@ func TestConfigurationThatIsRewrittenInPlace(t *testing.T) {
 	}
 	w.agent.Configuration = c
 	w.agent.Runner.Options.Config = c.Get
-	w.listen(w.agent.server())
+	w.listen(w.agent.server(w.agent.Handler()))
 
 	stop := make(chan struct{})
 	var writer sync.WaitGroup
@@ -88,7 +88,7 @@ func TestConfigurationThatIsRewrittenInPlace(t *testing.T) {
 
 // directories is a world whose hooks are the scripts of directories.
 func directories(t *testing.T) (w *world, add func(name, text string)) {
-	w = newWorld(t, "hooks: {}")
+	w = newWorld(t, "hooks: {}", trusted)
 	dir := filepath.Join(w.dir, "etc")
 	add = func(name, text string) {
 		t.Helper()
@@ -109,7 +109,7 @@ func directories(t *testing.T) (w *world, add func(name, text string)) {
 	}
 	w.agent.Configuration = c
 	w.agent.Runner.Options.Config = c.Get
-	w.listen(w.agent.server())
+	w.listen(w.agent.server(w.agent.Handler()))
 	return w, add
 }
 

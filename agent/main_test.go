@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podhook/podhook/agent/door"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
@@ -53,6 +54,9 @@ func set(f func(*settings.Settings)) choice {
 	return func(w *world) { f(w.agent.Settings) }
 }
 
+// trusted sets a token, which do sends.
+func trusted(w *world) { w.agent.Settings.Token = "the-token-of-this-test" }
+
 // newWorld makes an agent with the hooks of a YAML text, which does not listen yet.
 func newWorld(t testing.TB, yaml string, choices ...choice) *world {
 	t.Helper()
@@ -73,6 +77,9 @@ func newWorld(t testing.TB, yaml string, choices ...choice) *world {
 	}
 	w.agent.Store = w.openStore()
 	var err error
+	if w.agent.Access, err = NewAccess(w.agent.Settings, w.agent.Logger); err != nil {
+		t.Fatal(err)
+	}
 	w.agent.Configuration, err = LoadConfiguration(w.source(), w.agent.Store, w.agent.Logger)
 	if err != nil {
 		t.Fatal(err)
@@ -125,13 +132,13 @@ func (w *world) newRunner(life context.Context) *hooks.Runner {
 func serving(t testing.TB, yaml string, choices ...choice) *world {
 	t.Helper()
 	w := newWorld(t, yaml, choices...)
-	w.listen(w.agent.server())
+	w.listen(w.agent.server(w.agent.Handler()))
 	return w
 }
 
 func (w *world) listen(server *http.Server) {
 	w.t.Helper()
-	l, err := Listen("127.0.0.1:0", int(w.agent.Settings.MaxConnections))
+	l, err := door.Listen("127.0.0.1:0", int(w.agent.Settings.MaxConnections), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -188,6 +195,9 @@ func (w *world) do(method, path, userAgent string) (reply, error) {
 	req, err := http.NewRequest(method, w.url+path, nil)
 	if err != nil {
 		return reply{}, err
+	}
+	if token := w.agent.Settings.Token; token != "" {
+		req.Header.Set("X-Podhook-Token", string(token))
 	}
 	if userAgent != "" {
 		req.Header.Set("User-Agent", userAgent)

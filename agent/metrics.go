@@ -16,29 +16,38 @@ import (
 // textFormat is the exposition format that every Prometheus reads.
 const textFormat = "text/plain; version=0.0.4; charset=utf-8"
 
-// metrics answers a scrape. It does not use promhttp, whose compression would make the
-// binary much larger.
-func (a *Agent) metrics() http.HandlerFunc {
+// newRegistry returns what a scrape gathers.
+func (a *Agent) newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(a))
 	if a.Settings.MetricsRuntime {
 		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
-	return func(w http.ResponseWriter, _ *http.Request) {
-		families, err := registry.Gather()
-		if err != nil {
-			a.Logger.Error("metrics not complete", "error", err.Error())
-		}
-		var body bytes.Buffer
-		for _, family := range families {
-			// An expfmt.Encoder would add the other formats to the binary.
-			if _, err := expfmt.MetricFamilyToText(&body, family); err != nil {
-				send(w, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
-				return
-			}
-		}
-		send(w, http.StatusOK, textFormat, body.Bytes())
+	return registry
+}
+
+// metrics answers a scrape. It does not use promhttp, whose compression would make the
+// binary much larger.
+func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) {
+	families, err := a.registry().Gather()
+	if err != nil {
+		a.Logger.Error("metrics not complete", "error", err.Error())
 	}
+	var body bytes.Buffer
+	for _, family := range families {
+		// An expfmt.Encoder would add the other formats to the binary.
+		if _, err := expfmt.MetricFamilyToText(&body, family); err != nil {
+			send(w, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
+			return
+		}
+	}
+	send(w, http.StatusOK, textFormat, body.Bytes())
+}
+
+// registry returns the registry, which is made at the first scrape.
+func (a *Agent) registry() *prometheus.Registry {
+	a.makeRegistry.Do(func() { a.gathered = a.newRegistry() })
+	return a.gathered
 }
 
 // collector makes the metrics from the state at each scrape. So runs of exec'd hooks
@@ -46,11 +55,12 @@ func (a *Agent) metrics() http.HandlerFunc {
 type collector struct {
 	agent *Agent
 
-	runs, runSeconds, running, lastSuccess   *prometheus.Desc
-	steps, stepSeconds, kills                *prometheus.Desc
-	mainSignals, mainUp, mainSeen            *prometheus.Desc
-	requests, configOK, configRefused, lines *prometheus.Desc
-	build                                    *prometheus.Desc
+	runs, runSeconds, running, lastSuccess *prometheus.Desc
+	steps, stepSeconds, kills              *prometheus.Desc
+	mainSignals, mainUp, mainSeen          *prometheus.Desc
+	requests, refused, accessOpen          *prometheus.Desc
+	configOK, configRefused, lines         *prometheus.Desc
+	build                                  *prometheus.Desc
 }
 
 func newCollector(a *Agent) *collector {
@@ -59,20 +69,22 @@ func newCollector(a *Agent) *collector {
 	}
 	return &collector{
 		agent:         a,
-		runs:          desc("runs_total", "Runs that ended in this instance.", "hook", "outcome"),
+		runs:          desc("runs_total", "Runs that ended.", "hook", "outcome"),
 		runSeconds:    desc("run_duration_seconds", "How long runs took.", "hook"),
 		running:       desc("runs_in_progress", "Runs that are going on.", "hook"),
 		lastSuccess:   desc("last_success_timestamp_seconds", "When the hook last succeeded.", "hook"),
-		steps:         desc("steps_total", "Steps that ended in this instance.", "hook", "outcome"),
-		stepSeconds:   desc("step_duration_seconds", "How long steps of all hooks took."),
+		steps:         desc("steps_total", "Steps that ended.", "hook", "outcome"),
+		stepSeconds:   desc("step_duration_seconds", "How long steps took."),
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
 		mainSeen:      desc("main_seen", "Whether the main process was found, once in this instance."),
-		requests:      desc("http_requests_total", "HTTP requests, answered or aborted.", "path", "code"),
+		requests:      desc("http_requests_total", "HTTP requests.", "path", "code"),
+		refused:       desc("http_refused_total", "HTTP requests without the right.", "class", "reason"),
+		accessOpen:    desc("access_open", "Whether everybody can run hooks."),
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
-		configRefused: desc("config_refused_total", "Broken configurations that were refused."),
-		lines:         desc("log_lines_dropped_total", "Lines of the log that nobody read in time."),
+		configRefused: desc("config_refused_total", "Broken configurations refused."),
+		lines:         desc("log_lines_dropped_total", "Log lines that nobody read."),
 		build:         desc("build_info", "The version of podhook.", "version", "goversion"),
 	}
 }
@@ -107,6 +119,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.agent.Log != nil {
 		counter(c.lines, uint64(c.agent.Log.Dropped()))
 	}
+	gauge(c.accessOpen, number(c.agent.accessOpen.Load()))
+	c.agent.refusals.each(func(k refusalKey, n uint64) { counter(c.refused, n, string(k.class), string(k.reason)) })
 	c.agent.requests.each(func(k requestKey, n uint64) { counter(c.requests, n, k.path, k.code) })
 }
 

@@ -6,8 +6,27 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/hooks/config"
 )
+
+// route is a path that only reads.
+type route struct {
+	path    string
+	right   access.Right
+	handler http.HandlerFunc
+}
+
+func (a *Agent) routes() []route {
+	return []route{
+		{"/livez", access.Probe, a.livez},
+		{"/healthz", access.Probe, a.livez},
+		{"/readyz", access.Probe, a.readyz},
+		{"/metrics", access.Metrics, a.metrics},
+		{"/status", access.Status, a.status},
+		{"/hooks/{name}/output", access.Output, a.output},
+	}
+}
 
 // Handler returns the handler of all routes.
 func (a *Agent) Handler() http.Handler {
@@ -18,12 +37,19 @@ func (a *Agent) Handler() http.Handler {
 	}
 	r.Get("/hooks/{name}", a.hookByName)
 	r.Post("/hooks/{name}", a.hookByName)
-	for path, handler := range map[string]http.HandlerFunc{
-		"/livez": a.livez, "/healthz": a.livez, "/readyz": a.readyz, "/status": a.status,
-		"/metrics": a.metrics(), "/hooks/{name}/output": a.output,
-	} {
-		r.Get(path, handler)
-		r.Head(path, handler) // net/http leaves the body out
+	return a.finish(r, a.extraPath)
+}
+
+// MetricsHandler returns the handler of probes, metrics and status: nothing acts there.
+func (a *Agent) MetricsHandler() http.Handler {
+	return a.finish(chi.NewRouter(), a.nothing)
+}
+
+// finish adds the routes that only read, and what answers for all other paths.
+func (a *Agent) finish(r chi.Router, other http.HandlerFunc) http.Handler {
+	for _, route := range a.routes() {
+		r.Get(route.path, a.guard(route.right, route.handler))
+		r.Head(route.path, a.guard(route.right, route.handler)) // net/http leaves the body out
 	}
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
 		switch { // chi also calls this for a method that it does not know
@@ -32,11 +58,11 @@ func (a *Agent) Handler() http.Handler {
 		case r.Match(chi.NewRouteContext(), http.MethodGet, req.URL.Path):
 			methodNotAllowed(w, req, "GET, HEAD")
 		default:
-			a.extraPath(w, req)
+			other(w, req)
 		}
 	})
-	r.NotFound(a.extraPath)
-	return a.count(kubeletFailure(a.Settings.KubeletFailure, bounded(r)))
+	r.NotFound(other)
+	return a.count(kubeletFailure(a.Settings.KubeletFailure, r))
 }
 
 func (a *Agent) hookByName(w http.ResponseWriter, req *http.Request) {
@@ -65,9 +91,19 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		a.hook(name, req.URL.Path)(w, req)
 		return
 	}
+	a.nothing(w, req)
+}
+
+// nothing answers for a path that nothing is at, and for /.
+func (a *Agent) nothing(w http.ResponseWriter, req *http.Request) {
+	cfg, err := a.Configuration.Get()
+	if err != nil {
+		answer(w, http.StatusInternalServerError, problem{err.Error()})
+		return
+	}
 	// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
 	if req.URL.Path == "/" && readsOnly(req.Method) && !callsOrProbes(req) {
-		a.root(w, cfg)
+		a.guard(access.Status, func(w http.ResponseWriter, _ *http.Request) { a.root(w, cfg) })(w, req)
 		return
 	}
 	a.warnOfPath(req, cfg)

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -28,22 +26,31 @@ const (
 	leaveTime = 500 * time.Millisecond
 )
 
-// Serve answers on the listener. At a stop signal it runs or joins shutdown, answers
+// Serve answers at the doors. At a stop signal it runs or joins shutdown, answers
 // the calls that still come, and returns when the main process has exited or the grace
 // period ends. A third stop signal or the end of ctx ends the wait. The error is that
-// of the listener.
-func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan os.Signal) error {
-	server := a.server()
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+// of a listener.
+func (a *Agent) Serve(ctx context.Context, doors Doors, stops <-chan os.Signal) error {
+	failed := make(chan error, 2)
+	servers := a.serve(doors, func(err error) { failed <- err })
+	leave := func() error {
+		servers.leave()
+		select {
+		case err := <-failed:
+			return err
+		default:
+			return nil
+		}
+	}
 	unstopped, stopped := context.WithCancel(ctx)
 	defer stopped()
 	go a.takeOver(unstopped)
 	select {
 	case err := <-failed:
-		return err
+		failed <- err // for leave
+		return leave()
 	case <-ctx.Done():
-		return a.leave(server, failed)
+		return leave()
 	case sig := <-stops:
 		a.Logger.Info(show.StopSignal, "signal", name(sig), "effect", "shutdown is run, then the agent leaves")
 	}
@@ -58,7 +65,7 @@ func (a *Agent) Serve(ctx context.Context, listener net.Listener, stops <-chan o
 	a.stopHooks(waiting)
 	a.stay(waiting, began)
 	_ = a.Runner.Wait(waiting) // so that every caller gets its answer
-	return a.leave(server, failed)
+	return leave()
 }
 
 func name(sig os.Signal) string {
@@ -114,17 +121,4 @@ func (a *Agent) stay(ctx context.Context, began time.Time) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// leave answers the calls that wait and closes the listener.
-func (a *Agent) leave(server *http.Server, failed <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		_ = server.Close()
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

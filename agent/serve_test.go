@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podhook/podhook/agent/door"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -30,7 +31,7 @@ type served struct {
 func serve(t *testing.T, yaml string, choices ...choice) *served {
 	t.Helper()
 	w := newWorld(t, yaml, choices...)
-	l, err := Listen("127.0.0.1:0", 100)
+	l, err := door.Listen("127.0.0.1:0", 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func serve(t *testing.T, yaml string, choices ...choice) *served {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		s.ended <- w.agent.Serve(ctx, l, s.stops)
+		s.ended <- w.agent.Serve(ctx, Doors{Main: l}, s.stops)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -347,12 +348,12 @@ func TestEndOfTheContextEndsServe(t *testing.T) {
 
 func TestListenersErrorEndsServe(t *testing.T) {
 	w := newWorld(t, quick)
-	l, err := Listen("127.0.0.1:0", 1)
+	l, err := door.Listen("127.0.0.1:0", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error)
-	go func() { ended <- w.agent.Serve(context.Background(), l, nil) }()
+	go func() { ended <- w.agent.Serve(context.Background(), Doors{Main: l}, nil) }()
 	l.Close()
 	select {
 	case err := <-ended:

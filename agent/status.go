@@ -4,8 +4,11 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 
+	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
@@ -25,6 +28,8 @@ type Status struct {
 	Config   ConfigStatus `json:"config"`
 	Main     *MainStatus  `json:"main,omitempty"`
 	Hooks    []HookStatus `json:"hooks"`
+	// Withheld says what this caller does not see.
+	Withheld string `json:"withheld,omitempty"`
 }
 
 // ConfigStatus is the configuration in force.
@@ -123,11 +128,42 @@ func (a *Agent) status(w http.ResponseWriter, req *http.Request) {
 	st.NotReady = a.NotReady(req.Context())
 	ready := st.NotReady == ""
 	st.Ready = &ready
+	if a.Access.Check(req, access.Output) != nil {
+		st.withhold()
+	}
 	if req.URL.Query().Has("pretty") {
 		pretty(w, st)
 		return
 	}
 	answer(w, http.StatusOK, st)
+}
+
+// withhold removes the output of steps, and what reasons quote of it.
+func (st *Status) withhold() {
+	st.Withheld = "the output of steps: it needs a token"
+	st.NotReady = unquoted(st.NotReady)
+	for i := range st.Hooks {
+		rec := st.Hooks[i].LastRun
+		if rec == nil {
+			continue
+		}
+		rec.Reason = unquoted(rec.Reason)
+		for n := range rec.Steps {
+			s := &rec.Steps[n]
+			s.Tail, s.Error, s.Waiting = nil, unquoted(s.Error), unquoted(s.Waiting)
+		}
+	}
+}
+
+// quoted is a text that comes from outside, as %q writes it.
+const quoted = `"(\\.|[^"\\])*("|$)`
+
+// unquoted replaces what a reason quotes: an answer of a server, or a line of a file.
+func unquoted(reason string) string {
+	if !strings.Contains(reason, `"`) {
+		return reason
+	}
+	return regexp.MustCompile(quoted).ReplaceAllString(reason, `"..."`)
 }
 
 // hookOrder returns the names of the hooks that always exist and then those of the user.

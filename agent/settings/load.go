@@ -65,6 +65,8 @@ func decode(s *Settings) []string {
 		var parse *envconfig.ParseError
 		switch {
 		case err == nil:
+		case errors.As(err, &parse) && field.Type == reflect.TypeFor[Secret]():
+			problems = append(problems, fmt.Sprintf("%s: %v", parse.KeyName, parse.Err))
 		case errors.As(err, &parse):
 			problems = append(problems, fmt.Sprintf("%s: %q: %s", parse.KeyName, parse.Value, allowed(field, parse)))
 		default:
@@ -103,6 +105,13 @@ func (s *Settings) contradictions() []string {
 	if s.Config != "" && s.ConfigYAML != "" {
 		problems = append(problems, "PODHOOK_CONFIG and PODHOOK_CONFIG_YAML are both set: one of them is allowed")
 	}
+	if s.Token != "" && s.TokenFile != "" {
+		problems = append(problems, "PODHOOK_TOKEN and PODHOOK_TOKEN_FILE are both set: one of them is allowed")
+	}
+	problems = append(problems, s.tlsProblems()...)
+	if s.MetricsListen != "" && s.MetricsListen == s.Listen {
+		problems = append(problems, fmt.Sprintf("PODHOOK_METRICS_LISTEN: %q: another address than that of PODHOOK_LISTEN is needed", s.MetricsListen))
+	}
 	if s.Main != "" {
 		if _, err := mainprocess.Parse(s.Main); err != nil {
 			problems = append(problems, fmt.Sprintf("PODHOOK_MAIN: %v", err))
@@ -115,6 +124,19 @@ func (s *Settings) contradictions() []string {
 	}
 	if t := s.TerminationLog; t != "" && t != Off && !filepath.IsAbs(t) {
 		problems = append(problems, fmt.Sprintf("PODHOOK_TERMINATION_LOG: %q: an absolute path or off is needed", t))
+	}
+	return problems
+}
+
+func (s *Settings) tlsProblems() (problems []string) {
+	switch {
+	case (s.TLSCertFile == "") != (s.TLSKeyFile == ""):
+		problems = append(problems, "PODHOOK_TLS_CERT_FILE and PODHOOK_TLS_KEY_FILE are needed together: only one of them is set")
+	case s.TLS != "" && s.TLSCertFile != "":
+		problems = append(problems, "PODHOOK_TLS and PODHOOK_TLS_CERT_FILE are both set: one of them is allowed")
+	}
+	if s.TLSClientCAFile != "" && s.TLS == "" && s.TLSCertFile == "" {
+		problems = append(problems, "PODHOOK_TLS_CLIENT_CA_FILE needs TLS: set PODHOOK_TLS_CERT_FILE and PODHOOK_TLS_KEY_FILE, or PODHOOK_TLS=self-signed")
 	}
 	return problems
 }

@@ -19,10 +19,19 @@ type Settings struct {
 	ConfigYAML string `split_words:"true" desc:"the hooks as YAML text, instead of a file"`
 	StateDir   Path   `split_words:"true" desc:"directory for locks, markers, records and output (unset: a directory of this container in /run/podhook where that is there, in /run, or in /dev/shm)"`
 
-	Listen    Address `desc:"address of the HTTP agent, such as :8080 (unset: serve listens on :8080, run does not listen)"`
-	TokenFile Path    `split_words:"true" desc:"file with the tokens, one per line, of those who may read the output of hooks over HTTP; read at each request (unset: nobody may)"`
+	Listen        Address `desc:"address of the HTTP agent, such as :8080 or unix:/run/podhook.sock (unset: serve listens on :8080, run does not listen)"`
+	MetricsListen Address `split_words:"true" desc:"a second address, such as :8081, for probes, metrics and status alone, so that a NetworkPolicy can close the first one"`
 
-	MaxConnections    Count       `split_words:"true" default:"2000" desc:"open HTTP connections at once; more wait in the kernel's queue"`
+	TokenFile Path     `split_words:"true" desc:"file with the tokens, one per line, of those who may run hooks, force them, and read their output over HTTP; read again when it changes"`
+	Token     Secret   `desc:"one such token, where there is no file; the main process and everybody who reads the pod's manifest have it too"`
+	AllowFrom Networks `split_words:"true" desc:"networks that hooks may be called from, such as 10.0.0.0/8,fd00::/8, or gateway for the next hop of the default route (unset: everywhere)"`
+
+	TLS             TLSMode `split_words:"true" desc:"self-signed: the agent speaks TLS with a certificate that it makes at its start; kubelet verifies none"`
+	TLSCertFile     Path    `split_words:"true" desc:"file with the certificate of the agent in PEM, which then speaks TLS; read again when it changes"`
+	TLSKeyFile      Path    `split_words:"true" desc:"file with the key of that certificate"`
+	TLSClientCAFile Path    `split_words:"true" desc:"file with the authorities of client certificates; such a certificate stands for a token"`
+
+	MaxConnections    Count       `split_words:"true" default:"128" desc:"open HTTP connections at once of each address; one more takes the place of an older one"`
 	KubeletFailure    FailureMode `split_words:"true" default:"abort" desc:"how kubelet learns that a hook failed: abort closes the connection without an answer, status answers 500, which kubelet takes for success"`
 	UnreadyOnShutdown bool        `split_words:"true" default:"true" desc:"/readyz answers 503 from the moment shutdown begins"`
 

@@ -3,11 +3,13 @@ package settings
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/hooks/config"
 )
 
@@ -27,14 +29,26 @@ func (p *Path) Decode(value string) error {
 	return nil
 }
 
-// Address is a TCP address to listen on, "host:port" or ":port", or empty if unset.
+// Address is where to listen: "host:port", ":port" or "unix:PATH", or empty if unset.
 type Address string
 
-// Decode accepts an IP address or localhost, and a numeric port.
+// maxSocket is the length of the longest path of a socket, in bytes (unix(7)).
+const maxSocket = 107
+
+// Decode accepts an IP address or localhost with a numeric port, and the absolute path of
+// a socket.
 func (a *Address) Decode(value string) error {
+	if path, ok := strings.CutPrefix(value, "unix:"); ok {
+		var p Path
+		if err := p.Decode(path); err != nil || len(path) > maxSocket {
+			return fmt.Errorf("unix: and an absolute path of at most %d bytes are needed, such as unix:/run/podhook.sock", maxSocket)
+		}
+		*a = "unix:" + Address(p)
+		return nil
+	}
 	host, port, err := net.SplitHostPort(value)
 	if err != nil {
-		return fmt.Errorf("an address such as :8080 or 127.0.0.1:8080 is needed")
+		return fmt.Errorf("an address such as :8080, 127.0.0.1:8080 or unix:/run/podhook.sock is needed")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
 		return fmt.Errorf("the port must be a number from 0 to 65535")
@@ -43,6 +57,42 @@ func (a *Address) Decode(value string) error {
 		return fmt.Errorf("the host must be an IP address, localhost or empty")
 	}
 	*a = Address(value)
+	return nil
+}
+
+// Secret is a token. Errors do not show it.
+type Secret string
+
+// Decode refuses what cannot be a token.
+func (s *Secret) Decode(value string) error {
+	*s = Secret(value)
+	return access.CheckToken(value)
+}
+
+// Networks are where callers may come from.
+type Networks struct {
+	Prefixes []netip.Prefix
+	Gateway  bool // the next hops of the default routes too
+}
+
+// Decode reads networks, addresses and gateway with commas between them.
+func (n *Networks) Decode(value string) (err error) {
+	n.Prefixes, n.Gateway, err = access.ParseNetworks(value)
+	return err
+}
+
+// TLSMode says where the agent's certificate is from, or is empty.
+type TLSMode string
+
+// SelfSigned is the only mode.
+const SelfSigned TLSMode = "self-signed"
+
+// Decode accepts self-signed.
+func (m *TLSMode) Decode(value string) error {
+	if TLSMode(value) != SelfSigned {
+		return fmt.Errorf("self-signed is needed; PODHOOK_TLS_CERT_FILE and PODHOOK_TLS_KEY_FILE name files")
+	}
+	*m = SelfSigned
 	return nil
 }
 

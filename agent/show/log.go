@@ -24,6 +24,7 @@ const (
 	MainEnded   = "main process ended"
 	StopSignal  = "stop signal received"
 	UnknownPath = "request for an unknown path"
+	Refused     = "request refused"
 )
 
 // NewLogger returns the logger of the container's log.

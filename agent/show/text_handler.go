@@ -83,6 +83,7 @@ func phrases() map[string]string {
 		MainEnded:       "main process {how} after {seconds} s",
 		StopSignal:      "{signal} received[: {effect}]",
 		UnknownPath:     "{caller} asked for {path}, which nothing answers[, did you mean {nearest}?]",
+		Refused:         "{caller} may not ask for {path}: {error}",
 		"configuration": "{problem}",
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/podhook/podhook/agent"
@@ -151,8 +150,12 @@ func (r *checked) lookAtContainer(c *container) {
 		c.storeErr = c.store.Check()
 	}
 	r.addSetting("error", "state", r.StateDir, c.storeErr)
-	r.addSetting("error", "PODHOOK_LISTEN", string(c.settings.Listen), c.portFree())
-	r.addSetting("error", "PODHOOK_TOKEN_FILE", string(c.settings.TokenFile), c.tokens())
+	for _, err := range c.agentStarts() {
+		var problem config.Problem
+		if errors.As(err, &problem) {
+			r.add("error", problem)
+		}
+	}
 	if log := c.settings.TerminationLog; log != "" && log != settings.Off {
 		r.addSetting("error", "PODHOOK_TERMINATION_LOG", log, config.Writable(log))
 	}
@@ -200,19 +203,18 @@ func (c *container) badTargets(cfg *config.Config) (list []config.Problem) {
 	return list
 }
 
-// portFree returns an error if the agent cannot listen. It is no error if the agent of
-// this instance listens already.
-func (c *container) portFree() error {
-	address := string(c.settings.Listen)
-	if address == "" {
-		return nil
+// agentStarts returns what keeps the agent from its start: its rights, its certificate, its
+// addresses. If the agent of this instance listens already, it has them.
+func (c *container) agentStarts() (problems []error) {
+	_, err := agent.NewAccess(c.settings, c.logger)
+	problems = append(problems, err)
+	main, metrics := string(c.settings.Listen), string(c.settings.MetricsListen)
+	if c.store != nil {
+		if own, set := agent.OwnAgent(c.settings, c.store.Instance().ID); set && own.Answers() {
+			main, metrics = "", ""
+		}
 	}
-	listener, err := agent.Listen(address, 1)
-	if err == nil {
-		return listener.Close()
-	}
-	if errors.Is(err, syscall.EADDRINUSE) && c.store != nil && agent.Answers(address, c.store.Instance().ID) {
-		return nil
-	}
-	return err
+	doors, err := agent.OpenDoors(c.settings, c.logger, main, metrics)
+	doors.Close()
+	return append(problems, err)
 }

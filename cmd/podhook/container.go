@@ -188,11 +188,11 @@ func (c *container) options(inv *invocation) hooks.Options {
 }
 
 // stepEnviron returns the environment of steps: that of the container without the
-// text of the hooks. A step can run as another user, who must not read the headers
-// of the other steps.
+// text of the hooks and the token. A step can run as another user, who must not read the
+// headers of the other steps, or run hooks.
 func stepEnviron(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		return strings.HasPrefix(entry, config.EnvText+"=")
+		return strings.HasPrefix(entry, config.EnvText+"=") || strings.HasPrefix(entry, settings.Name("Token")+"=")
 	})
 }
 
@@ -207,8 +207,9 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 			return nil, err
 		}
 	}
-	if err := c.tokens(); err != nil {
-		return nil, usagef("PODHOOK_TOKEN_FILE: %q: %v", c.settings.TokenFile, err)
+	rights, err := agent.NewAccess(c.settings, c.logger)
+	if err != nil {
+		return nil, usagef("%v", err)
 	}
 	for _, w := range c.warnings(cfg) {
 		c.logger.Warn("configuration", "problem", w.Error())
@@ -219,18 +220,9 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	runner := hooks.New(ctx, o)
 	runner.Prepare(cfg)
 	return &agent.Agent{
-		Settings: c.settings, Configuration: configuration, Store: c.store, Runner: runner,
+		Settings: c.settings, Access: rights, Configuration: configuration, Store: c.store, Runner: runner,
 		Finder: c.finder, Logger: c.logger, Log: c.log, Version: version,
 	}, nil
-}
-
-// tokens returns why the file of the tokens cannot be used, or nil.
-func (c *container) tokens() error {
-	if c.settings.TokenFile == "" {
-		return nil
-	}
-	_, err := agent.Tokens(string(c.settings.TokenFile))
-	return err
 }
 
 // adoptOrphans makes this process the parent of the orphans of steps, so that a

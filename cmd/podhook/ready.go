@@ -42,10 +42,10 @@ func (inv *invocation) ready(ctx context.Context) (line string, ready bool) {
 	if err := cmp.Or(c.storeErr, c.findMain()); err != nil {
 		return agent.ReadyLine(err.Error()), false
 	}
-	if address := string(c.settings.Listen); address != "" {
+	if own, set := agent.OwnAgent(c.settings, c.store.Instance().ID); set {
 		ctx, cancel := context.WithTimeout(ctx, askTime)
 		defer cancel()
-		if line, ready, answered := agent.AskReady(ctx, address, c.store.Instance().ID); answered {
+		if line, ready, answered := own.Ready(ctx); answered {
 			return line, ready
 		}
 	}

@@ -40,7 +40,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		return nil, err
 	}
 	stops, rewrite := c.stopSignals(f.rewrite)
-	if c.settings.Listen == "" && !hasSteps(cfg) {
+	if !c.listens() && !hasSteps(cfg) {
 		maps.Copy(rewrite, stops)
 		return &hookRuntime{rewrite: rewrite}, nil
 	}
@@ -66,23 +66,27 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
 		Killed: show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
 	})
-	if c.settings.Listen != "" {
-		listener, err := listen(a)
+	if c.listens() {
+		limitMemory()
+		doors, err := openDoors(a, string(c.settings.Listen))
 		if err != nil {
 			r.close()
 			return nil, err
 		}
-		r.beside = a.Start(listener)
+		r.beside = a.Start(doors)
 	}
 	return r, nil
 }
+
+// listens reports whether podhook run has an agent.
+func (c *container) listens() bool { return c.settings.Listen != "" || c.settings.MetricsListen != "" }
 
 // openForRun opens the state and finds the main process of PODHOOK_MAIN. Only a
 // container that has no prestart and does not listen can start without a state.
 func (c *container) openForRun(cfg *config.Config, mode lifecycle.Mode) error {
 	c.openStore(toWrite)
 	if c.storeErr != nil {
-		if c.settings.Listen != "" || len(cfg.Hooks[config.Prestart].Steps) > 0 {
+		if c.listens() || len(cfg.Hooks[config.Prestart].Steps) > 0 {
 			return &hooks.NotRecordedError{Err: c.storeErr}
 		}
 		c.logger.Warn("shutdown is run, and not recorded", "error", c.storeErr.Error())

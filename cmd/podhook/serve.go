@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -22,6 +22,9 @@ import (
 // defaultListen is where podhook serve listens without PODHOOK_LISTEN.
 const defaultListen = ":8080"
 
+// memoryLimit is a soft limit, in bytes.
+const memoryLimit = 20 << 20
+
 // endTime bounds how long the agent, on its way out, waits for the end of the runs
 // that it has interrupted.
 const endTime = 5 * time.Second
@@ -38,8 +41,7 @@ func serve(ctx context.Context, inv *invocation) int {
 	stops, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	signal.Notify(reloads, syscall.SIGHUP)
-	// Half of the default keeps the small heap of an idle agent small.
-	debug.SetGCPercent(50)
+	limitMemory()
 	reaper := process.NewReaper()
 	defer reaper.Close()
 	ctx, interrupt := context.WithCancelCause(ctx)
@@ -50,7 +52,7 @@ func serve(ctx context.Context, inv *invocation) int {
 	}
 	defer endRuns(a.Runner, interrupt)
 	supervisor.MakeThreads(supervisor.ForHooks)
-	listener, err := listen(a)
+	doors, err := openDoors(a, cmp.Or(string(a.Settings.Listen), defaultListen))
 	if err != nil {
 		return inv.fail(err)
 	}
@@ -59,10 +61,18 @@ func serve(ctx context.Context, inv *invocation) int {
 			a.Configuration.Reload()
 		}
 	}()
-	if err := a.Serve(ctx, listener, stops); err != nil {
+	if err := a.Serve(ctx, doors, stops); err != nil {
 		return inv.fail(err)
 	}
 	return exitOK
+}
+
+// limitMemory keeps the heap of an agent small: half of the default while it is idle. What
+// callers make it need is bounded by its connections; near the limit the garbage collector
+// works harder, so that podhook never takes the memory of CMD.
+func limitMemory() {
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(memoryLimit)
 }
 
 // endRuns interrupts the runs that go on. A run that does not end within endTime ends
@@ -100,21 +110,11 @@ func openAgent(ctx context.Context, inv *invocation, reaper *process.Reaper) (*a
 	return a, nil
 }
 
-// listen opens the listener of an agent.
-func listen(a *agent.Agent) (net.Listener, error) {
-	address := string(a.Settings.Listen)
-	if address == "" {
-		address = defaultListen
-	}
-	listener, err := agent.Listen(address, int(a.Settings.MaxConnections))
+// openDoors opens the listeners of an agent. main is the address of the main one.
+func openDoors(a *agent.Agent, main string) (agent.Doors, error) {
+	doors, err := agent.OpenDoors(a.Settings, a.Logger, main, string(a.Settings.MetricsListen))
 	if err != nil {
-		return nil, usagef("PODHOOK_LISTEN: %q: %v", address, err)
+		return agent.Doors{}, usagef("%v", err)
 	}
-	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		a.Logger.Warn("everybody who reaches this address can run hooks", "address", tcp.String(),
-			"instead", "a NetworkPolicy that lets only the node in")
-	}
-	a.Logger.Info("agent listens", "address", listener.Addr().String(), "version", version,
-		"instance", a.Store.Instance().ID, "state", a.Store.Dir())
-	return listener, nil
+	return doors, nil
 }

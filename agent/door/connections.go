@@ -1,0 +1,188 @@
+package door
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// limitedListener bounds its connections. It accepts every one. A connection too many
+// takes the place of an older one, so that many idle, slow or busy callers keep no other
+// caller out, kubelet least of all:
+//
+//   - At most half of the connections wait for hooks, and the others answer quickly.
+//   - Of these, the one that was opened first is closed, of the address with the most of
+//     them. It has had the most time.
+//   - Of those that wait, the last one is closed, of the address with the most of them. If
+//     that is the new caller's own address, the caller is refused instead.
+type limitedListener struct {
+	net.Listener
+	limit  int
+	secure bool // its connections carry TLS
+
+	mu     sync.Mutex
+	open   map[*limitedConn]struct{}
+	opened uint64 // connections so far
+}
+
+// Accept waits for a connection and makes a place for it.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &limitedConn{Conn: conn, listener: l, origin: origin(conn.RemoteAddr())}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) >= l.limit {
+		if victim := l.busiest(false, func(a, b *limitedConn) bool { return a.number < b.number }); victim != nil {
+			delete(l.open, victim)
+			_ = victim.Conn.Close() // its caller was promised nothing
+		}
+	}
+	l.opened++
+	c.number = l.opened
+	l.open[c] = struct{}{}
+	return c, nil
+}
+
+// busiest returns, of the connections that wait for a hook or do not, the first one by an
+// order, of the origin with the most of them; nil if there is none. It is called with mu
+// held.
+func (l *limitedListener) busiest(waiting bool, before func(a, b *limitedConn) bool) *limitedConn {
+	counts, first := map[netip.Prefix]int{}, map[netip.Prefix]*limitedConn{}
+	var most *limitedConn
+	for c := range l.open {
+		if c.waiting != waiting {
+			continue
+		}
+		counts[c.origin]++
+		if best := first[c.origin]; best == nil || before(c, best) {
+			first[c.origin] = c
+		}
+	}
+	for at, c := range first {
+		if most == nil || counts[at] > counts[most.origin] || counts[at] == counts[most.origin] && before(c, most) {
+			most = c
+		}
+	}
+	return most
+}
+
+// wait marks a connection whose caller waits for a hook, and reports whether it may.
+func (l *limitedListener) wait(c *limitedConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	total, counts := 0, map[netip.Prefix]int{}
+	for other := range l.open {
+		if other.waiting {
+			total++
+			counts[other.origin]++
+		}
+	}
+	if total >= max(l.limit/2, 1) {
+		victim := l.busiest(true, func(a, b *limitedConn) bool { return a.number > b.number })
+		if counts[c.origin]+1 >= counts[victim.origin] {
+			return false
+		}
+		delete(l.open, victim)
+		_ = victim.Conn.Close() // its request ends, the run goes on
+	}
+	c.waiting = true
+	return true
+}
+
+// origin is who a connection is from: an IPv4 address, the network of 64 bits that one
+// caller has in IPv6, or the zero Prefix for a Unix socket.
+func origin(peer net.Addr) netip.Prefix {
+	tcp, ok := peer.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	address := tcp.AddrPort().Addr().Unmap()
+	bits := min(address.BitLen(), 64)
+	at, err := address.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return at
+}
+
+// limitedConn is a connection of a limitedListener.
+type limitedConn struct {
+	net.Conn
+	listener *limitedListener
+	origin   netip.Prefix
+	number   uint64
+	waiting  bool // guarded by the listener's mu
+}
+
+// Close closes the connection and gives its place back. It may be called more than once.
+func (c *limitedConn) Close() error {
+	c.listener.mu.Lock()
+	delete(c.listener.open, c)
+	c.listener.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// Write drops the answer that net/http gives to a caller that does not speak TLS: a 400,
+// which kubelet takes for success (deploy/kubernetes/kubelet.md). The caller finds the
+// connection closed. No record of TLS begins so.
+func (c *limitedConn) Write(text []byte) (int, error) {
+	if c.listener.secure && bytes.HasPrefix(text, []byte("HTTP/")) {
+		return len(text), nil
+	}
+	return c.Conn.Write(text)
+}
+
+// CloseWrite lets net/http end an answer while the caller still sends. A full close
+// with unread data would reset the connection, and the answer would be lost.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// SyscallConn lets the peer of a Unix socket be asked for.
+func (c *limitedConn) SyscallConn() (syscall.RawConn, error) {
+	if raw, ok := c.Conn.(syscall.Conn); ok {
+		return raw.SyscallConn()
+	}
+	return nil, syscall.EOPNOTSUPP
+}
+
+// connKey is the key of the connection in the context of a request.
+type connKey struct{}
+
+// WithConn keeps the connection, for Wait. net/http calls it once for each connection.
+func WithConn(ctx context.Context, conn net.Conn) context.Context {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if c, ok := conn.(*limitedConn); ok {
+		return context.WithValue(ctx, connKey{}, c)
+	}
+	return ctx
+}
+
+// Wait says that the caller of a request waits for a hook from now on, until done is
+// called. It returns false if too many do.
+func Wait(ctx context.Context) (done func(), ok bool) {
+	c, ok := ctx.Value(connKey{}).(*limitedConn)
+	if !ok {
+		return func() {}, true
+	}
+	if !c.listener.wait(c) {
+		return nil, false
+	}
+	return func() {
+		c.listener.mu.Lock()
+		defer c.listener.mu.Unlock()
+		c.waiting = false
+	}, true
+}

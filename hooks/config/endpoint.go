@@ -179,8 +179,8 @@ func (d *decoder) headerFile(v value) (h Header) {
 
 // What one of certFile and keyFile lacks without the other.
 const (
-	NeedsKey  = "keyFile beside it, the private key of the certificate; one PEM file may hold both"
-	NeedsCert = "certFile beside it, the certificate of the private key; one PEM file may hold both"
+	needsKey  = "keyFile beside it, the private key of the certificate; one PEM file may hold both"
+	needsCert = "certFile beside it, the certificate of the private key; one PEM file may hold both"
 )
 
 // checkEndpoint checks the fields of an endpoint against each other.
@@ -197,9 +197,9 @@ func (d *decoder) checkEndpoint(v value, e Endpoint) {
 	switch noCert, noKey := lacks(v, "certFile"), lacks(v, "keyFile"); {
 	case plain || noCert == noKey:
 	case noKey:
-		d.add(Problem{Pos: d.pos(v), Field: v.path + ".certFile", Value: e.CertFile, Msg: "has no " + NeedsKey})
+		d.add(Problem{Pos: d.pos(v), Field: v.path + ".certFile", Value: e.CertFile, Msg: "has no " + needsKey})
 	default:
-		d.add(Problem{Pos: d.pos(v), Field: v.path + ".keyFile", Value: e.KeyFile, Msg: "has no " + NeedsCert})
+		d.add(Problem{Pos: d.pos(v), Field: v.path + ".keyFile", Value: e.KeyFile, Msg: "has no " + needsCert})
 	}
 	if e.InsecureSkipVerify && e.CAFile != "" {
 		d.wrong(v, "has caFile and insecureSkipVerify; the certificate is either checked or not")

@@ -122,9 +122,9 @@ func TestParseRefusesKinds(t *testing.T) {
 			`4: ` + step + `.http.status[2]: "300-200": ` + statusRule}},
 		{"http: {url: \"http://a\", caFile: /x}", []string{"4: " + step + ".http.caFile: means nothing here; the url is not https"}},
 		{"http: {url: \"https://a\", caFile: /x, insecureSkipVerify: true}", []string{"4: " + step + ".http: has caFile and insecureSkipVerify; the certificate is either checked or not"}},
-		{"http: {url: \"https://a\", certFile: /c}", []string{"4: " + step + `.http.certFile: "/c": has no ` + NeedsKey}},
-		{"wait: {http: {url: \"https://a\", keyFile: /k}}", []string{"4: " + step + `.wait.http.keyFile: "/k": has no ` + NeedsCert}},
-		{"wait: {metric: {url: \"https://a\", name: b, atMost: 0, keyFile: /k}}", []string{"4: " + step + `.wait.metric.keyFile: "/k": has no ` + NeedsCert}},
+		{"http: {url: \"https://a\", certFile: /c}", []string{"4: " + step + `.http.certFile: "/c": has no ` + needsKey}},
+		{"wait: {http: {url: \"https://a\", keyFile: /k}}", []string{"4: " + step + `.wait.http.keyFile: "/k": has no ` + needsCert}},
+		{"wait: {metric: {url: \"https://a\", name: b, atMost: 0, keyFile: /k}}", []string{"4: " + step + `.wait.metric.keyFile: "/k": has no ` + needsCert}},
 		{"http: {url: \"https://a\", certFile: tls.crt, keyFile: /k}", []string{"4: " + step + `.http.certFile: "tls.crt": an absolute path, such as /etc/podhook/file`}},
 		{"http: {url: \"http://a\", certFile: /c, keyFile: /k}", []string{
 			"4: " + step + ".http.certFile: means nothing here; the url is not https", "4: " + step + ".http.keyFile: means nothing here; the url is not https"}},

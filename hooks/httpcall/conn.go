@@ -78,7 +78,7 @@ func (c *client) explain(err error) error {
 	case !c.asked || !refused:
 		return err
 	case c.certFile == "":
-		return fmt.Errorf("%w; the server asked for a client certificate: certFile and keyFile", err)
+		return fmt.Errorf("%w; the server asked for a client certificate: certFile and keyFile (--cert and --key)", err)
 	}
 	return fmt.Errorf("%w; the server got the client certificate of certFile %s", err, c.certFile)
 }

@@ -55,6 +55,40 @@ func TestHTTPStep(t *testing.T) {
 	}
 }
 
+// TestHTTPStepClientCertificate: steps and waits get through to a server that requires a
+// certificate, with theirs alone, and nothing of a key is shown.
+func TestHTTPStepClientCertificate(t *testing.T) {
+	cert, key := testutil.ClientCertificate(t, "good")
+	_, otherKey := testutil.ClientCertificate(t, "other")
+	server, ca := testutil.MutualTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "drained", len(r.TLS.PeerCertificates))
+	}, cert)
+	const pair = "caFile: DIR/ca, certFile: DIR/cert, keyFile: DIR/key"
+	b := newBench(t, hook(strings.ReplaceAll(`
+- {name: step, http: {url: "URL", `+pair+`}}
+- {name: wait, wait: {http: {url: "URL", `+pair+`}}}
+- {name: metric, wait: {metric: {url: "URL", `+pair+`, name: drained, atLeast: 1}}}
+- {name: nobody, http: {url: "URL", caFile: DIR/ca}, onFailure: continue}
+- {name: token, http: {url: "URL", caFile: DIR/ca, certFile: DIR/cert, keyFile: DIR/token}, onFailure: continue}
+- {name: mixed, http: {url: "URL", caFile: DIR/ca, certFile: DIR/cert, keyFile: DIR/other-key}}
+`, "URL", server.URL)))
+	for name, text := range map[string]string{"ca": string(ca), "cert": string(cert), "key": string(key), "other-key": string(otherKey), "token": "s3cret\n"} {
+		if err := os.WriteFile(b.path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec := b.expect(state.Failed, "step succeeded", "wait succeeded", "metric succeeded", "nobody failed", "token failed", "mixed failed")
+	contains(t, rec.Steps[3].Error, "the server asked for a client certificate: certFile and keyFile")
+	contains(t, rec.Steps[4].Error, "keyFile "+b.path("token")+": there is no private key in it")
+	contains(t, rec.Steps[5].Error, "keyFile "+b.path("other-key")+": not the key of the certificate in "+b.path("cert"))
+	everything := b.out.text() + fmt.Sprintf("%+v", rec)
+	for _, secret := range []string{"s3cret", strings.Split(string(key), "\n")[1], strings.Split(string(otherKey), "\n")[1]} {
+		if strings.Contains(everything, secret) {
+			t.Errorf("a secret was shown:\n%s", everything)
+		}
+	}
+}
+
 // TestHTTPStepTimeout: the step's timeout ends the wait for an answer, and for the end of
 // an answer.
 func TestHTTPStepTimeout(t *testing.T) {

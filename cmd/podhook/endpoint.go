@@ -30,6 +30,8 @@ func (e *endpointFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&e.token, "token-file", "", "send the token in `FILE` as Authorization: Bearer")
 	fs.StringVar(&e.socket, "unix-socket", "", "connect to the socket `PATH`")
 	fs.StringVar(&e.endpoint.CAFile, "cacert", "", "trust the certificates in `FILE` instead of the system's")
+	fs.StringVar(&e.endpoint.CertFile, "cert", "", "show the server the certificate in `FILE`; needs --key")
+	fs.StringVar(&e.endpoint.KeyFile, "key", "", "the private key of --cert, in `FILE`")
 	const insecureUsage = "do not verify the server's certificate"
 	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "k", false, insecureUsage)
 	fs.BoolVar(&e.endpoint.InsecureSkipVerify, "insecure", false, insecureUsage)
@@ -58,10 +60,27 @@ func (e *endpointFlags) at(what, text string) (config.Endpoint, error) {
 		u.Socket = e.socket
 	}
 	done.URL = u
+	if err := e.checkCert(u); err != nil {
+		return config.Endpoint{}, err
+	}
 	if e.token != "" {
 		done.Headers = append(done.Headers, config.Header{Name: "Authorization", Value: "Bearer ", File: e.token})
 	}
 	return done, nil
+}
+
+// checkCert refuses what podhook refuses of a step.
+func (e *endpointFlags) checkCert(u config.URL) error {
+	cert, key := e.endpoint.CertFile, e.endpoint.KeyFile
+	switch {
+	case cert != "" && key == "":
+		return usagef("%s: --cert: %q: --key is needed too, the private key of the certificate; one PEM file may hold both", e.command, cert)
+	case cert == "" && key != "":
+		return usagef("%s: --key: %q: --cert is needed too, the certificate of the private key; one PEM file may hold both", e.command, key)
+	case cert != "" && !strings.HasPrefix(u.Request, "https:"):
+		return usagef("%s: --cert: %q: means nothing here; an https URL is needed", e.command, cert)
+	}
+	return nil
 }
 
 // statusFlag registers --status, a list such as 200,3xx.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 func TestHTTPCommand(t *testing.T) {
@@ -32,7 +34,10 @@ func TestHTTPCommand(t *testing.T) {
 	defer server.Close()
 	defer secure.Close()
 	defer close(stop)
+	good, goodKey := testutil.ClientCertificate(t, "good")
+	mutual, _ := testutil.MutualTLS(t, handler, good)
 	s := newSandbox(t, "")
+	pair := "--cert " + s.write("cert", string(good), 0o600) + " --key " + s.write("key", string(goodKey), 0o600)
 	token := s.write("token", "secret\n", 0o600)
 	for _, tt := range []struct {
 		args   string
@@ -44,6 +49,12 @@ func TestHTTPCommand(t *testing.T) {
 		{"-d work -H A:b --token-file " + token + " URL/a", 0, "POST /a work b Bearer secret", ""},
 		{"-X PUT -d work URL/a", 0, "PUT /a work  ", ""},
 		{"-k SECURE/a", 0, "GET /a   ", ""},
+		{"-k " + pair + " MUTUAL/a", 0, "GET /a   ", ""},
+		{"-k MUTUAL/a", 1, "", "the server asked for a client certificate: certFile and keyFile (--cert and --key)"},
+		{"-k --cert " + token + " --key " + s.path("key") + " MUTUAL/a", 1, "", "there is no certificate in it"},
+		{"--cert /c MUTUAL/a", 2, "", `http: --cert: "/c": --key is needed too`},
+		{"--key /k MUTUAL/a", 2, "", `http: --key: "/k": --cert is needed too`},
+		{pair + " URL/a", 2, "", "means nothing here; an https URL is needed"},
 		{"SECURE/a", 1, "", "certificate signed by unknown authority"},
 		{"URL/busy", 1, "busy\n", "podhook: status 503 Service Unavailable"},
 		{"--status 503 URL/busy", 0, "busy\n", ""},
@@ -60,7 +71,7 @@ func TestHTTPCommand(t *testing.T) {
 		{"unix:" + s.path("none") + ":/x", 1, "", "no such file or directory"},
 		{"--unix-socket " + s.path("none") + " http://x/y", 1, "", "no such file or directory"},
 	} {
-		args := strings.Fields(strings.NewReplacer("URL", server.URL, "SECURE", secure.URL).Replace(tt.args))
+		args := strings.Fields(strings.NewReplacer("URL", server.URL, "SECURE", secure.URL, "MUTUAL", mutual.URL).Replace(tt.args))
 		e := s.run(append([]string{"http"}, args...)...)
 		// The output can exceed the limit by the size of one read.
 		short := e.stdout[:min(len(e.stdout), len(tt.stdout))]

@@ -15,6 +15,10 @@ type Endpoint struct {
 	Headers []Header
 	// CAFile is a PEM file with the certificates to trust, or "" for the system's.
 	CAFile string
+	// CertFile and KeyFile are PEM files with the certificate of the client and its key.
+	// They are read when the request is sent, so that renewed ones are used. Both or none
+	// are "".
+	CertFile, KeyFile string
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
 }
@@ -105,6 +109,8 @@ func (d *decoder) endpointFields(e *Endpoint) []field {
 		{"url", func(v value) { e.URL = d.url(v) }},
 		{"headers", private(func(v value) { e.Headers = d.headers(v) })},
 		{"caFile", func(v value) { e.CAFile = d.absPath(v) }},
+		{"certFile", func(v value) { e.CertFile = d.absPath(v) }},
+		{"keyFile", func(v value) { e.KeyFile = d.absPath(v) }},
 		{"insecureSkipVerify", func(v value) { e.InsecureSkipVerify = d.boolean(v) }},
 	}
 }
@@ -171,16 +177,29 @@ func (d *decoder) headerFile(v value) (h Header) {
 	return h
 }
 
+// What one of certFile and keyFile lacks without the other.
+const (
+	needsKey  = "keyFile beside it, the private key of the certificate; one PEM file may hold both"
+	needsCert = "certFile beside it, the certificate of the private key; one PEM file may hold both"
+)
+
 // checkEndpoint checks the fields of an endpoint against each other.
 func (d *decoder) checkEndpoint(v value, e Endpoint) {
 	if lacks(v, "url") {
 		d.wrong(v, "has no url; "+urlRule)
 	}
 	plain := e.URL.Text != "" && !strings.HasPrefix(e.URL.Request, "https:")
-	for _, name := range []string{"caFile", "insecureSkipVerify"} {
+	for _, name := range []string{"caFile", "certFile", "keyFile", "insecureSkipVerify"} {
 		if plain && !lacks(v, name) {
 			d.add(Problem{Pos: d.pos(v), Field: v.path + "." + name, Msg: "means nothing here; the url is not https"})
 		}
+	}
+	switch noCert, noKey := lacks(v, "certFile"), lacks(v, "keyFile"); {
+	case plain || noCert == noKey:
+	case noKey:
+		d.add(Problem{Pos: d.pos(v), Field: v.path + ".certFile", Value: e.CertFile, Msg: "has no " + needsKey})
+	default:
+		d.add(Problem{Pos: d.pos(v), Field: v.path + ".keyFile", Value: e.KeyFile, Msg: "has no " + needsCert})
 	}
 	if e.InsecureSkipVerify && e.CAFile != "" {
 		d.wrong(v, "has caFile and insecureSkipVerify; the certificate is either checked or not")

@@ -15,7 +15,7 @@ const everyKind = `hooks:
     steps:
     - {name: x, exec: [a, "$$ ${A} $B"], retries: 2, backoff: 1s, retryOn: [7, timeout], user: "1:2", env: {A: b}, workingDir: /, killAfter: 1s}
     - {http: {url: "unix:/s:/p", method: PUT, headers: {A: b, C: {prefix: d, file: /e}}, body: f, status: [200, 3xx, 404-410]}, always: true}
-    - {wait: {metric: {url: "https://h:1/p", name: m, labels: {l: v}, atMost: 0, atLeast: -1, goneIs: done, caFile: /ca}, interval: 1s}, timeout: 3s}
+    - {wait: {metric: {url: "https://h:1/p", name: m, labels: {l: v}, atMost: 0, atLeast: -1, goneIs: done, caFile: /ca, certFile: /c, keyFile: /k}, interval: 1s}, timeout: 3s}
     - {wait: {http: http://h}, onFailure: ignore, when: {trigger: [exec, signal], podEnds: true}}
     - parallel: [{wait: {tcp: "h:1"}}, {wait: {gone: /x}, once: true}, {wait: {exit: main}}, {wait: {file: /x}}, {sleep: 1s}]
     - {signal: {signal: RTMIN+3, to: "name:nginx"}}

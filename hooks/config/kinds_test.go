@@ -24,6 +24,8 @@ func TestParseKinds(t *testing.T) {
 					Headers: []Header{{Name: "A", Value: "b"}, {Name: "Authorization", Value: "Bearer ", File: "/token"}}}}},
 		{"http-PUT", "http: {url: \"https://a\", method: PUT, status: 204, caFile: /ca}",
 			HTTP{Method: "PUT", Status: []StatusRange{{204, 204}}, Endpoint: Endpoint{URL: URL{Text: "https://a", Request: "https://a"}, CAFile: "/ca"}}},
+		{"http-GET", "http: {url: \"https://a\", certFile: /cert, keyFile: /key, insecureSkipVerify: true}",
+			HTTP{Method: "GET", Status: AnySuccess(), Endpoint: Endpoint{URL: URL{Text: "https://a", Request: "https://a"}, CertFile: "/cert", KeyFile: "/key", InsecureSkipVerify: true}}},
 		{"wait-tcp", "wait: {tcp: \"[::1]:5432\", interval: 2s}", Wait{For: TCP{"[::1]:5432"}, Interval: 2 * time.Second}},
 		{"wait-file", "wait: {file: /a}", Wait{For: File{Path: "/a"}}},
 		{"wait-file", "wait: {gone: /a}", Wait{For: File{Path: "/a", Gone: true}}},
@@ -120,6 +122,13 @@ func TestParseRefusesKinds(t *testing.T) {
 			`4: ` + step + `.http.status[2]: "300-200": ` + statusRule}},
 		{"http: {url: \"http://a\", caFile: /x}", []string{"4: " + step + ".http.caFile: means nothing here; the url is not https"}},
 		{"http: {url: \"https://a\", caFile: /x, insecureSkipVerify: true}", []string{"4: " + step + ".http: has caFile and insecureSkipVerify; the certificate is either checked or not"}},
+		{"http: {url: \"https://a\", certFile: /c}", []string{"4: " + step + `.http.certFile: "/c": has no ` + needsKey}},
+		{"wait: {http: {url: \"https://a\", keyFile: /k}}", []string{"4: " + step + `.wait.http.keyFile: "/k": has no ` + needsCert}},
+		{"wait: {metric: {url: \"https://a\", name: b, atMost: 0, keyFile: /k}}", []string{"4: " + step + `.wait.metric.keyFile: "/k": has no ` + needsCert}},
+		{"http: {url: \"https://a\", certFile: tls.crt, keyFile: /k}", []string{"4: " + step + `.http.certFile: "tls.crt": an absolute path, such as /etc/podhook/file`}},
+		{"http: {url: \"http://a\", certFile: /c, keyFile: /k}", []string{
+			"4: " + step + ".http.certFile: means nothing here; the url is not https", "4: " + step + ".http.keyFile: means nothing here; the url is not https"}},
+		{"http: {url: \"unix:/a:/b\", certFile: /c}", []string{"4: " + step + ".http.certFile: means nothing here; the url is not https"}},
 		{"http:\n  url: http://a\n  headers:\n    \"a b\": c\n    Content-Length: 5\n    D: {prefix: e}\n    F: \"g\\nh\"", []string{
 			`7: ` + step + `.http.headers: a header's name is letters, digits and -, such as Authorization`,
 			`8: ` + step + `.http.headers: "Content-Length": is set by podhook itself`,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podhook/podhook/hooks/clientcert"
 	"github.com/podhook/podhook/hooks/executable"
 	"github.com/podhook/podhook/hooks/userfile"
 )
@@ -196,6 +198,26 @@ func (p *Preflight) endpoint(e Endpoint) {
 	for _, file := range files {
 		msg, absent := badSource(file)
 		p.either(absent, "", file, msg)
+	}
+	p.clientCert(e.CertFile, e.KeyFile)
+}
+
+// clientCert also reads the files: that one is not the other's key shows nowhere else
+// before the hook is called.
+func (p *Preflight) clientCert(certFile, keyFile string) {
+	if certFile == "" {
+		return
+	}
+	noCert, absentCert := badSource(certFile)
+	noKey, absentKey := badSource(keyFile)
+	p.either(absentCert, ", "+clientcert.CertFile, certFile, noCert)
+	p.either(absentKey, ", "+clientcert.KeyFile, keyFile, noKey)
+	if noCert != "" || noKey != "" {
+		return
+	}
+	var bad *clientcert.Error
+	if _, err := clientcert.Load(certFile, keyFile); errors.As(err, &bad) {
+		p.failed(", "+bad.Field, bad.File, bad.Msg)
 	}
 }
 

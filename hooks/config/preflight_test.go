@@ -159,6 +159,51 @@ func TestPreflightFiles(t *testing.T) {
 	})
 }
 
+// The two files of a client's certificate are read: nothing else shows before the call that
+// they are no pair. No finding shows what is in them.
+func TestPreflightClientCertificate(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"one", "two"} {
+		cert, key := testutil.ClientCertificate(t, name)
+		write(t, filepath.Join(dir, name+".crt"), string(cert), 0o644)
+		write(t, filepath.Join(dir, name+".key"), string(key), 0o644)
+	}
+	write(t, filepath.Join(dir, "token"), secret, 0o644)
+	closed := write(t, filepath.Join(dir, "closed"), secret, 0o000)
+	if os.Geteuid() == 0 {
+		if err := os.Chown(closed, 1, 1); err != nil { // not even readable for the user of asNobody
+			t.Fatal(err)
+		}
+	}
+	failed, warnings := preflight(t, dir, `ready:
+- http: {url: "https://a", certFile: DIR/two.crt, keyFile: DIR/one.key}
+hooks:
+  a:
+    steps:
+    - {name: good, http: {url: "https://a", certFile: DIR/one.crt, keyFile: DIR/one.key}}
+    - {name: absent, http: {url: "https://a", certFile: DIR/none.crt, keyFile: DIR/none.key}}
+    - {name: closed, http: {url: "https://a", certFile: DIR/one.crt, keyFile: DIR/closed}}
+    - {name: mixed, wait: {http: {url: "https://a", certFile: DIR/one.crt, keyFile: DIR/two.key}}}
+    - {name: token, wait: {metric: {url: "https://a", name: m, atMost: 0, certFile: DIR/one.crt, keyFile: DIR/token}}}
+    - {name: swapped, http: {url: "https://a", certFile: DIR/one.key, keyFile: DIR/one.crt}}
+`, Preflight{}, asNobody)
+	who := "65534"
+	if os.Geteuid() != 0 {
+		who = uid()
+	}
+	same(t, "failed", failed, []string{
+		`f.yaml:2: ready[0], keyFile: "DIR/one.key": not the key of the certificate in DIR/two.crt; the two files of one pair are needed`,
+		`f.yaml:8: hooks.a, step closed, keyFile: "DIR/closed": not readable for user ` + who + `: permission denied`,
+		`f.yaml:9: hooks.a, step mixed, keyFile: "DIR/two.key": not the key of the certificate in DIR/one.crt; the two files of one pair are needed`,
+		`f.yaml:10: hooks.a, step token, keyFile: "DIR/token": there is no private key in it; a PEM file with -----BEGIN PRIVATE KEY----- is needed`,
+		`f.yaml:11: hooks.a, step swapped, certFile: "DIR/one.key": there is a private key and no certificate in it; certFile and keyFile may be swapped`,
+	})
+	same(t, "warnings", warnings, []string{
+		`f.yaml:7: hooks.a, step absent, certFile: "DIR/none.crt": does not exist`,
+		`f.yaml:7: hooks.a, step absent, keyFile: "DIR/none.key": does not exist`,
+	})
+}
+
 func TestPreflightRemove(t *testing.T) {
 	dir := t.TempDir()
 	locked := filepath.Join(dir, "locked")

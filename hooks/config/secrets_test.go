@@ -39,7 +39,7 @@ func brokenByMistake() []string {
 	add("wait: {http: {url: 'http://h', headers: %}}", headers)
 	add("wait: {metric: {url: 'http://h', name: m, atMost: 0, headers: %}}", headers)
 	add("http:\n  url: http://h\n  headers:\n    %", []string{"hunter2", "A hunter2", "A:hunter2", "- hunter2", "A: hunter2\n    B", "A: hunter2\n   B: x", "A: hunter2\n\tB: x"})
-	for _, format := range []string{"http: '%'", "http: {url: '%'}", "http: {url: ['%']}", "http: {url: '%', caFile: /x}", "wait: {http: '%'}", "wait: {tcp: '%'}",
+	for _, format := range []string{"http: '%'", "http: {url: '%'}", "http: {url: ['%']}", "http: {url: '%', caFile: /x}", "http: {url: '%', certFile: /x}", "wait: {http: '%'}", "wait: {tcp: '%'}",
 		"wait: {file: '%'}", "wait: {metric: {url: '%', name: m, atMost: 0}}", "exec: '%'", "exec: 'curl -s %'", "exec: {'%': x}", "scripts: '%'", "signal: '%'",
 		"{signal: TERM, '%': x}", "signal: {signal: TERM, to: '%'}", "sleep: '%'", "write: {file: '%'}", "remove: '%'", "{sleep: 1s, name: '%'}",
 		"{sleep: 1s, onFailure: '%'}", "{exec: [x], user: '%'}", "{exec: [x], workingDir: '%'}", "{sleep: 1s, when: {trigger: ['%']}}", "http: {url: 'http://h', method: '%'}",

@@ -34,6 +34,9 @@ type Request struct {
 	// CAFile contains the certificates of the accepted authorities, in PEM; "" means
 	// those of the system.
 	CAFile string
+	// CertFile and KeyFile contain the certificate of the client and its private key, in
+	// PEM. Both or none are "".
+	CertFile, KeyFile string
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
 	// Final reports which statuses are not followed as redirects; nil means none.
@@ -143,7 +146,7 @@ func (r *Request) once(ctx context.Context, limit int64) (*Response, error) {
 	res, err := c.exchange(req, limit)
 	if err != nil {
 		_ = c.Close() // the first error says more
-		return nil, c.explain(err)
+		return nil, c.explain(c.client.explain(err))
 	}
 	res.Body = &body{ReadCloser: res.Body, conn: c}
 	return &Response{res}, nil

@@ -12,19 +12,26 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"syscall"
 	"time"
+
+	"github.com/podhook/podhook/hooks/clientcert"
 )
 
 // maxHead bounds the head of an answer, in bytes.
 const maxHead = 64 << 10
 
-var errHead = errors.New("the head of the answer is longer than 64 KiB")
+var (
+	errHead     = errors.New("the head of the answer is longer than 64 KiB")
+	errNoAnswer = errors.New("the connection was closed without an answer")
+)
 
 // conn is a connection that ends with its context.
 type conn struct {
 	net.Conn
-	ctx   context.Context
-	unctx func() bool
+	ctx    context.Context
+	unctx  func() bool
+	client client
 }
 
 // dial connects, with TLS for https.
@@ -44,17 +51,53 @@ func (r *Request) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	if u.Scheme != "https" {
 		return c, nil
 	}
-	secure, err := r.secure(ctx, raw, u.Hostname())
+	c.client.certFile = r.CertFile
+	secure, err := r.secure(ctx, raw, u.Hostname(), &c.client)
 	if err != nil {
 		_ = c.Close() // the first error says more
-		return nil, cause(ctx, err)
+		return nil, cause(ctx, c.client.explain(err))
 	}
 	c.Conn = secure
 	return c, nil
 }
 
-func (r *Request) secure(ctx context.Context, raw net.Conn, host string) (net.Conn, error) {
+// client is what a server asks of its client.
+type client struct {
+	certFile string
+	asked    bool // for a certificate
+}
+
+// explain adds to an error what its reason may be. With TLS 1.3 a server refuses a
+// certificate, or none, only after the handshake, and often the connection is reset before
+// its reason arrives.
+func (c *client) explain(err error) error {
+	var op *net.OpError
+	refused := errors.As(err, &op) && op.Op == "remote error" || // an alert of TLS
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, errNoAnswer)
+	switch {
+	case !c.asked || !refused:
+		return err
+	case c.certFile == "":
+		return fmt.Errorf("%w; the server asked for a client certificate: certFile and keyFile (--cert and --key)", err)
+	}
+	return fmt.Errorf("%w; the server got the client certificate of certFile %s", err, c.certFile)
+}
+
+func (r *Request) secure(ctx context.Context, raw net.Conn, host string, own *client) (net.Conn, error) {
 	cfg := &tls.Config{ServerName: host, InsecureSkipVerify: r.InsecureSkipVerify}
+	var pair tls.Certificate
+	if r.CertFile != "" {
+		var err error
+		if pair, err = clientcert.Load(r.CertFile, r.KeyFile); err != nil {
+			return nil, err
+		}
+	}
+	// Not cfg.Certificates: crypto/tls holds one back whose issuer the server does not name,
+	// so that the server would say that there is none.
+	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		own.asked = true
+		return &pair, nil
+	}
 	if r.CAFile != "" {
 		pem, err := os.ReadFile(r.CAFile)
 		if err != nil {
@@ -126,7 +169,7 @@ func (c *conn) writeError(written <-chan error, err error) error {
 	default:
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("the connection was closed without an answer")
+		return errNoAnswer
 	}
 	return err
 }

@@ -13,9 +13,9 @@ import (
 // maxHeaderFile bounds a file that a header is read from, in bytes.
 const maxHeaderFile = 64 << 10
 
-// Send sends the request of a configuration. It reads the files of headers now. limit
-// bounds the bytes of the body that can be read. An expected status is not followed as a
-// redirect.
+// Send sends the request of a configuration. It reads the files of headers and of
+// certificates now. limit bounds the bytes of the body that can be read. An expected status
+// is not followed as a redirect.
 func Send(ctx context.Context, h config.HTTP, limit int64) (*Response, error) {
 	header, err := headers(h.Endpoint.Headers)
 	if err != nil {
@@ -28,6 +28,8 @@ func Send(ctx context.Context, h config.HTTP, limit int64) (*Response, error) {
 		Header:             header,
 		Body:               h.Body,
 		CAFile:             h.Endpoint.CAFile,
+		CertFile:           h.Endpoint.CertFile,
+		KeyFile:            h.Endpoint.KeyFile,
 		InsecureSkipVerify: h.Endpoint.InsecureSkipVerify,
 		Final:              func(status int) bool { return config.StatusIn(status, h.Status) },
 	}, limit)

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/podhook/podhook/agent/watched"
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/keypair"
 )
 
 // TLS says how a listener encrypts. The zero value does not.
@@ -72,24 +72,18 @@ func (t TLS) certificate() (func() *tls.Certificate, error) {
 		}
 		return func() *tls.Certificate { return made }, nil
 	}
-	pairs, err := watched.Open(t.Logger, "certificate", func() (*tls.Certificate, error) { return pair(t.CertFile, t.KeyFile) }, t.CertFile, t.KeyFile)
-	if err != nil {
-		return nil, config.Problem{Field: "PODHOOK_TLS_CERT_FILE", Value: t.CertFile, Msg: fmt.Sprintf("with PODHOOK_TLS_KEY_FILE %q: %v", t.KeyFile, err)}
+	pairs, err := watched.Open(t.Logger, "certificate", func() (*tls.Certificate, error) {
+		pair, err := keypair.Load(t.CertFile, t.KeyFile)
+		return &pair, err
+	}, t.CertFile, t.KeyFile)
+	var bad *keypair.Error
+	switch {
+	case errors.As(err, &bad) && bad.Field == keypair.KeyFile:
+		return nil, config.Problem{Field: "PODHOOK_TLS_KEY_FILE", Value: bad.File, Msg: bad.Msg}
+	case errors.As(err, &bad):
+		return nil, config.Problem{Field: "PODHOOK_TLS_CERT_FILE", Value: bad.File, Msg: bad.Msg}
 	}
 	return pairs.Get, nil
-}
-
-func pair(certFile, keyFile string) (*tls.Certificate, error) {
-	cert, err := watched.Read(certFile)
-	if err != nil {
-		return nil, err
-	}
-	key, err := watched.Read(keyFile)
-	if err != nil {
-		return nil, err
-	}
-	made, err := tls.X509KeyPair(cert, key)
-	return &made, err
 }
 
 func pool(file string) (*x509.CertPool, error) {

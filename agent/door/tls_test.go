@@ -234,8 +234,8 @@ func TestBrokenFilesAreNamed(t *testing.T) {
 		field, want string
 	}{
 		"no file":          {TLS{CertFile: dir + "/none", KeyFile: key}, "PODHOOK_TLS_CERT_FILE", "no such file"},
-		"another key":      {TLS{CertFile: cert, KeyFile: otherKey}, "PODHOOK_TLS_CERT_FILE", "private key does not match"},
-		"files mixed up":   {TLS{CertFile: key, KeyFile: cert}, "PODHOOK_TLS_CERT_FILE", "PODHOOK_TLS_KEY_FILE"},
+		"another key":      {TLS{CertFile: cert, KeyFile: otherKey}, "PODHOOK_TLS_KEY_FILE", "not the key of the certificate"},
+		"files mixed up":   {TLS{CertFile: key, KeyFile: cert}, "PODHOOK_TLS_CERT_FILE", "may be swapped"},
 		"empty authority":  {TLS{SelfSigned: true, ClientCAFile: empty}, "PODHOOK_TLS_CLIENT_CA_FILE", "no certificate"},
 		"a key, and no CA": {TLS{SelfSigned: true, ClientCAFile: key}, "PODHOOK_TLS_CLIENT_CA_FILE", "no certificate"},
 	} {

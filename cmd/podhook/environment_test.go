@@ -77,7 +77,7 @@ func TestStepInheritsNothingOfPodhook(t *testing.T) {
 		words := []string{"prestart", "--force"}
 		if trigger == "http" {
 			words = []string{"serve"}
-			s.env = append(s.env, "PODHOOK_LISTEN=127.0.0.1:0")
+			s.env = append(s.env, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_TOKEN="+token)
 		}
 		limit := fmt.Sprintf(`ulimit -Sn %d; ulimit -Hn %d; exec "$@"`, soft, hard)
 		cmd := exec.Command("sh", append([]string{"-c", limit, "sh", s.binary}, words...)...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -95,7 +96,7 @@ func TestAgentIsBoundedByItself(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			contains(t, string(text), "\ngo_sched_gomaxprocs_threads 1\n", "\ngo_gc_gogc_percent 50\n", "\ngo_gc_gomemlimit_bytes 9.22")
+			contains(t, string(text), "\ngo_sched_gomaxprocs_threads 1\n", "\ngo_gc_gogc_percent 50\n", fmt.Sprintf("\ngo_gc_gomemlimit_bytes %v\n", float64(memoryLimit)))
 		})
 	}
 }

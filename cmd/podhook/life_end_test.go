@@ -42,7 +42,7 @@ func TestPoststopFollowsCMD(t *testing.T) {
 // not delay the end.
 func TestPoststopAfterCallsByHand(t *testing.T) {
 	t.Parallel()
-	s := newSandbox(t, "hooks: {poststop: {steps: [{"+poststopNote+"}]}, slow: {steps: [{"+script(`trap "" TERM; sleep 0.2`)+"}]}}\n", "PODHOOK_LISTEN=127.0.0.1:0")
+	s := newSandbox(t, "hooks: {poststop: {steps: [{"+poststopNote+"}]}, slow: {steps: [{"+script(`trap "" TERM; sleep 0.2`)+"}]}}\n", "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_TOKEN="+token)
 	l := s.served()
 	if e := l.exec("hook", "poststop"); e.code != 0 {
 		t.Error(e)

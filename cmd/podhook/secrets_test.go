@@ -77,7 +77,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 		strings.Replace(good, "http: '"+closed, "http: 'ftp://u:"+secret+"@h/", 1),
 		strings.Replace(good, "http: '"+closed, "htpp: '"+closed, 1),
 	}
-	s := newSandbox(t, good, "PODHOOK_LISTEN=127.0.0.1:0")
+	s := newSandbox(t, good, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_TOKEN="+secret+"-and-some-more")
 	agent, address := s.logging()
 	var all []string
 	keep := func(what, text string) { all = append(all, what+": "+text) }
@@ -87,7 +87,12 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	}
 	look := func() {
 		for _, path := range []string{"/shutdown?force=true", "/status", "/metrics", "/readyz"} {
-			resp, err := http.Get("http://" + address + path)
+			req, err := http.NewRequest("GET", "http://"+address+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Podhook-Token", secret+"-and-some-more")
+			resp, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +118,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	} {
 		show(args...)
 	}
-	s.env = append(s.env, "PODHOOK_UNKNOWN="+secret, "PODHOOK_STATE="+closed)
+	s.env = append(s.env, "PODHOOK_TOKEN="+secret, "PODHOOK_UNKNOWN="+secret, "PODHOOK_STATE="+closed)
 	show("shutdown")
 	show("check")
 	agent.signal(t, syscall.SIGTERM)

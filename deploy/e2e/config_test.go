@@ -51,7 +51,7 @@ func TestConfigMapIsSwapped(t *testing.T) {
 	greeting := func(word string) string { return "hooks: {greet: {steps: [{exec: [echo, " + word + "]}]}}\n" }
 	m.update(greeting("first"))
 	s := newStarter(t, docker.Options{Args: map[string][]string{"": {arg}}})
-	p := s.start(kubelet.Container{Name: "main", Image: built.Layer, Command: []string{"/podhook", "serve"}})
+	p := s.start(kubelet.Container{Name: "main", Image: built.Layer, Command: []string{"/podhook", "serve"}, Env: []string{"PODHOOK_TOKEN=" + token}})
 	s.said("agent listens")
 	wantGreeting := func(word string) {
 		t.Helper()

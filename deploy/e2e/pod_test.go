@@ -204,6 +204,9 @@ func run(t *testing.T, p kubelet.Process, argv ...string) (int, string) {
 	return code, output.String()
 }
 
+// token is what get sends; an agent that has none takes no notice.
+const token = "the-token-of-the-tests"
+
 // get asks the pod as kubelet does; status 0 says that the connection was closed
 // without an answer.
 func get(t *testing.T, p kubelet.Process, portAndPath string) (int, string) {
@@ -212,6 +215,7 @@ func get(t *testing.T, p kubelet.Process, portAndPath string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("X-Podhook-Token", token)
 	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Do(req)
 	if err != nil {

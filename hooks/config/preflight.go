@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podhook/podhook/hooks/clientcert"
 	"github.com/podhook/podhook/hooks/executable"
+	"github.com/podhook/podhook/hooks/keypair"
 	"github.com/podhook/podhook/hooks/userfile"
 )
 
@@ -210,13 +210,13 @@ func (p *Preflight) clientCert(certFile, keyFile string) {
 	}
 	noCert, absentCert := badSource(certFile)
 	noKey, absentKey := badSource(keyFile)
-	p.either(absentCert, ", "+clientcert.CertFile, certFile, noCert)
-	p.either(absentKey, ", "+clientcert.KeyFile, keyFile, noKey)
+	p.either(absentCert, ", "+keypair.CertFile, certFile, noCert)
+	p.either(absentKey, ", "+keypair.KeyFile, keyFile, noKey)
 	if noCert != "" || noKey != "" {
 		return
 	}
-	var bad *clientcert.Error
-	if _, err := clientcert.Load(certFile, keyFile); errors.As(err, &bad) {
+	var bad *keypair.Error
+	if _, err := keypair.Load(certFile, keyFile); errors.As(err, &bad) {
 		p.failed(", "+bad.Field, bad.File, bad.Msg)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podhook/podhook/hooks/clientcert"
+	"github.com/podhook/podhook/hooks/keypair"
 )
 
 // maxHead bounds the head of an answer, in bytes.
@@ -88,7 +88,7 @@ func (r *Request) secure(ctx context.Context, raw net.Conn, host string, own *cl
 	var pair tls.Certificate
 	if r.CertFile != "" {
 		var err error
-		if pair, err = clientcert.Load(r.CertFile, r.KeyFile); err != nil {
+		if pair, err = keypair.Load(r.CertFile, r.KeyFile); err != nil {
 			return nil, err
 		}
 	}

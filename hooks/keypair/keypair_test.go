@@ -1,4 +1,4 @@
-package clientcert
+package keypair
 
 import (
 	"crypto/rand"

@@ -1,5 +1,6 @@
-// Package clientcert reads the certificate with which a step shows a server who it is.
-package clientcert
+// Package keypair reads a certificate with its private key, with which a step shows a server
+// who it is, or the agent its callers.
+package keypair
 
 import (
 	"crypto/tls"

@@ -72,7 +72,7 @@ image: ## build the image $(IMAGE) with the Dockerfile
 demo: build ## rehearse the life of a container: no root, no Docker
 	deploy/demo/run
 
-release: ## archives for every platform, SBOMs and SHA256SUMS, into dist/
+release: ## archives, SBOMs and SHA256SUMS into dist/; RELEASE_KEY=FILE signs them
 	deploy/release/build $(VERSION)
 
 e2e: ## test the image on the container engine

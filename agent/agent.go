@@ -35,7 +35,7 @@ type Agent struct {
 	unknownPaths  show.Rare // requests of kubelet that nothing answers
 	shutdownCalls shutdownCalls
 	readyLooks    readyLooks
-	reading       sync.Mutex  // held while the output of a run is read
+	reading       sync.Mutex  // held while the state is read for an answer: that holds a thread
 	stopping      atomic.Bool // a stop signal has come
 	refusals      refusals
 	accessOpen    atomic.Bool // everybody can run hooks

@@ -21,20 +21,19 @@ func (a *Agent) output(w http.ResponseWriter, req *http.Request) {
 		answer(w, hooks.Judge(hooks.Result{}, err).HTTPStatus, problem{cutBody(err.Error())})
 		return
 	}
-	// One caller at a time: each holds a thread while it reads.
 	a.reading.Lock()
-	defer a.reading.Unlock()
 	rec, found, err := a.Store.Hook(hook).Read()
-	if err == nil && !found {
-		answer(w, http.StatusNotFound, problem{"hook " + hook + " has not run in this instance"})
-		return
-	}
 	var text bytes.Buffer
-	if err == nil {
+	if err == nil && found {
 		err = a.Store.Hook(hook).ReadOutput(&text, state.AllLines)
 	}
-	if err != nil {
+	a.reading.Unlock()
+	switch {
+	case err != nil:
 		answer(w, http.StatusInternalServerError, problem{cutBody(err.Error())})
+		return
+	case !found:
+		answer(w, http.StatusNotFound, problem{"hook " + hook + " has not run in this instance"})
 		return
 	}
 	w.Header().Set("Podhook-Run", rec.RunID)

@@ -29,7 +29,9 @@ func (a *Agent) newRegistry() *prometheus.Registry {
 // metrics answers a scrape. It does not use promhttp, whose compression would make the
 // binary much larger.
 func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) {
+	a.reading.Lock()
 	families, err := a.registry().Gather()
+	a.reading.Unlock()
 	if err != nil {
 		a.Logger.Error("metrics not complete", "error", err.Error())
 	}

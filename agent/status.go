@@ -120,7 +120,9 @@ func mainStatus(finder *mainprocess.Finder) *MainStatus {
 
 // status answers for people and tools. The answer is larger than what kubelet reads.
 func (a *Agent) status(w http.ResponseWriter, req *http.Request) {
+	a.reading.Lock()
 	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
+	a.reading.Unlock()
 	if err != nil {
 		answer(w, http.StatusInternalServerError, problem{err.Error()})
 		return

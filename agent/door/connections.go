@@ -8,7 +8,11 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 )
+
+// minStay is how long a connection keeps its place against others of its own address.
+const minStay = time.Second
 
 // limitedListener bounds its connections. It accepts every one. A connection too many
 // takes the place of an older one, so that many idle, slow or busy callers keep no other
@@ -16,7 +20,8 @@ import (
 //
 //   - At most half of the connections wait for hooks, and the others answer quickly.
 //   - Of these, the one that was opened first is closed, of the address with the most of
-//     them. It has had the most time.
+//     them. If that is the new caller's own address, the old one must have had minStay;
+//     else the new one is closed, which costs less than to serve it.
 //   - Of those that wait, the last one is closed, of the address with the most of them. If
 //     that is the new caller's own address, the caller is refused instead.
 type limitedListener struct {
@@ -24,30 +29,69 @@ type limitedListener struct {
 	limit  int
 	secure bool // its connections carry TLS
 
-	mu     sync.Mutex
-	open   map[*limitedConn]struct{}
-	opened uint64 // connections so far
+	mu      sync.Mutex
+	open    map[*limitedConn]struct{}
+	opened  uint64     // connections so far
+	serving int        // connections that are open, or closed and still served
+	left    *sync.Cond // serving has become less, or the listener is closed
+	closed  bool
 }
 
 // Accept waits for a connection and makes a place for it.
 func (l *limitedListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.admit(conn); c != nil {
+			return c, nil
+		}
+		_ = conn.Close() // its caller was promised nothing
 	}
-	c := &limitedConn{Conn: conn, listener: l, origin: origin(conn.RemoteAddr())}
+}
+
+// admit returns nil if there is no place. It waits until the server has noticed that
+// earlier connections were closed, because their memory is not free before.
+func (l *limitedListener) admit(conn net.Conn) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) >= l.limit {
-		if victim := l.busiest(false, func(a, b *limitedConn) bool { return a.number < b.number }); victim != nil {
-			delete(l.open, victim)
-			_ = victim.Conn.Close() // its caller was promised nothing
-		}
+	c := &limitedConn{Conn: conn, listener: l, origin: origin(conn.RemoteAddr()), since: time.Now()}
+	if len(l.open) >= l.limit && !l.makePlace(c) {
+		return nil
 	}
 	l.opened++
+	l.serving++
 	c.number = l.opened
 	l.open[c] = struct{}{}
-	return c, nil
+	for l.serving > l.limit && !l.closed {
+		l.left.Wait()
+	}
+	return c
+}
+
+// makePlace closes a connection, and reports whether there was one. It is called with mu
+// held.
+func (l *limitedListener) makePlace(c *limitedConn) bool {
+	victim := l.busiest(false, func(a, b *limitedConn) bool { return a.number < b.number })
+	switch {
+	case victim == nil:
+		return true // one too many: all others wait for hooks
+	case victim.origin == c.origin && time.Since(victim.since) < minStay:
+		return false
+	}
+	delete(l.open, victim)
+	_ = victim.Conn.Close()
+	return true
+}
+
+// Close also ends an Accept that waits.
+func (l *limitedListener) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.left.Broadcast()
+	l.mu.Unlock()
+	return l.Listener.Close()
 }
 
 // busiest returns, of the connections that wait for a hook or do not, the first one by an
@@ -118,14 +162,22 @@ type limitedConn struct {
 	listener *limitedListener
 	origin   netip.Prefix
 	number   uint64
-	waiting  bool // guarded by the listener's mu
+	since    time.Time
+	waiting  bool // these two are guarded by the listener's mu
+	ended    bool
 }
 
 // Close closes the connection and gives its place back. It may be called more than once.
 func (c *limitedConn) Close() error {
-	c.listener.mu.Lock()
-	delete(c.listener.open, c)
-	c.listener.mu.Unlock()
+	l := c.listener
+	l.mu.Lock()
+	delete(l.open, c)
+	if !c.ended {
+		c.ended = true
+		l.serving--
+		l.left.Signal()
+	}
+	l.mu.Unlock()
 	return c.Conn.Close()
 }
 

@@ -36,6 +36,18 @@ func (c client) dial(accepted <-chan net.Conn) (here net.Conn, there *limitedCon
 	}
 }
 
+// refused opens a connection, which the listener closes.
+func (c client) refused() net.Conn {
+	c.t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.from)}, Timeout: 10 * time.Second}
+	conn, err := dialer.Dial("tcp", c.l.Addr().String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 func accept(t *testing.T, limit int) (net.Listener, <-chan net.Conn) {
 	l := listen(t, "127.0.0.1:0", limit)
 	accepted := make(chan net.Conn)
@@ -45,6 +57,10 @@ func accept(t *testing.T, limit int) (net.Listener, <-chan net.Conn) {
 			if err != nil {
 				return
 			}
+			go func() { // the server notices the end
+				_, _ = io.Copy(io.Discard, conn)
+				conn.Close()
+			}()
 			accepted <- conn
 		}
 	}()
@@ -78,7 +94,14 @@ func TestConnectionTooManyTakesAPlace(t *testing.T) {
 		conn, _ := attacker.dial(accepted)
 		many = append(many, conn)
 	}
-	for range 5 {
+	for range 3 {
+		closed(t, attacker.refused())
+	}
+	for _, conn := range many {
+		stays(t, conn)
+	}
+	time.Sleep(minStay) // a real clock: these are real connections
+	for range 2 {
 		next, _ := attacker.dial(accepted)
 		closed(t, many[0])
 		many = append(many[1:], next)
@@ -106,6 +129,7 @@ func TestWaitingCallsAreHalf(t *testing.T) {
 			t.Errorf("call %d of one address may wait: %v", i, got)
 		}
 	}
+	time.Sleep(minStay)
 	for range 3 { // the fourth one, which may not wait, is closed
 		conn, c := attacker.dial(accepted)
 		here, there = append(here, conn), append(there, c)
@@ -139,8 +163,11 @@ func TestPlacesComeBack(t *testing.T) {
 		c.Close()
 		closed(t, conn)
 	}
-	if open := len(l.(*limitedListener).open); open != 0 {
-		t.Errorf("%d connections are open", open)
+	limited := l.(*limitedListener)
+	limited.mu.Lock()
+	defer limited.mu.Unlock()
+	if len(limited.open) != 0 || limited.serving != 0 {
+		t.Errorf("%d connections are open, %d served", len(limited.open), limited.serving)
 	}
 }
 

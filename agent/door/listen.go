@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,6 +48,7 @@ func Listen(address string, limit int, config *tls.Config) (net.Listener, error)
 		return nil, err
 	}
 	limited := &limitedListener{Listener: listener, limit: affordable(limit), secure: config != nil, open: map[*limitedConn]struct{}{}}
+	limited.left = sync.NewCond(&limited.mu)
 	if config != nil {
 		return tls.NewListener(limited, config), nil
 	}

@@ -31,6 +31,9 @@ func child(args []string) int {
 		fmt.Fprintln(os.Stderr, deny(args[1], args[2], args[3:]))
 		return 1
 	}
+	if len(args) == 5 && args[0] == "attack" {
+		return attackFrom(args[1], args[2], args[3], args[4] == "true")
+	}
 	fmt.Fprintf(os.Stderr, "no such child: %q\n", args)
 	return 2
 }

@@ -50,7 +50,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz model lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz attack model lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \
 		echo "$${target#func } in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" || exit; done
+
+attack: ## attack an agent with 2,000 connections, print its answers to kubelet and its memory
+	go test -count=1 -timeout 10m -run 'TestAttack$$' -v ./cmd/podhook
 
 model: ## call and kill podhook at random for MODEL_TIME=60s, and check its contract
 	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook

@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -30,6 +31,8 @@ type pod struct {
 	spec   corev1.PodSpec
 	// maps are the data of ConfigMaps by name and key.
 	maps map[string]map[string]string
+	// policies are the NetworkPolicies beside it.
+	policies *[]networkingv1.NetworkPolicy
 }
 
 // everyPod are the Pods of all manifests, each in a subtest of its own.
@@ -90,6 +93,7 @@ func fromPages(t *testing.T) map[string]string {
 		}
 		for i, block := range strings.Split(string(text), "\n```yaml\n")[1:] {
 			block, _, _ = strings.Cut(block, "\n```")
+			block = strings.ReplaceAll(block, "A-TOKEN", "what-the-page-says-to-write")
 			source := fmt.Sprintf("%s block %d", page, i+1)
 			switch {
 			case strings.HasPrefix(block, "apiVersion:"):
@@ -162,15 +166,18 @@ func podsOf(t *testing.T, source, text string) []pod {
 		t.Fatalf("%s: %v", source, err)
 	}
 	maps := map[string]map[string]string{}
+	policies := &[]networkingv1.NetworkPolicy{}
 	var all []pod
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *corev1.ConfigMap:
 			maps[o.Name] = o.Data
 		case *corev1.Pod:
-			all = append(all, pod{source, o.ObjectMeta, o.Spec, maps})
+			all = append(all, pod{source, o.ObjectMeta, o.Spec, maps, policies})
 		case *appsv1.Deployment:
-			all = append(all, pod{source, o.Spec.Template.ObjectMeta, o.Spec.Template.Spec, maps})
+			all = append(all, pod{source, o.Spec.Template.ObjectMeta, o.Spec.Template.Spec, maps, policies})
+		case *networkingv1.NetworkPolicy:
+			*policies = append(*policies, *o)
 		default:
 			t.Fatalf("%s: a %T is not checked", source, object)
 		}
@@ -180,7 +187,7 @@ func podsOf(t *testing.T, source, text string) []pod {
 
 func decode(text string) ([]runtime.Object, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), networkingv1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})

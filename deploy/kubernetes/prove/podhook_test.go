@@ -3,7 +3,9 @@ package prove
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path"
@@ -15,9 +17,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks/config"
 )
@@ -69,7 +75,7 @@ func podhookWords(c corev1.Container) []string {
 	if len(c.Command) == 0 && strings.Contains(c.Image, "/podhook:") {
 		return c.Args
 	}
-	if len(c.Command) == 0 && slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "PODHOOK_LISTEN" }) {
+	if len(c.Command) == 0 && slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "PODHOOK_METRICS_LISTEN" }) {
 		return append([]string{"run"}, c.Args...) // the entrypoint of a base image: deploy/docker
 	}
 	if len(c.Command) > 0 && path.Base(c.Command[0]) == "podhook" {
@@ -198,42 +204,50 @@ func uid(p pod, c corev1.Container) int64 {
 	return -1
 }
 
-// agentPort is where the container's agent listens, 0 where it has none.
-func (u user) agentPort(t *testing.T) int {
+// answering is an agent by its ports: the main one, and that of probes and metrics alone.
+type answering struct {
+	user
+	acts bool
+}
+
+// ports are where the container's agent listens.
+func (u user) ports(t *testing.T) map[int]answering {
 	t.Helper()
+	found := map[int]answering{}
 	if len(u.words) == 0 {
-		return 0
+		return found
 	}
-	address := string(u.settings.Listen)
-	if address == "" && u.words[0] == "serve" {
-		address = ":8080" // serve listens there where it is unset
+	main := string(u.settings.Listen)
+	if main == "" && u.words[0] == "serve" {
+		main = ":8080" // serve listens there where it is unset
 	}
-	if address == "" {
-		return 0
+	for address, acts := range map[string]bool{main: true, string(u.settings.MetricsListen): false} {
+		if address == "" {
+			continue
+		}
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			t.Errorf("container %s listens on %s: kubelet calls the pod's address", u.Name, address)
+		}
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[n] = answering{u, acts}
 	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if host != "" {
-		t.Errorf("container %s listens on %s: kubelet calls the pod's address", u.Name, address)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return found
 }
 
 // Every httpGet goes to a port on which an agent of the pod listens, and to a path of this
 // agent. The test uses a method that the agent refuses, so that no hook runs.
 func TestHTTPCallsAreAnswered(t *testing.T) {
 	everyPod(t, func(t *testing.T, p pod) {
-		agents := map[int]user{}
+		agents := map[int]answering{}
 		for _, u := range users(t, p) {
-			if port := u.agentPort(t); port != 0 {
-				agents[port] = u
-			}
+			maps.Copy(agents, u.ports(t))
 		}
 		for _, c := range p.containers() {
 			for where, call := range httpCalls(c) {
@@ -247,14 +261,87 @@ func TestHTTPCallsAreAnswered(t *testing.T) {
 					t.Errorf("container %s, %s: scheme %s", c.Name, where, call.Scheme)
 				}
 				a := &agent.Agent{Settings: u.settings, Configuration: u.config, Logger: slog.New(slog.DiscardHandler)}
+				handler := a.MetricsHandler()
+				if u.acts {
+					handler = a.Handler()
+				}
 				answer := httptest.NewRecorder()
-				a.Handler().ServeHTTP(answer, httptest.NewRequest("DELETE", call.Path, nil))
+				handler.ServeHTTP(answer, httptest.NewRequest("DELETE", call.Path, nil))
 				if answer.Code != 405 {
 					t.Errorf("container %s, %s: %s answers %d: %s", c.Name, where, call.Path, answer.Code, answer.Body)
 				}
 			}
 		}
 	})
+}
+
+// Not everybody can run the hooks of any manifest: they are called by exec, or the port is
+// closed by a NetworkPolicy, or a token is needed, which kubelet sends.
+func TestHooksAreClosed(t *testing.T) {
+	closed := 0
+	everyPod(t, func(t *testing.T, p pod) {
+		for _, u := range users(t, p) {
+			for port, a := range u.ports(t) {
+				if !a.acts {
+					continue
+				}
+				rights, err := agent.NewAccess(u.settings, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rights.Open() && p.reachable(port) {
+					t.Errorf("container %s: everybody can run the hooks at port %d", u.Name, port)
+				}
+				closed++
+				for _, c := range p.containers() {
+					for where, h := range lifecycle(c) {
+						if h.HTTPGet == nil || number(t, c, h.HTTPGet.Port) != port {
+							continue
+						}
+						if refusal := rights.Check(asKubelet(h.HTTPGet), access.Hook); refusal != nil {
+							t.Errorf("container %s, %s: kubelet is refused: %v", c.Name, where, refusal)
+						}
+					}
+				}
+			}
+		}
+	})
+	if closed < 4 {
+		t.Errorf("only %d ports were looked at", closed)
+	}
+}
+
+func asKubelet(call *corev1.HTTPGetAction) *http.Request {
+	req := httptest.NewRequest("GET", call.Path, nil)
+	req.Header.Set("User-Agent", "kube-lifecycle/1.34")
+	for _, h := range call.HTTPHeaders {
+		req.Header.Add(h.Name, h.Value)
+	}
+	return req
+}
+
+// reachable reports whether other pods reach a TCP port, by the policies beside the pod.
+func (p pod) reachable(port int) bool {
+	selected, allowed := false, false
+	for _, policy := range *p.policies {
+		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+		if err != nil || !selector.Matches(labels.Set(p.meta.Labels)) || !slices.Contains(policy.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
+			continue
+		}
+		selected = true
+		for _, rule := range policy.Spec.Ingress {
+			for _, open := range rule.Ports {
+				first := open.Port.IntValue()
+				last := first
+				if open.EndPort != nil {
+					last = int(*open.EndPort)
+				}
+				allowed = allowed || *open.Protocol == corev1.ProtocolTCP && first <= port && port <= last
+			}
+			allowed = allowed || len(rule.Ports) == 0
+		}
+	}
+	return !selected || allowed
 }
 
 func httpCalls(c corev1.Container) map[string]*corev1.HTTPGetAction {

@@ -28,13 +28,14 @@ func runProgram(ctx context.Context, a *action) {
 	env, marks := a.run.environment(base, a.unit, &a.rec, deadline)
 	name, tail := a.unit.name, a.tail
 	result, err := a.run.runner.Options.Reaper.Run(ctx, process.Spec{
-		Argv:      a.unit.argv,
-		Env:       env,
-		Dir:       a.unit.step.WorkingDir,
-		User:      user,
-		Marks:     marks,
-		KillAfter: min(a.unit.step.KillAfter, a.run.budget.killAfter),
-		OnLine:    func(l process.Line) { a.run.line(name, tail, l) },
+		Argv:            a.unit.argv,
+		Env:             env,
+		Dir:             a.unit.step.WorkingDir,
+		User:            user,
+		NoNewPrivileges: a.unit.step.NoNewPrivileges,
+		Marks:           marks,
+		KillAfter:       min(a.unit.step.KillAfter, a.run.budget.killAfter),
+		OnLine:          func(l process.Line) { a.run.line(name, tail, l) },
 		OnSignal: func(sig syscall.Signal) {
 			a.run.say(name, tail, unix.SignalName(sig)+" sent: "+stopReason(ctx), true)
 		},

@@ -13,8 +13,9 @@ const (
 	// they need four; with 100 callers and 40 processes that compute, up to nine.
 	// A thread is blocked for long by steps that write to disks, two at a time, by what
 	// callers ask the state, one at a time, and by the wait for another process that runs
-	// a hook, one for each hook.
-	ForHooks = 12
+	// a hook, one for each hook. One more starts programs that can gain no privileges, and
+	// does nothing else.
+	ForHooks = 13
 )
 
 // MakeThreads makes n threads that stay. Go's runtime makes a thread when a goroutine

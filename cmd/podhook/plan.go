@@ -92,6 +92,9 @@ func remarks(s hooks.PreviewedStep) string {
 			all = append(all, part[0]+part[1])
 		}
 	}
+	if s.NoNewPrivileges {
+		all = append(all, "no new privileges")
+	}
 	if s.Always {
 		all = append(all, "always")
 	}

@@ -200,9 +200,9 @@ func TestPlanDeadlines(t *testing.T) {
 }
 
 func TestPlanTable(t *testing.T) {
-	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - {exec: [sh, -c, 'a  b'], timeout: 2s, retries: 1, onFailure: continue, workingDir: /tmp}\n")
+	s := newSandbox(t, "hooks:\n  prestart:\n    steps:\n    - {exec: [sh, -c, 'a  b'], timeout: 2s, retries: 1, onFailure: continue, workingDir: /tmp, noNewPrivileges: true}\n")
 	e := s.expect(0, "plan", "prestart")
-	contains(t, e.stdout, "prestart, called by exec, would run\nby "+s.path("podhook.yaml")+" it may take 1m0s\n", "exec-sh", `sh -c "a  b"`, "2s", "+1m0s", "continue", "in /tmp")
+	contains(t, e.stdout, "prestart, called by exec, would run\nby "+s.path("podhook.yaml")+" it may take 1m0s\n", "exec-sh", `sh -c "a  b"`, "2s", "+1m0s", "continue", "in /tmp; no new privileges")
 	contains(t, s.expect(0, "plan", "shutdown").stdout, "no steps\n")
 }
 

@@ -31,8 +31,8 @@ type Action interface {
 	preflight(p *Preflight)
 }
 
-// starter is an action that starts programs. The fields env, workingDir, user and
-// killAfter and the exit codes of retryOn are for these actions only.
+// starter is an action that starts programs. The fields env, workingDir, user,
+// noNewPrivileges and killAfter and the exit codes of retryOn are for these actions only.
 type starter interface {
 	Action
 	// programs lists what the step of the hook starts. search finds programs and

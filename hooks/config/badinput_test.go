@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	allKeys  = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
+	allKeys  = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, noNewPrivileges, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
 	oneOf    = "a step has exactly one of exec, scripts, http, wait, signal, sleep, write, remove, parallel"
 	unitRule = "a duration with a unit, such as 5s or 1m30s"
 	execRule = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
@@ -140,10 +140,12 @@ func TestParseRefuses(t *testing.T) {
 			[]string{`6: hooks.a.steps[1].name: "x": is already the name of a step of this hook, on line 4`}},
 		{"policy", inStep("sleep: 5s\nonFailure: retry"), []string{`5: hooks.demo.steps[0].onFailure: "retry": fail, continue or ignore`}},
 		{"once", inStep("sleep: 5s\nonce: yes"), []string{`5: hooks.demo.steps[0].once: "yes": true or false`}},
-		{"no program to set up", inStep("sleep: 5s\nenv: {A: b}\nworkingDir: /\nkillAfter: 1s"), []string{
+		{"no program to set up", inStep("sleep: 5s\nenv: {A: b}\nworkingDir: /\nkillAfter: 1s\nnoNewPrivileges: true"), []string{
 			"5: hooks.demo.steps[0].env: means nothing here; the action sleep starts no program",
 			"6: hooks.demo.steps[0].workingDir: means nothing here; the action sleep starts no program",
-			"7: hooks.demo.steps[0].killAfter: means nothing here; the action sleep starts no program"}},
+			"7: hooks.demo.steps[0].killAfter: means nothing here; the action sleep starts no program",
+			"8: hooks.demo.steps[0].noNewPrivileges: means nothing here; the action sleep starts no program"}},
+		{"noNewPrivileges", inStep("exec: [a]\nnoNewPrivileges: yes"), []string{`5: hooks.demo.steps[0].noNewPrivileges: "yes": true or false`}},
 		{"sleep never in time", inStep("sleep: 10s\ntimeout: 10s"),
 			[]string{`4: hooks.demo.steps[0].timeout: "10s": not longer than the sleep of 10s; the step would always time out`}},
 		{"relative workingDir", inStep("exec: [a]\nworkingDir: b"),

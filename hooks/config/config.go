@@ -81,7 +81,10 @@ type Step struct {
 	Env        []string
 	WorkingDir string
 	// User is the user that a program runs as, or nil for podhook's own.
-	User      *User
+	User *User
+	// NoNewPrivileges keeps a program and its children from gaining privileges.
+	NoNewPrivileges bool
+
 	OnFailure Policy
 	// Always says that the step runs after a failure, a timeout or an interruption too.
 	// The hook reserves time for it, see Reserve.

@@ -61,6 +61,7 @@ func foreignWords(at place) []foreign {
 			{"environment envFrom", "write env: {NAME: value}"},
 			{"workdir cwd dir", "write workingDir: /path"},
 			{"runAsUser uid securityContext", "write user: 1000"},
+			{"allowPrivilegeEscalation noNewPrivs no_new_privs", "write noNewPrivileges: true"},
 			{"kill", "write signal: QUIT"},
 			{"touch marker", "write write: /path, or marker: in the hook"},
 			{"rm delete unlink", "write remove: [/path]"},

@@ -36,6 +36,7 @@ func TestErrorsSayWhatToWrite(t *testing.T) {
 		{inStep("exec: [a]\ntimeoutSeconds: 3"), 5, "write timeout: 5s"},
 		{inStep("exec: [a]\nworkdir: /"), 5, "write workingDir: /path"},
 		{inStep("exec: [a]\nrunAsUser: 1"), 5, "write user: 1000"},
+		{inStep("exec: [a]\nallowPrivilegeEscalation: false"), 5, "write noNewPrivileges: true"},
 		{inStep("echo hi"), 4, "write - exec: [echo, hi]"},
 		{inStep("cd /x && ls"), 4, `write - exec: [sh, -c, "cd /x && ls"]`},
 		{inStep("sleep 5s"), 4, "write - sleep: 5s"},

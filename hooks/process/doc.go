@@ -8,6 +8,7 @@
 //   - reaper.go: the one waiter of this process
 //   - run.go: a program from its start to its end
 //   - start.go, explain.go: finding and starting it; why that failed
+//   - confined.go: starting it so that it can gain no privileges
 //   - watch.go, lines.go, late.go: its output, also after its end
 //   - kill.go, tree.go, census.go: ending it, and finding all that belongs to it
 //   - signal.go, denied.go: signalling one process and no other; why that is denied

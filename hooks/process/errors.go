@@ -10,7 +10,8 @@ import (
 type StartError struct {
 	// Argv0 is the program as the caller named it.
 	Argv0 string
-	// Op is the operation that failed: "find", "chdir", "setuid", "exec", "fork" or "pipe".
+	// Op is the operation that failed: "find", "chdir", "setuid", "prctl", "exec", "fork" or
+	// "pipe".
 	Op string
 	// Reason says what is wrong with which file.
 	Reason string

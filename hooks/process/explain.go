@@ -18,6 +18,10 @@ func explain(spec *Spec, path string, err error) *StartError {
 		e.Op, e.Reason = "fork", err.Error()
 		return e
 	}
+	if confine := (*confineError)(nil); errors.As(err, &confine) {
+		e.Op, e.Reason = "prctl", "the kernel does not take noNewPrivileges: prctl(PR_SET_NO_NEW_PRIVS): "+err.Error()
+		return e
+	}
 	// exec(2) can return EPERM too, but for nothing that a container has.
 	if u := spec.User; u != nil && err == syscall.EPERM {
 		e.Op = "setuid"

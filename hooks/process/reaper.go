@@ -40,9 +40,10 @@ type Reaper struct {
 	stopped  chan struct{}
 	hasPidfd bool
 
-	null    nullInput
-	buffers sync.Pool
-	late    lateOutputs
+	null     nullInput
+	confined confined
+	buffers  sync.Pool
+	late     lateOutputs
 }
 
 // NewReaper subscribes to SIGCHLD and reaps until Close.
@@ -109,6 +110,7 @@ func (r *Reaper) Close() {
 	close(r.signals)
 	<-r.stopped
 	r.late.stop()
+	r.confined.close()
 	r.null.close()
 }
 

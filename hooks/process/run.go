@@ -22,6 +22,9 @@ type Spec struct {
 	// User is the user of the program, without supplementary groups; nil means
 	// podhook's own user. Only root can set it.
 	User *User
+	// NoNewPrivileges starts the program with no_new_privs (prctl(2)): neither it nor what
+	// it starts gains privileges from a set-user-ID bit or from file capabilities.
+	NoNewPrivileges bool
 	// Marks are entries of Env that no other run has. By them podhook finds processes
 	// that left the program's group and session (/proc/PID/environ).
 	Marks []string

@@ -55,12 +55,23 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 		attr.Sys.PidFD = &c.pidfd
 	}
 	fork := func() (int, error) {
+		if spec.NoNewPrivileges {
+			if err := r.confined.begin(); err != nil {
+				return 0, &confineError{err}
+			}
+		}
 		null, err := r.null.open()
 		if err != nil {
 			return 0, err
 		}
 		attr.Files[0] = uintptr(null)
-		pid, err := inherited.ForkExec(path, spec.Argv, attr)
+		var pid int
+		start := func() { pid, err = inherited.ForkExec(path, spec.Argv, attr) }
+		if spec.NoNewPrivileges {
+			r.confined.do(start)
+		} else {
+			start()
+		}
 		if err == nil {
 			closeOutputs()
 		}

@@ -16,6 +16,12 @@ func sleep(ctx context.Context, a *action, do config.Sleep) {
 	defer cancel()
 	select {
 	case <-timer.C:
+		// A sleep that takes all of its time is not in time, whichever timer is first.
+		if end, bounded := ctx.Deadline(); bounded && !time.Now().Before(end) {
+			<-ctx.Done()
+			a.stopped(ctx)
+			return
+		}
 		a.succeed()
 	case why := <-a.mainExit(waiting):
 		a.succeed()

@@ -186,15 +186,16 @@ func attackFrom(name, from, address string, secure bool) int {
 func again(ctx context.Context, from, address string, secure bool, do attack) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	for ctx.Err() == nil {
-		conn, err := dialer.DialContext(ctx, "tcp", address)
+		raw, err := dialer.DialContext(ctx, "tcp", address)
 		if err == nil {
-			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+			conn := raw
 			if secure {
-				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+				conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 			}
 			do(ctx, conn)
 			stop()
-			_ = conn.Close()
+			_ = raw.Close()
 		}
 		select {
 		case <-ctx.Done():

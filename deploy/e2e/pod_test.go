@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,6 +86,7 @@ func probe(p kubelet.Probe) *kubelet.Probe {
 // rehearse plays the life of a pod and shows its timeline if the test fails.
 func rehearse(t *testing.T, pod kubelet.Pod, o docker.Options, s kubelet.Scenario) kubelet.Report {
 	t.Helper()
+	o = confined(o)
 	pod.Name = "e2e"
 	if pod.GracePeriod == 0 {
 		pod.GracePeriod = 20
@@ -133,6 +135,21 @@ func table(r kubelet.Report) string {
 	return b.String()
 }
 
+// profile is the seccomp profile that all containers of the tests have.
+const profile = "../kubernetes/seccomp/podhook.json"
+
+// confined adds the profile; E2E_SECCOMP=default leaves the engine's own.
+func confined(o docker.Options) docker.Options {
+	if os.Getenv("E2E_SECCOMP") == "default" {
+		return o
+	}
+	args := map[string][]string{}
+	maps.Copy(args, o.Args)
+	args[""] = append(slices.Clone(args[""]), "--security-opt", "seccomp="+profile)
+	o.Args = args
+	return o
+}
+
 // starter starts containers of one pod outside of a rehearsal.
 type starter struct {
 	t       *testing.T
@@ -145,6 +162,7 @@ type starter struct {
 func newStarter(t *testing.T, o docker.Options) *starter {
 	t.Helper()
 	s := &starter{t: t}
+	o = confined(o)
 	o.PauseImage = built.Podhook
 	o.Output = func(container, line string) {
 		s.mu.Lock()

@@ -28,6 +28,54 @@ func TestUser(t *testing.T) {
 	contains(t, rec.Steps[5].Error, `user "no-such-user" is not in /etc/passwd`)
 }
 
+// TestNoNewPrivileges: only the steps that ask for it, and all scripts of a directory, have
+// no_new_privs, also as another user and in a group.
+func TestNoNewPrivileges(t *testing.T) {
+	if own := noNewPrivs(t, "/proc/self/status"); own != "NoNewPrivs:\t0" {
+		t.Skip("the test itself has no_new_privs")
+	}
+	const show = `exec: [grep, NoNewPrivs, /proc/self/status]`
+	steps := `
+- {name: before, SHOW}
+- {name: with, SHOW, noNewPrivileges: true}
+- {name: without, SHOW, noNewPrivileges: false}
+- {scripts: DIR/a.d, name: dir, noNewPrivileges: true}
+- parallel: [{name: in-group, SHOW, noNewPrivileges: true}]
+  name: group
+- {name: after, SHOW}
+`
+	want := "before: 0\nwith: 1\nwithout: 0\ndir/a: 1\ngroup/in-group: 1\nafter: 0"
+	done := []string{"before succeeded", "with succeeded", "without succeeded", "dir/a succeeded", "group/in-group succeeded", "after succeeded"}
+	if os.Geteuid() == 0 {
+		steps += "- {name: as-user, SHOW, user: nobody, noNewPrivileges: true}\n"
+		want += "\nas-user: 1"
+		done = append(done, "as-user succeeded")
+	}
+	b := newBench(t, hook(strings.ReplaceAll(steps, "SHOW", show)))
+	if err := os.Mkdir(b.path("a.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.path("a.d/a"), []byte("#!/bin/sh\ngrep NoNewPrivs /proc/self/status\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(state.Succeeded, done...)
+	if got := strings.ReplaceAll(b.out.text(), "NoNewPrivs:\t", ""); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// noNewPrivs is the line of a status file.
+func noNewPrivs(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nNoNewPrivs:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return "NoNewPrivs:" + line
+}
+
 // TestUserEnvironment: a program gets the home of its own user, not root's.
 func TestUserEnvironment(t *testing.T) {
 	testutil.NeedRoot(t, "become another user")

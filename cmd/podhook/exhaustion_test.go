@@ -28,11 +28,11 @@ while (1) {
 }`
 
 // exhausted has a shutdown that waits, writes to a disk at many places and starts a
-// program.
+// program, for the first time in the thread for those without new privileges.
 func (s *sandbox) exhausted() {
 	s.env = append(s.env, "PODHOOK_CONFIG_YAML={hooks: {shutdown: {timeout: 60s, steps: ["+
 		`{wait: {file: "${DIR}/go"}}, {parallel: [`+strings.Repeat(`{write: {file: "${DIR}/written", content: x}},`, 40)+
-		"], onFailure: ignore}, {name: program, exec: ['true']}]}}}", "PODHOOK_LISTEN=127.0.0.1:0")
+		"], onFailure: ignore}, {name: program, exec: ['true'], noNewPrivileges: true}]}}}", "PODHOOK_LISTEN=127.0.0.1:0")
 }
 
 // limited is a cgroup with at most n PIDs, as the shell's command that enters it.

@@ -3,6 +3,7 @@ package hooks
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/podhook/podhook/hooks/state"
@@ -39,6 +40,20 @@ func TestSleepOfShutdown(t *testing.T) {
 				contains(t, b.out.text(), row.says)
 			} else if text := b.out.text(); text != "" {
 				t.Errorf("it says %q", text)
+			}
+		})
+	}
+}
+
+// A sleep that takes all of its time is never in time, whichever timer the runtime sees
+// first: `podhook check` says that such a hook can never succeed.
+func TestSleepThatTakesAllItsTime(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRunner(t, t.Context(), "{timeout: 3s, steps: [{sleep: 3s}]}", Options{})
+			result, err := r.Call(t.Context(), "shutdown", Request{})
+			if err != nil || result.Record.Outcome != state.TimedOut {
+				t.Fatalf("%+v, %v", result, err)
 			}
 		})
 	}

@@ -36,8 +36,8 @@ func (c client) dial(accepted <-chan net.Conn) (here net.Conn, there *limitedCon
 	}
 }
 
-// refused opens a connection, which the listener closes.
-func (c client) refused() net.Conn {
+// dialOnly opens a connection, which the listener may close.
+func (c client) dialOnly() net.Conn {
 	c.t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.from)}, Timeout: 10 * time.Second}
 	conn, err := dialer.Dial("tcp", c.l.Addr().String())
@@ -95,7 +95,7 @@ func TestConnectionTooManyTakesAPlace(t *testing.T) {
 		many = append(many, conn)
 	}
 	for range 3 {
-		closed(t, attacker.refused())
+		closed(t, attacker.dialOnly())
 	}
 	for _, conn := range many {
 		stays(t, conn)
@@ -169,6 +169,33 @@ func TestPlacesComeBack(t *testing.T) {
 	if len(limited.open) != 0 || limited.serving != 0 {
 		t.Errorf("%d connections are open, %d served", len(limited.open), limited.serving)
 	}
+}
+
+// The memory of a closed connection is free when the server has let go of it, and not before.
+func TestPlaceIsFreeWhenTheServerHasLetGo(t *testing.T) {
+	l := listen(t, "127.0.0.1:0", 1)
+	slow, other := client{t, l, "127.0.0.2"}, client{t, l, "127.0.0.1"}
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	slow.dialOnly()
+	served := <-accepted
+	time.Sleep(minStay)
+	other.dialOnly()
+	select {
+	case <-accepted:
+		t.Fatal("two are served where one may be")
+	case <-time.After(100 * time.Millisecond): // long enough for an Accept that does not wait
+	}
+	served.Close()
+	(<-accepted).Close()
 }
 
 // Wait finds the connection of a request, also through TLS.

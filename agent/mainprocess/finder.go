@@ -42,12 +42,20 @@ func NewFinder(t Target, memory Memory) *Finder {
 	f := &Finder{target: t, memory: memory}
 	if t.started != nil {
 		f.seen, f.memory = t.started, nil
-	} else if memory != nil {
-		if seen, ok := memory.Seen(t.String()); ok {
-			f.seen = &seen
-		}
+	} else {
+		f.recall()
 	}
 	return f
+}
+
+// recall asks the memory for the process that another one of the instance has seen.
+func (f *Finder) recall() {
+	if f.memory == nil {
+		return
+	}
+	if seen, ok := f.memory.Seen(f.target.String()); ok {
+		f.seen = &seen
+	}
 }
 
 // Targets returns a function that parses a target, as PODHOOK_MAIN has it, and
@@ -169,7 +177,13 @@ func (f *Finder) look() (*Process, pidfile, error) {
 	}
 	p, file, err := f.target.find(f.seen)
 	var none *NoneError
-	if errors.As(err, &none) && f.seen != nil {
+	if !errors.As(err, &none) {
+		return p, file, err
+	}
+	if f.seen == nil {
+		f.recall() // another process may have seen it, and ended it, since this one began
+	}
+	if f.seen != nil {
 		// Servers remove their pidfile when they stop, some before their end.
 		p, err = f.again()
 	}

@@ -187,9 +187,10 @@ func TestFinderKnowsWhatOthersSaw(t *testing.T) {
 	targets := []Target{
 		target(t, "pid:%d", cmd.Process.Pid), target(t, "pidfile:%s", file), target(t, "exe:%s", path), target(t, "name:seen-by-others"),
 	}
-	memories := map[Target]*notes{}
+	memories, early := map[Target]*notes{}, map[Target]*Finder{}
 	for _, tg := range targets {
 		memories[tg] = &notes{}
+		early[tg] = newFinder(t, tg, memories[tg])
 		f := newFinder(t, tg, memories[tg])
 		if f.Seen() {
 			t.Errorf("%s: seen before it was looked for", tg)
@@ -206,12 +207,15 @@ func TestFinderKnowsWhatOthersSaw(t *testing.T) {
 	current(t, newFinder(t, targets[1], memories[targets[1]]))
 	end(cmd)
 	for _, tg := range targets {
-		_, err := newFinder(t, tg, memories[tg]).Current()
-		if e := wantError[*GoneError](t, err, tg.String()); e.PID != cmd.Process.Pid {
-			t.Errorf("%+v", e)
+		// Also one that was made before the others saw it.
+		for _, f := range []*Finder{newFinder(t, tg, memories[tg]), early[tg]} {
+			_, err := f.Current()
+			if e := wantError[*GoneError](t, err, tg.String()); e.PID != cmd.Process.Pid {
+				t.Errorf("%+v", e)
+			}
 		}
 		for _, memory := range []*notes{{}, {err: os.ErrPermission}} {
-			_, err = newFinder(t, tg, memory).Current()
+			_, err := newFinder(t, tg, memory).Current()
 			wantError[*NoneError](t, err, tg.String()+" not found")
 		}
 	}

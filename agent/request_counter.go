@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+
+	"github.com/podhook/podhook/agent/door"
 )
 
 // requestCounter counts requests by path and code. A path is that of a configured hook,
@@ -53,6 +55,7 @@ func setPath(req *http.Request, path string) {
 func (a *Agent) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		runtime.Gosched()
+		defer door.Serve(req.Context())()
 		path := ""
 		recorder := &codeRecorder{ResponseWriter: w, code: aborted}
 		defer func() { a.requests.add(cmp.Or(path, "other"), recorder.code) }()

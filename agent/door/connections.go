@@ -20,8 +20,8 @@ const minStay = time.Second
 //
 //   - At most half of the connections wait for hooks, and the others answer quickly.
 //   - Of these, the one that was opened first is closed, of the address with the most of
-//     them. If that is the new caller's own address, the old one must have had minStay;
-//     else the new one is closed, which costs less than to serve it.
+//     them. If that is the new caller's own address, the old one must have had minStay or
+//     be idle after an answer; else the new one is closed, which costs less than to serve it.
 //   - Of those that wait, the last one is closed, of the address with the most of them. If
 //     that is the new caller's own address, the caller is refused instead.
 type limitedListener struct {
@@ -73,11 +73,15 @@ func (l *limitedListener) admit(conn net.Conn) net.Conn {
 // makePlace closes a connection, and reports whether there was one. It is called with mu
 // held.
 func (l *limitedListener) makePlace(c *limitedConn) bool {
-	victim := l.busiest(false, func(a, b *limitedConn) bool { return a.number < b.number })
-	switch {
-	case victim == nil:
+	older := func(a, b *limitedConn) bool { return a.number < b.number }
+	victim := l.busiest(func(c *limitedConn) bool { return !c.waiting }, older)
+	if victim == nil {
 		return true // one too many: all others wait for hooks
-	case victim.origin == c.origin && time.Since(victim.since) < minStay:
+	}
+	if victim.origin == c.origin && time.Since(victim.since) < minStay {
+		victim = l.busiest(func(other *limitedConn) bool { return other.idle && other.origin == c.origin }, older)
+	}
+	if victim == nil {
 		return false
 	}
 	delete(l.open, victim)
@@ -94,14 +98,13 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// busiest returns, of the connections that wait for a hook or do not, the first one by an
-// order, of the origin with the most of them; nil if there is none. It is called with mu
-// held.
-func (l *limitedListener) busiest(waiting bool, before func(a, b *limitedConn) bool) *limitedConn {
+// busiest returns, of the connections that match, the first one by an order, of the origin
+// with the most of them; nil if there is none. It is called with mu held.
+func (l *limitedListener) busiest(match func(*limitedConn) bool, before func(a, b *limitedConn) bool) *limitedConn {
 	counts, first := map[netip.Prefix]int{}, map[netip.Prefix]*limitedConn{}
 	var most *limitedConn
 	for c := range l.open {
-		if c.waiting != waiting {
+		if !match(c) {
 			continue
 		}
 		counts[c.origin]++
@@ -129,7 +132,8 @@ func (l *limitedListener) wait(c *limitedConn) bool {
 		}
 	}
 	if total >= max(l.limit/2, 1) {
-		victim := l.busiest(true, func(a, b *limitedConn) bool { return a.number > b.number })
+		newer := func(a, b *limitedConn) bool { return a.number > b.number }
+		victim := l.busiest(func(c *limitedConn) bool { return c.waiting }, newer)
 		if counts[c.origin]+1 >= counts[victim.origin] {
 			return false
 		}
@@ -163,7 +167,8 @@ type limitedConn struct {
 	origin   netip.Prefix
 	number   uint64
 	since    time.Time
-	waiting  bool // these two are guarded by the listener's mu
+	waiting  bool // for a hook; this and the next two are guarded by the listener's mu
+	idle     bool // after an answer
 	ended    bool
 }
 
@@ -220,6 +225,21 @@ func WithConn(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
+}
+
+// Serve says that a request is served from now on, until done is called.
+func Serve(ctx context.Context) (done func()) {
+	c, ok := ctx.Value(connKey{}).(*limitedConn)
+	if !ok {
+		return func() {}
+	}
+	set := func(idle bool) {
+		c.listener.mu.Lock()
+		defer c.listener.mu.Unlock()
+		c.idle = idle
+	}
+	set(false)
+	return func() { set(true) }
 }
 
 // Wait says that the caller of a request waits for a hook from now on, until done is

@@ -90,9 +90,10 @@ func TestConnectionTooManyTakesAPlace(t *testing.T) {
 	kubelet, attacker := client{t, l, "127.0.0.1"}, client{t, l, "127.0.0.2"}
 	own, _ := kubelet.dial(accepted)
 	var many []net.Conn
+	var there []*limitedConn
 	for range 3 {
-		conn, _ := attacker.dial(accepted)
-		many = append(many, conn)
+		conn, c := attacker.dial(accepted)
+		many, there = append(many, conn), append(there, c)
 	}
 	for range 3 {
 		closed(t, attacker.dialOnly())
@@ -100,13 +101,20 @@ func TestConnectionTooManyTakesAPlace(t *testing.T) {
 	for _, conn := range many {
 		stays(t, conn)
 	}
-	time.Sleep(minStay) // a real clock: these are real connections
+	there[1].listener.mu.Lock()
+	there[1].idle = true // it has its answer
+	there[1].listener.mu.Unlock()
+	next, _ := attacker.dial(accepted)
+	closed(t, many[1])
+	many[1] = next
+	time.Sleep(minStay)                          // a real clock: these are real connections
+	many = []net.Conn{many[0], many[2], many[1]} // by age
 	for range 2 {
 		next, _ := attacker.dial(accepted)
 		closed(t, many[0])
 		many = append(many[1:], next)
 	}
-	next, _ := kubelet.dial(accepted)
+	next, _ = kubelet.dial(accepted)
 	closed(t, many[0])
 	for _, conn := range append(many[1:], own, next) {
 		stays(t, conn)

@@ -53,7 +53,7 @@ func problems(t *testing.T, entries ...string) []string {
 
 func defaults() *Settings {
 	return &Settings{
-		MaxConnections: 64, KubeletFailure: Abort, UnreadyOnShutdown: true,
+		MaxConnections: 96, KubeletFailure: Abort, UnreadyOnShutdown: true,
 		GracePeriod: 30 * time.Second, GraceMargin: 2 * time.Second,
 		StopSignals: Signals{syscall.SIGTERM, syscall.SIGINT},
 		LogFormat:   Text, OutputLimit: 64 << 10,

@@ -31,7 +31,7 @@ type Settings struct {
 	TLSKeyFile      Path    `split_words:"true" desc:"file with the key of that certificate"`
 	TLSClientCAFile Path    `split_words:"true" desc:"file with the authorities of client certificates; such a certificate stands for a token"`
 
-	MaxConnections    Count       `split_words:"true" default:"64" desc:"open HTTP connections at once of each address; one more takes the place of an older one"`
+	MaxConnections    Count       `split_words:"true" default:"96" desc:"open HTTP connections at once of each address; one more takes the place of an older one"`
 	KubeletFailure    FailureMode `split_words:"true" default:"abort" desc:"how kubelet learns that a hook failed: abort closes the connection without an answer, status answers 500, which kubelet takes for success"`
 	UnreadyOnShutdown bool        `split_words:"true" default:"true" desc:"/readyz answers 503 from the moment shutdown begins"`
 

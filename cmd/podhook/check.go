@@ -144,7 +144,7 @@ func (r *checked) look(inv *invocation, f *checkFlags, text string) error {
 
 // lookAtContainer adds what is wrong with the state, the port and the termination log.
 func (r *checked) lookAtContainer(c *container) {
-	if c.openStore(toWrite); c.store != nil {
+	if c.openStore(toTry); c.store != nil {
 		defer c.store.Unmake()
 		r.StateDir = c.store.Dir()
 		c.storeErr = c.store.Check()

@@ -70,6 +70,7 @@ type use int
 const (
 	toWrite use = iota
 	toRead      // changes nothing, and trusts only its own user's files
+	toTry       // leaves nothing behind
 	toShow      // shows people also what is another user's
 )
 
@@ -77,7 +78,7 @@ const (
 // it as it was.
 func (c *container) openStore(u use) {
 	if u == toRead {
-		if c.openAs(toWrite); c.storeErr != nil {
+		if c.openAs(toTry); c.storeErr != nil {
 			return
 		}
 		c.store.Unmake()
@@ -87,7 +88,7 @@ func (c *container) openStore(u use) {
 
 func (c *container) openAs(u use) {
 	c.store, c.storeErr = state.Open(state.Options{
-		Dir: string(c.settings.StateDir), OutputLimit: int(c.settings.OutputLimit), ReadOnly: u == toRead, Show: u == toShow,
+		Dir: string(c.settings.StateDir), OutputLimit: int(c.settings.OutputLimit), ReadOnly: u == toRead, Trial: u == toTry, Show: u == toShow,
 	})
 }
 

@@ -50,6 +50,20 @@ func TestSeccompProfile(t *testing.T) {
 	if code, output := run(t, p, "sh", "-c", "grep Seccomp: /proc/self/status"); code != 0 || !strings.Contains(output, "2") {
 		t.Errorf("no filter: %d %s", code, output)
 	}
+	// What scripts do every day, and what podhook check does as root, is in it.
+	for _, script := range []string{
+		"mv a b", "mv -f b a", "ln a c", "ln -sf a l", "cp -a a d", "cp -al a e", "install -m 600 a f",
+		"sync a", "sync -f a", "sed -i s/x/y/ a", "mkfifo p", "truncate -s 5 a", "ionice -c3 true",
+		"timeout 0.1 tail -f a || [ $? = 124 ]", "tar cf t.tar a && tar xf t.tar",
+		"PODHOOK_CONFIG_YAML='{hooks: {shutdown: {steps: [{exec: [id], user: nobody}]}}}' /podhook check",
+	} {
+		if code, output := run(t, p, "sh", "-c", "cd /tmp && touch a && "+script); code != 0 {
+			t.Errorf("%s: exit code %d: %s", script, code, output)
+		}
+	}
+	if code, output := run(t, p, "sh", "-c", "umask 0; echo 'hooks: {}' >/tmp/open.yaml; PODHOOK_CONFIG=/tmp/open.yaml /podhook check"); code != 2 || !strings.Contains(output, "every user can change") {
+		t.Errorf("root's file that everybody can change: exit code %d: %s", code, output)
+	}
 	// The engine allows this call of personality(2).
 	if code, output := run(t, p, "setarch", "--uname-2.6", "true"); code == 0 {
 		t.Errorf("a call that is not in the profile succeeds: %s", output)

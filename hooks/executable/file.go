@@ -113,8 +113,12 @@ func Type(mode fs.FileMode) string {
 }
 
 // User returns the user whose permissions count for files in this thread: the effective
-// user, unless the thread has set another one by setfsuid(2).
+// user, unless the thread has set another one by setfsuid(2). It is the effective user too
+// where seccomp forbids that call: a -1 would hide that this is root.
 func User() int {
-	uid, _ := unix.SetfsuidRetUid(-1) // changes nothing and returns the current user
+	uid, err := unix.SetfsuidRetUid(-1) // changes nothing and returns the current user
+	if err != nil {
+		return os.Geteuid()
+	}
 	return uid
 }

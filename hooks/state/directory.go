@@ -97,16 +97,22 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("%s uid %d with mode %04o, and must be uid %d's and not writable by others: run podhook as one user in a container, or remove it", is, e.UID, e.Mode.Perm(), os.Geteuid())
 }
 
-// chooseDir returns the directory that all processes of the container use, and whether it
-// has made it. A directory that contains state of this instance is the one, even if it
+// chosen is a directory that all processes of the container use.
+type chosen struct {
+	dir  string
+	at   string // where it is: dir, or another one beside it for a trial
+	made bool   // at was not there before
+}
+
+// chooseDir returns the directory that all processes of the container use. A directory that contains state of this instance is the one, even if it
 // cannot be written now: with a second one, every hook would run twice.
-func chooseDir(o Options, p places, in Instance) (dir string, made bool, err error) {
+func chooseDir(o Options, p places, in Instance) (chosen, error) {
 	if given := o.Dir; given != "" {
-		dir = filepath.Clean(given)
-		if made, err = useGiven(dir, in, o); err != nil {
-			return "", false, &DirError{Given: true, Tries: []DirTry{{given, err}}}
+		c, err := useGiven(filepath.Clean(given), in, o)
+		if err != nil {
+			return chosen{}, &DirError{Given: true, Tries: []DirTry{{given, err}}}
 		}
-		return dir, made, nil
+		return c, nil
 	}
 	all := p.candidates(in.Container)
 	for _, dir := range all {
@@ -114,26 +120,26 @@ func chooseDir(o Options, p places, in Instance) (dir string, made bool, err err
 		switch {
 		case unix.Lstat(dir, &st) != nil:
 		case int(st.Uid) != os.Geteuid() && !o.Show:
-			return "", false, &DirError{Tries: []DirTry{{dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}}}}
+			return chosen{}, &DirError{Tries: []DirTry{{dir, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}}}}
 		case st.Mode&unix.S_IFMT == unix.S_IFDIR && inUse(dir, in, o.Show):
-			return dir, false, nil
+			return chosen{dir, dir, false}, nil
 		}
 	}
 	if o.Show || o.ReadOnly {
-		return all[0], false, nil // there is nothing to show, in any of them
+		return chosen{all[0], all[0], false}, nil // there is nothing to show, in any of them
 	}
 	e := &DirError{}
 	for _, dir := range all {
-		made, err := useOwn(dir, p.shm)
+		c, err := useOwn(dir, p.shm, o.Trial)
 		if err == nil {
-			return dir, made, nil
+			return c, nil
 		}
 		e.Tries = append(e.Tries, DirTry{dir, err})
 		if !unusable(err) {
 			break
 		}
 	}
-	return "", false, e
+	return chosen{}, e
 }
 
 // inUse reports whether dir contains state of this instance.
@@ -169,25 +175,45 @@ func unusable(err error) bool {
 	return false
 }
 
-func useGiven(dir string, in Instance, o Options) (made bool, err error) {
+func useGiven(dir string, in Instance, o Options) (chosen, error) {
 	if !filepath.IsAbs(dir) {
-		return false, errors.New("must be an absolute path, since processes of one container work in different directories")
+		return chosen{}, errors.New("must be an absolute path, since processes of one container work in different directories")
 	}
 	if inUse(dir, in, o.Show) {
-		return false, nil
+		return chosen{dir, dir, false}, nil
 	}
 	if info, err := os.Stat(dir); (o.Show || o.ReadOnly) && (errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()) {
-		return false, nil
+		return chosen{dir, dir, false}, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return false, err
+		return chosen{}, err
 	}
-	err = os.Mkdir(dir, 0o700)
-	made = err == nil
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
+	c, err := makeDir(dir, o.Trial)
+	if err != nil {
+		return chosen{}, err
 	}
-	return made, tryFile(dir)
+	return c, tryFile(c.at)
+}
+
+// makeDir makes a directory if it is not there. A trial makes another one beside it: to
+// make and remove the directory itself could take it from a process that has found it.
+func makeDir(dir string, trial bool) (chosen, error) {
+	if !trial {
+		err := os.Mkdir(dir, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return chosen{}, err
+		}
+		return chosen{dir, dir, err == nil}, nil
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return chosen{dir, dir, false}, err
+	}
+	at, err := os.MkdirTemp(filepath.Dir(dir), ".podhook-trial-")
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		path.Path = dir // the name of the trial tells nobody anything
+	}
+	return chosen{dir, at, err == nil}, err
 }
 
 // tryFile checks that a file can be made in dir, because permission bits do not show
@@ -212,38 +238,37 @@ func tryFile(dir string) error {
 
 // useOwn makes a directory in a place that other users may share. It refuses one that
 // another user can change, and a link: another container of the pod could have made it.
-func useOwn(dir, shm string) (made bool, err error) {
+func useOwn(dir, shm string, trial bool) (chosen, error) {
 	if filepath.Dir(dir) == shm {
 		if err := checkSharedParent(shm); err != nil {
-			return false, err
+			return chosen{}, err
 		}
 	}
-	err = os.Mkdir(dir, 0o700)
-	made = err == nil
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
+	c, err := makeDir(dir, trial)
+	if err != nil {
+		return chosen{}, err
 	}
 	fd, err := retry(func() (int, error) {
-		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		return unix.Open(c.at, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return made, refuseLink(dir, err)
+		return c, refuseLink(c.at, err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return made, &fs.PathError{Op: "fstat", Path: dir, Err: err}
+		return c, &fs.PathError{Op: "fstat", Path: c.at, Err: err}
 	}
 	private := st.Mode&0o777 == 0o700
-	if int(st.Uid) != os.Geteuid() || !made && !private {
-		return made, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
+	if int(st.Uid) != os.Geteuid() || !c.made && !private {
+		return c, &OwnerError{dir, st.Uid, fs.FileMode(st.Mode & 0o777)}
 	}
 	if !private { // the umask has removed bits
 		if err := unix.Fchmod(fd, 0o700); err != nil {
-			return made, &fs.PathError{Op: "chmod", Path: dir, Err: err}
+			return c, &fs.PathError{Op: "chmod", Path: c.at, Err: err}
 		}
 	}
-	return made, tryFile(dir)
+	return c, tryFile(c.at)
 }
 
 // refuseLink explains why dir could not be opened as a directory.

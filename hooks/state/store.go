@@ -25,6 +25,9 @@ type Options struct {
 	// ReadOnly is for a Store that is only read: Open makes no directory, and returns a
 	// Store without any state where there is none.
 	ReadOnly bool
+	// Trial is for a look at what a writing Open would do. Where the directory is not there,
+	// the Store is in another one beside it, which Unmake removes.
+	Trial bool
 	// Show is for a Store that is only read, and shown to people. It accepts files that another
 	// user has made or can change (see OwnerError).
 	Show bool
@@ -34,7 +37,8 @@ type Options struct {
 // of the container use the same directory.
 type Store struct {
 	dir         string
-	made        bool // by Open
+	name        string // of dir for people; another one for a trial
+	made        bool   // by Open
 	show        bool
 	readOnly    bool // nothing is written
 	proc        procfs.FS
@@ -69,12 +73,12 @@ func Open(o Options) (*Store, error) {
 
 func open(o Options, p places) (*Store, error) {
 	in := currentInstance(p.proc)
-	dir, made, err := chooseDir(o, p, in)
+	c, err := chooseDir(o, p, in)
 	if err != nil {
 		return nil, err
 	}
-	s := newStore(dir, in)
-	s.made, s.show, s.readOnly = made, o.Show, o.ReadOnly || o.Show
+	s := newStore(c.at, in)
+	s.name, s.made, s.show, s.readOnly = c.dir, c.made, o.Show, o.ReadOnly || o.Show
 	if s.outputLimit = o.OutputLimit; o.OutputLimit == 0 {
 		s.outputLimit = DefaultOutputLimit
 	}
@@ -82,11 +86,11 @@ func open(o Options, p places) (*Store, error) {
 }
 
 func newStore(dir string, in Instance) *Store {
-	return &Store{dir: dir, proc: procfs.Proc, instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
+	return &Store{dir: dir, name: dir, proc: procfs.Proc, instance: in, probe: probeHeld, hooks: map[string]*Hook{}}
 }
 
 // Dir returns the absolute path of the state directory.
-func (s *Store) Dir() string { return s.dir }
+func (s *Store) Dir() string { return s.name }
 
 // Instance returns the start of the container that this process belongs to.
 func (s *Store) Instance() Instance { return s.instance }
@@ -107,9 +111,9 @@ func (s *Store) Check() error {
 	return nil
 }
 
-// Unmake removes the directory if Open has made it and it is empty. A check in the build
-// of an image must not leave a directory of root, which another user of the container
-// could not use later.
+// Unmake removes the directory of a trial if Open has made it and it is empty. A check in
+// the build of an image must not leave a directory of root, which another user of the
+// container could not use later.
 func (s *Store) Unmake() {
 	if s.made {
 		_ = os.Remove(s.dir) // fails if it is not empty

@@ -21,9 +21,14 @@ type notFound struct {
 // maxListed bounds the paths in an answer, so that it stays within maxBody.
 const maxListed = 30
 
+// readPaths lists the paths that only read.
+func readPaths(*config.Config) []string {
+	return []string{"/livez", "/healthz", "/readyz", "/status", "/metrics", "/hooks/NAME/output"}
+}
+
 // knownPaths lists the paths that the agent answers at.
 func knownPaths(cfg *config.Config) []string {
-	list := []string{"/livez", "/healthz", "/readyz", "/status", "/metrics", "/" + config.Prestart, "/" + config.Shutdown, "/hooks/NAME/output"}
+	list := append(readPaths(cfg), "/"+config.Prestart, "/"+config.Shutdown)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Hooks)) {
 		if name != config.Prestart && name != config.Shutdown {
 			list = append(list, "/hooks/"+name)
@@ -41,13 +46,24 @@ func NearestPath(given string, cfg *config.Config) string {
 	return config.Nearest(given, knownPaths(cfg))
 }
 
-// nothingAt answers for a path that nothing is at.
-func nothingAt(w http.ResponseWriter, given string, cfg *config.Config) {
-	text := "there is nothing at " + shorten(given)
-	if near := NearestPath(given, cfg); near != "" {
-		text += ", did you mean " + shorten(near) + "?"
+// hint says where a path was probably meant to lead, or "".
+func hint(given string, cfg *config.Config) string {
+	switch near := NearestPath(given, cfg); near {
+	case "":
+		return ""
+	case given:
+		return "hooks are called at the address of PODHOOK_LISTEN"
+	default:
+		return "did you mean " + shorten(near) + "?"
 	}
-	list := knownPaths(cfg)
+}
+
+// nothingAt answers for a path that nothing is at. There is something at those of list.
+func nothingAt(w http.ResponseWriter, given string, list []string, hint string) {
+	text := "there is nothing at " + shorten(given)
+	if hint != "" {
+		text += ", " + hint
+	}
 	for i, path := range list {
 		list[i] = shorten(path)
 	}
@@ -64,15 +80,15 @@ func (a *Agent) warnOfPath(req *http.Request, cfg *config.Config) {
 		return
 	}
 	args := []any{"caller", "kubelet", "path", shorten(req.URL.Path)}
-	if near := NearestPath(req.URL.Path, cfg); near != "" {
-		args = append(args, "nearest", near)
+	if hint := hint(req.URL.Path, cfg); hint != "" {
+		args = append(args, "hint", hint)
 	}
 	a.unknownPaths.Log(a.Logger, slog.LevelWarn, show.UnknownPath, args...)
 }
 
 // root names what is there, for people.
-func (a *Agent) root(w http.ResponseWriter, cfg *config.Config) {
-	text := "podhook " + a.Version + "\n\n" + strings.Join(knownPaths(cfg), "\n") + "\n"
+func (a *Agent) root(w http.ResponseWriter, paths []string) {
+	text := "podhook " + a.Version + "\n\n" + strings.Join(paths, "\n") + "\n"
 	send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 }
 

@@ -97,7 +97,7 @@ func TestKubeletsUnknownPathIsLogged(t *testing.T) {
 	} {
 		_, _ = w.do("GET", c.path, c.agent) // kubelet gets no answer
 	}
-	if n := w.logs.count("level=WARN", "unknown path", "caller=kubelet", "path=/shutdwn", "nearest=/shutdown"); n != 1 {
+	if n := w.logs.count("level=WARN", "unknown path", "caller=kubelet", "path=/shutdwn", `hint="did you mean /shutdown?"`); n != 1 {
 		t.Errorf("%d entries, want 1, in\n%s", n, w.logs)
 	}
 	if n := w.logs.count("unknown path"); n != 1 {

@@ -153,8 +153,8 @@ func TestMetricsAddressOnlyReads(t *testing.T) {
 		"/hooks/own/output": 404, "/prestart": 404, "/shutdown": 404, "/hooks/own": 404, "/hooks/own?force=true": 404, "/api/own": 404} {
 		w.is(path, want)
 	}
-	if r, err := w.do("POST", "/hooks/own", ""); err != nil || r.status != 404 {
-		t.Errorf("POST gets %d, %v", r.status, err)
+	if r, err := w.do("POST", "/hooks/own", ""); err != nil || r.status != 404 || !strings.Contains(r.body, "hooks are called at the address of PODHOOK_LISTEN") || strings.Contains(r.body, `"/shutdown"`) {
+		t.Errorf("POST gets %d %s, %v", r.status, r.body, err)
 	}
 	if _, err := w.do("GET", "/shutdown", kubelet); err == nil {
 		t.Error("kubelet gets an answer, which it takes for success")

@@ -42,7 +42,7 @@ func (a *Agent) Handler() http.Handler {
 
 // MetricsHandler returns the handler of probes, metrics and status: nothing acts there.
 func (a *Agent) MetricsHandler() http.Handler {
-	return a.finish(chi.NewRouter(), a.nothing)
+	return a.finish(chi.NewRouter(), a.nothing(readPaths))
 }
 
 // finish adds the routes that only read, and what answers for all other paths.
@@ -91,21 +91,25 @@ func (a *Agent) extraPath(w http.ResponseWriter, req *http.Request) {
 		a.hook(name, req.URL.Path)(w, req)
 		return
 	}
-	a.nothing(w, req)
+	a.nothing(knownPaths)(w, req)
 }
 
-// nothing answers for a path that nothing is at, and for /.
-func (a *Agent) nothing(w http.ResponseWriter, req *http.Request) {
-	cfg, err := a.Configuration.Get()
-	if err != nil {
-		answer(w, http.StatusInternalServerError, problem{err.Error()})
-		return
+// nothing answers for a path that nothing is at, and for /. The other paths are those of
+// list.
+func (a *Agent) nothing(list func(*config.Config) []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		cfg, err := a.Configuration.Get()
+		if err != nil {
+			answer(w, http.StatusInternalServerError, problem{err.Error()})
+			return
+		}
+		paths := list(cfg)
+		// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
+		if req.URL.Path == "/" && readsOnly(req.Method) && !callsOrProbes(req) {
+			a.guard(access.Status, func(w http.ResponseWriter, _ *http.Request) { a.root(w, paths) })(w, req)
+			return
+		}
+		a.warnOfPath(req, cfg)
+		nothingAt(w, req.URL.Path, paths, hint(req.URL.Path, cfg))
 	}
-	// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
-	if req.URL.Path == "/" && readsOnly(req.Method) && !callsOrProbes(req) {
-		a.guard(access.Status, func(w http.ResponseWriter, _ *http.Request) { a.root(w, cfg) })(w, req)
-		return
-	}
-	a.warnOfPath(req, cfg)
-	nothingAt(w, req.URL.Path, cfg)
 }

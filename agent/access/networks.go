@@ -23,6 +23,9 @@ func ParseNetworks(text string) (networks []netip.Prefix, gateway bool, err erro
 			continue
 		}
 		network, err := parseNetwork(entry)
+		if err != nil && entry != text { // the whole text is shown anyway
+			err = fmt.Errorf("%.50q: %w", entry, err)
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -37,10 +40,10 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%.50q: a network such as 10.0.0.0/8 or fd00::/8, an address or gateway is needed", text)
+		return netip.Prefix{}, fmt.Errorf("a network such as 10.0.0.0/8 or fd00::/8, an address or gateway is needed")
 	}
 	if network != network.Masked() {
-		return netip.Prefix{}, fmt.Errorf("%q: did you mean the network %s or the address %s?", text, network.Masked(), network.Addr())
+		return netip.Prefix{}, fmt.Errorf("did you mean the network %s or the address %s?", network.Masked(), network.Addr())
 	}
 	if network.Addr().Is4In6() && network.Bits() >= 96 {
 		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)

@@ -82,7 +82,7 @@ func phrases() map[string]string {
 		MainStarted:     "main process started: {program}, pid {pid}",
 		MainEnded:       "main process {how} after {seconds} s",
 		StopSignal:      "{signal} received[: {effect}]",
-		UnknownPath:     "{caller} asked for {path}, which nothing answers[, did you mean {nearest}?]",
+		UnknownPath:     "{caller} asked for {path}, which nothing answers[, {hint}]",
 		Refused:         "{caller} may not ask for {path}: {error}",
 		"configuration": "{problem}",
 	}

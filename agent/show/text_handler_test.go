@@ -61,7 +61,7 @@ func TestTextIsForPeople(t *testing.T) {
 		}},
 		{"SIGTERM received: shutdown goes on", func(l Log) { l.Logger.Info(StopSignal, "signal", "SIGTERM", "effect", "shutdown goes on") }},
 		{"WARN kubelet asked for /shutdwn, which nothing answers, did you mean /shutdown?", func(l Log) {
-			l.Logger.Warn(UnknownPath, "caller", "kubelet", "path", "/shutdwn", "nearest", "/shutdown")
+			l.Logger.Warn(UnknownPath, "caller", "kubelet", "path", "/shutdwn", "hint", "did you mean /shutdown?")
 		}},
 		{"INFO+2 odd: why (a 1, b x)", func(l Log) {
 			l.Logger.With("a", 1).Log(t.Context(), slog.LevelInfo+2, "odd", "b", "x", "error", errors.New("why"))

@@ -109,7 +109,7 @@ func TestPartsOfHooksAreApart(t *testing.T) {
 
 // A leaf knows one thing that several parts need, and none of them.
 func TestLeavesImportNoOtherPackage(t *testing.T) {
-	for _, leaf := range []string{"keypair", "executable", "exposition", "hookname", "procfs", "userfile"} {
+	for _, leaf := range []string{"keypair", "executable", "exposition", "hookname", "procfs", "sockets", "userfile"} {
 		leaf = module + "/hooks/" + leaf
 		for path := range list(t, "-deps", leaf) {
 			if under(path, module) && path != leaf {

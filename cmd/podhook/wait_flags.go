@@ -18,11 +18,13 @@ type waitFlags struct {
 	timeout  *time.Duration
 	interval *time.Duration
 
-	file, gone, tcp, http, metricURL, exit string
+	file, gone, tcp, http, metricURL, exit, ports string
 
 	endpoint endpointFlags
 	status   *[]config.StatusRange
 	metric   config.Metric
+
+	connections config.Connections
 	// metricGiven says that a flag was given that needs --metric.
 	metricGiven bool
 }
@@ -36,6 +38,14 @@ func newWaitFlags(fs *flag.FlagSet) *waitFlags {
 	fs.StringVar(&f.tcp, "tcp", "", "until `ADDRESS`, such as 127.0.0.1:8080, takes a connection")
 	fs.StringVar(&f.http, "http", "", "until `URL` answers with the --status")
 	fs.StringVar(&f.metricURL, "metric", "", "until the metric --name at `URL` is --at-most or --at-least a number")
+	fs.StringVar(&f.ports, "connections", "", "until at most --at-most TCP connections to `PORT`, or PORT,PORT, are left")
+	fs.DurationVar(&f.connections.IdleFor, "idle-for", 0, "of --connections, leave out those without data for `DURATION`")
+	fs.BoolVar(&f.connections.Loopback, "loopback", false, "of --connections, count those from loopback too")
+	fs.Func("ignore", "of --connections, leave out those from `NETWORK`; may be repeated", func(text string) error {
+		network, err := config.ParseNetwork(text)
+		f.connections.Ignore = append(f.connections.Ignore, network)
+		return err
+	})
 	fs.StringVar(&f.exit, "exit", "", "until the main process has exited; write `main`")
 	f.endpoint.register(f.fs)
 	f.status = statusFlag(f.fs)
@@ -58,7 +68,7 @@ func newWaitFlags(fs *flag.FlagSet) *waitFlags {
 			return err
 		}
 	}
-	f.metricFlag("at-most", "until the metric is at most `N`", bound(&f.metric.AtMost))
+	fs.Func("at-most", "until the metric is, or the connections are, at most `N`", bound(&f.metric.AtMost))
 	f.metricFlag("at-least", "until the metric is at least `N`", bound(&f.metric.AtLeast))
 	f.metricFlag("gone-is", "what a server that has gone means: `WORD` is error, done or wait", func(text string) (err error) {
 		f.metric.Gone, err = config.ParseGone(text)
@@ -74,12 +84,12 @@ func (f *waitFlags) metricFlag(name, usage string, read func(string) error) {
 	})
 }
 
-const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric and --exit is needed"
+const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric, --connections and --exit is needed"
 
 // awaited returns what the words and flags name.
 func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	given := len(words)
-	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit} {
+	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit, f.ports} {
 		if flag != "" {
 			given++
 		}
@@ -90,7 +100,11 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	case *f.interval < 0:
 		return nil, usagef("wait: --interval: %q: a duration of more than 0s is needed", *f.interval)
 	case f.metricGiven && f.metricURL == "":
-		return nil, usagef("wait: --name, --label, --at-most, --at-least and --gone-is need --metric URL")
+		return nil, usagef("wait: --name, --label, --at-least and --gone-is need --metric URL")
+	case f.metric.AtMost != nil && f.metricURL == "" && f.ports == "":
+		return nil, usagef("wait: --at-most needs --metric URL or --connections PORT")
+	case f.ports == "" && (f.connections.IdleFor != 0 || f.connections.Loopback || f.connections.Ignore != nil):
+		return nil, usagef("wait: --idle-for, --loopback and --ignore need --connections PORT")
 	case f.exit == "main":
 		return inv.mainExit()
 	case f.exit != "":
@@ -117,6 +131,8 @@ func (f *waitFlags) condition() (config.Condition, error) {
 			return nil, usagef("wait: --tcp: %v", err)
 		}
 		return config.TCP{Address: f.tcp}, nil
+	case f.ports != "":
+		return f.connectionsLeft()
 	case f.http != "":
 		endpoint, err := f.endpoint.at("--http", f.http)
 		return config.HTTPAnswer{HTTP: config.HTTP{Endpoint: endpoint, Method: "GET", Status: *f.status}}, err
@@ -130,4 +146,24 @@ func (f *waitFlags) condition() (config.Condition, error) {
 		return nil, usagef("wait: --metric: %v (--name, --at-most, --at-least)", err)
 	}
 	return f.metric, nil
+}
+
+func (f *waitFlags) connectionsLeft() (config.Condition, error) {
+	c := f.connections
+	for text := range strings.SplitSeq(f.ports, ",") {
+		port, err := config.ParsePort(strings.TrimSpace(text))
+		if err != nil {
+			return nil, usagef("wait: --connections: %v", err)
+		}
+		c.Ports = append(c.Ports, port)
+	}
+	if c.IdleFor < 0 {
+		return nil, usagef("wait: --idle-for: %q: a duration of more than 0s is needed", c.IdleFor)
+	}
+	if most := f.metric.AtMost; most != nil {
+		if c.AtMost = int(*most); float64(c.AtMost) != *most || c.AtMost < 0 {
+			return nil, usagef("wait: --at-most: %v: a whole number of connections is needed", *most)
+		}
+	}
+	return c, nil
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit or Metric.
+// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit, Metric or
+// Connections.
 type Condition interface {
 	// String names the condition for people.
 	String() string
@@ -88,6 +89,7 @@ func readWait(d *decoder, v value) Action {
 			}
 			chosen(MainExit{})
 		}},
+		field{"connections", func(v value) { chosen(d.connections(v)) }},
 		field{"interval", func(v value) { w.Interval = d.duration(v) }},
 	))
 	if w.For == nil && d.found() == before {
@@ -113,7 +115,7 @@ func (d *decoder) conditions(chosen func(Condition)) []field {
 	}
 }
 
-const conditions = "tcp, http, file, gone, exit, metric"
+const conditions = "tcp, http, file, gone, exit, metric, connections"
 
 const addressRule = "an address with a port, such as 127.0.0.1:5432"
 

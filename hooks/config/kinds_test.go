@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/netip"
 	"reflect"
 	"strings"
 	"syscall"
@@ -39,6 +40,10 @@ func TestParseKinds(t *testing.T) {
 			Wait{For: Metric{Endpoint: local("http://a"), Name: "b", AtLeast: &two, Gone: GoneIsNotYet}}},
 		{"wait-metric", "wait: {metric: {url: \"http://a\", name: b, atMost: 0, goneIs: done}}",
 			Wait{For: Metric{Endpoint: local("http://a"), Name: "b", AtMost: &zero, Gone: GoneIsDone}}},
+		{"wait-connections", "wait: {connections: {port: 8080}}", Wait{For: Connections{Ports: []uint16{8080}}}},
+		{"wait-connections", "wait: {connections: {ports: [8443, 80, 8443], atMost: 2, loopback: true, ignore: [10.1.2.3/8, \"::ffff:1.2.3.4\"], idleFor: 10s}, interval: 200ms}",
+			Wait{Interval: 200 * time.Millisecond, For: Connections{Ports: []uint16{80, 8443}, AtMost: 2, Loopback: true, IdleFor: 10 * time.Second,
+				Ignore: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("1.2.3.4/32")}}}},
 		{"signal-QUIT", "signal: {signal: QUIT, to: \"pidfile:/run/nginx.pid\"}", Signal{Signal: syscall.SIGQUIT, To: "pidfile:/run/nginx.pid"}},
 		{"signal-HUP", "signal: {signal: HUP, to: main}", Signal{Signal: syscall.SIGHUP}},
 		{"write-a", "write: {file: /b/a, content: \"x\\n\", mode: 0600}", Write{File: "/b/a", Content: "x\n", Mode: 0o600}},
@@ -138,6 +143,11 @@ func TestParseRefusesKinds(t *testing.T) {
 		{"wait: {tcp: \"a:1\", file: /b}", []string{"4: " + step + ".wait: waits for two things; a step waits for one of " + conditions}},
 		{"wait: {tcp: localhost}", []string{`4: ` + step + `.wait.tcp: "localhost": ` + addressRule}},
 		{"wait: {exit: child}", []string{`4: ` + step + `.wait.exit: "child": main`}},
+		{"wait: {connections: {}}", []string{"4: " + step + ".wait.connections: has no port; write port: 8080, where the application listens"}},
+		{"wait: {connections: {port: http}}", []string{`4: ` + step + `.wait.connections.port: "http": ` + portRule}},
+		{"wait: {connections: {ports: [80, 0]}}", []string{`4: ` + step + `.wait.connections.ports[1]: "0": ` + portRule}},
+		{"wait: {connections: {port: 80, ignore: [pods]}}", []string{`4: ` + step + `.wait.connections.ignore[0]: "pods": ` + networkRule}},
+		{"wait: {connections: {port: 80, atMost: -1}}", []string{`4: ` + step + `.wait.connections.atMost: "-1": a number from 0 to 1000000`}},
 		{"wait: {files: /a}", []string{`4: ` + step + `.wait: "files": no such field, did you mean "file"?`}},
 		{"wait: {metric: {url: \"http://a\", name: b}}", []string{`4: ` + step + `.wait.metric: "b": a metric needs a bound, atMost or atLeast`}},
 		{"wait: {metric: {url: \"http://a\", name: \"b c\", atMost: 1}}", []string{`4: ` + step + `.wait.metric: "b c": a metric has a name such as http_connections_active`}},

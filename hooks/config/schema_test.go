@@ -52,18 +52,19 @@ func TestSchemaFields(t *testing.T) {
 	root := readSchema(t)
 	const unknown = "xxxxxx: 1"
 	mappings := map[string]string{
-		"":           unknown,
-		"hook":       "hooks: {a: {" + unknown + "}}",
-		"step":       "hooks: {a: {steps: [{" + unknown + "}]}}",
-		"scripts":    inStep("scripts: {" + unknown + "}"),
-		"http":       inStep("http: {" + unknown + "}"),
-		"headerFile": inStep("http: {url: \"http://a\", headers: {A: {" + unknown + "}}}"),
-		"wait":       inStep("wait: {" + unknown + "}"),
-		"ready":      "hooks: {}\nready: [{" + unknown + "}]",
-		"metric":     inStep("wait: {metric: {" + unknown + "}}"),
-		"signal":     inStep("signal: {" + unknown + "}"),
-		"write":      inStep("write: {" + unknown + "}"),
-		"when":       inStep("when: {" + unknown + "}"),
+		"":            unknown,
+		"hook":        "hooks: {a: {" + unknown + "}}",
+		"step":        "hooks: {a: {steps: [{" + unknown + "}]}}",
+		"scripts":     inStep("scripts: {" + unknown + "}"),
+		"http":        inStep("http: {" + unknown + "}"),
+		"headerFile":  inStep("http: {url: \"http://a\", headers: {A: {" + unknown + "}}}"),
+		"wait":        inStep("wait: {" + unknown + "}"),
+		"ready":       "hooks: {}\nready: [{" + unknown + "}]",
+		"metric":      inStep("wait: {metric: {" + unknown + "}}"),
+		"connections": inStep("wait: {connections: {" + unknown + "}}"),
+		"signal":      inStep("signal: {" + unknown + "}"),
+		"write":       inStep("write: {" + unknown + "}"),
+		"when":        inStep("when: {" + unknown + "}"),
 	}
 	for name, yaml := range mappings {
 		def := root

@@ -34,6 +34,8 @@ func For(c config.Condition) Look {
 		return file(c)
 	case config.Metric:
 		return metric(c)
+	case config.Connections:
+		return connections(c)
 	}
 	return nil
 }

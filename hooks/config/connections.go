@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Connections holds while at most AtMost established TCP connections have one of the local
+// ports.
+type Connections struct {
+	Ports  []uint16
+	AtMost int
+	// Loopback also counts connections from the pod itself.
+	Loopback bool
+	// Ignore are the networks whose connections do not count.
+	Ignore []netip.Prefix
+	// IdleFor leaves out connections on which nothing was sent or received for that long;
+	// 0 counts all.
+	IdleFor time.Duration
+}
+
+func (c Connections) String() string {
+	ports := make([]string, len(c.Ports))
+	for i, port := range c.Ports {
+		ports[i] = strconv.Itoa(int(port))
+	}
+	return "connections to port " + strings.Join(ports, ", ")
+}
+
+func (Connections) endpoint() *Endpoint { return nil }
+
+const (
+	networkRule = "a network such as 10.0.0.0/8 or fd00::/8, or an address"
+	portRule    = "a port, a number from 1 to 65535"
+	maxPorts    = 100
+)
+
+// ParsePort parses a port.
+func ParsePort(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q: %s is needed", text, portRule)
+	}
+	return uint16(n), nil
+}
+
+// ParseNetwork parses a network or an address. An IPv4-mapped one is IPv4.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(text)
+	if address, failed := netip.ParseAddr(text); failed == nil && address.Zone() == "" {
+		network, err = netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q: %s is needed", text, networkRule)
+	}
+	if network.Addr().Is4In6() && network.Bits() >= 96 {
+		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)
+	}
+	return network.Masked(), nil
+}
+
+func (d *decoder) connections(v value) Connections {
+	before := d.found()
+	var c Connections
+	d.fields(v, "a mapping such as {port: 8080, atMost: 0}", []field{
+		{"port", func(v value) { c.Ports = append(c.Ports, d.port(v)) }},
+		{"ports", func(v value) {
+			for _, item := range d.items(v, "a list of ports, such as [8080, 8443]") {
+				c.Ports = append(c.Ports, d.port(item))
+			}
+		}},
+		{"atMost", func(v value) { c.AtMost = d.number(v, 0, 1_000_000) }},
+		{"loopback", func(v value) { c.Loopback = d.boolean(v) }},
+		{"ignore", func(v value) {
+			for _, item := range d.items(v, "a list of networks, such as [10.0.0.0/8]") {
+				c.Ignore = append(c.Ignore, d.network(item))
+			}
+		}},
+		{"idleFor", func(v value) { c.IdleFor = d.duration(v) }},
+	})
+	switch {
+	case d.found() > before:
+	case len(c.Ports) == 0:
+		d.wrong(v, "has no port; write port: 8080, where the application listens")
+	case len(c.Ports) > maxPorts:
+		d.wrong(v, fmt.Sprintf("has %d ports; %d are allowed", len(c.Ports), maxPorts))
+	}
+	slices.Sort(c.Ports)
+	c.Ports = slices.Compact(c.Ports)
+	return c
+}
+
+func (d *decoder) port(v value) uint16 {
+	text, ok := d.text(v, portRule)
+	if !ok {
+		return 0
+	}
+	port, err := ParsePort(text)
+	if err != nil {
+		d.refuse(v, portRule)
+	}
+	return port
+}
+
+func (d *decoder) network(v value) netip.Prefix {
+	text, ok := d.text(v, networkRule)
+	if !ok {
+		return netip.Prefix{}
+	}
+	network, err := ParseNetwork(text)
+	if err != nil {
+		d.refuse(v, networkRule)
+	}
+	return network
+}

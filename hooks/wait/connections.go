@@ -1,0 +1,83 @@
+package wait
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/sockets"
+)
+
+// maxNetworks bounds the networks that a text names.
+const maxNetworks = 5
+
+// connections counts the connections of the application, which does not help.
+func connections(c config.Connections) Look {
+	return func(context.Context) Seen {
+		total, known := 0, true
+		from := map[netip.Prefix]int{}
+		err := sockets.Established(c.Ports, c.IdleFor > 0, func(conn sockets.Conn) {
+			if !counts(c, conn.Peer.Addr()) {
+				return
+			}
+			known = known && (conn.Idle >= 0 || c.IdleFor == 0)
+			if c.IdleFor > 0 && conn.Idle >= c.IdleFor {
+				return
+			}
+			total++
+			from[network(conn.Peer.Addr())]++
+		})
+		if err != nil {
+			return Seen{Text: err.Error()}
+		}
+		text := describe(total, from)
+		if !known {
+			text += "; idleFor is not known here, because sock_diag(7) is denied, so all count"
+		}
+		return Seen{Done: total <= c.AtMost, Text: text}
+	}
+}
+
+func counts(c config.Connections, peer netip.Addr) bool {
+	if peer.IsLoopback() && !c.Loopback {
+		return false
+	}
+	return !slices.ContainsFunc(c.Ignore, func(n netip.Prefix) bool { return n.Contains(peer) })
+}
+
+// network is the part of an address that people know: /24 of IPv4, /64 of IPv6.
+func network(address netip.Addr) netip.Prefix {
+	bits := 64
+	if address.Is4() {
+		bits = 24
+	}
+	prefix, _ := address.WithZone("").Prefix(bits) // an address has as many bits
+	return prefix
+}
+
+// describe names the networks with the most connections.
+func describe(total int, from map[netip.Prefix]int) string {
+	networks := slices.SortedFunc(maps.Keys(from), func(a, b netip.Prefix) int {
+		if from[a] != from[b] {
+			return from[b] - from[a]
+		}
+		return a.Addr().Compare(b.Addr())
+	})
+	var parts []string
+	for i, n := range networks {
+		if i == maxNetworks {
+			parts = append(parts, fmt.Sprintf("and %d more networks", len(networks)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d from %s", from[n], n))
+	}
+	text := fmt.Sprintf("%d left", total)
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	return text
+}

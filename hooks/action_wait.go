@@ -28,7 +28,7 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 		waiting, cancel = a.whileMain(ctx)
 		defer cancel()
 	}
-	last, err := look.Until(waiting, do.Interval, func(seen string) {
+	last, err := look.Until(waiting, wait.Interval(do), func(seen string) {
 		if first {
 			a.say("waiting for " + what + ": " + seen)
 			first = false

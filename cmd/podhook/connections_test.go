@@ -52,6 +52,8 @@ func TestWaitForConnections(t *testing.T) {
 	s.expect(0, "wait", "--connections", port, "--timeout", "0s")
 	s.expect(0, "wait", "--connections", port, "--loopback", "--at-most", "1", "--timeout", "0s")
 	s.expect(0, "wait", "--connections", port, "--loopback", "--ignore", "127.0.0.0/8", "--timeout", "0s")
+	e = s.expect(0, "wait", "--quiet", port, "--for", "300ms", "--timeout", "20s")
+	testutil.Within(t, e.elapsed, 300*time.Millisecond, 10*time.Second)
 	open.Close()
 	if e := call.wait(t); e.code != 0 {
 		t.Error(e)
@@ -59,7 +61,9 @@ func TestWaitForConnections(t *testing.T) {
 	for args, want := range map[string]string{
 		"--connections http":                       `wait: --connections: "http": a port`,
 		"--connections 80 --at-most 1.5":           "wait: --at-most: 1.5: a whole number",
-		"--idle-for 1s --file /x":                  "wait: --idle-for, --loopback and --ignore need --connections PORT",
+		"--idle-for 1s --quiet 80":                 "wait: --idle-for needs --connections PORT",
+		"--loopback --file /x":                     "wait: --loopback and --ignore need --connections PORT or --quiet PORT",
+		"--quiet 0":                                `wait: --quiet: "0": a port`,
 		"--at-most 1 --file /x":                    "wait: --at-most needs --metric URL or --connections PORT",
 		"--connections 80 --idle-for -1s":          "wait: --idle-for: ",
 		"--connections 80 --ignore pods":           "a network such as",

@@ -18,13 +18,14 @@ type waitFlags struct {
 	timeout  *time.Duration
 	interval *time.Duration
 
-	file, gone, tcp, http, metricURL, exit, ports string
+	file, gone, tcp, http, metricURL, exit, ports, quiet string
 
 	endpoint endpointFlags
 	status   *[]config.StatusRange
 	metric   config.Metric
 
 	connections config.Connections
+	quietFor    *time.Duration
 	// metricGiven says that a flag was given that needs --metric.
 	metricGiven bool
 }
@@ -39,9 +40,11 @@ func newWaitFlags(fs *flag.FlagSet) *waitFlags {
 	fs.StringVar(&f.http, "http", "", "until `URL` answers with the --status")
 	fs.StringVar(&f.metricURL, "metric", "", "until the metric --name at `URL` is --at-most or --at-least a number")
 	fs.StringVar(&f.ports, "connections", "", "until at most --at-most TCP connections to `PORT`, or PORT,PORT, are left")
+	fs.StringVar(&f.quiet, "quiet", "", "until no new TCP connection to `PORT`, or PORT,PORT, comes any more")
+	f.quietFor = durationFlag(fs, "for", config.QuietFor, "of --quiet, no connection came for `DURATION`")
 	fs.DurationVar(&f.connections.IdleFor, "idle-for", 0, "of --connections, leave out those without data for `DURATION`")
-	fs.BoolVar(&f.connections.Loopback, "loopback", false, "of --connections, count those from loopback too")
-	fs.Func("ignore", "of --connections, leave out those from `NETWORK`; may be repeated", func(text string) error {
+	fs.BoolVar(&f.connections.Loopback, "loopback", false, "of --connections and --quiet, count those from loopback too")
+	fs.Func("ignore", "of --connections and --quiet, leave out those from `NETWORK`; may be repeated", func(text string) error {
 		network, err := config.ParseNetwork(text)
 		f.connections.Ignore = append(f.connections.Ignore, network)
 		return err
@@ -84,12 +87,12 @@ func (f *waitFlags) metricFlag(name, usage string, read func(string) error) {
 	})
 }
 
-const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric, --connections and --exit is needed"
+const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric, --connections, --quiet and --exit is needed"
 
 // awaited returns what the words and flags name.
 func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	given := len(words)
-	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit, f.ports} {
+	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit, f.ports, f.quiet} {
 		if flag != "" {
 			given++
 		}
@@ -103,8 +106,10 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 		return nil, usagef("wait: --name, --label, --at-least and --gone-is need --metric URL")
 	case f.metric.AtMost != nil && f.metricURL == "" && f.ports == "":
 		return nil, usagef("wait: --at-most needs --metric URL or --connections PORT")
-	case f.ports == "" && (f.connections.IdleFor != 0 || f.connections.Loopback || f.connections.Ignore != nil):
-		return nil, usagef("wait: --idle-for, --loopback and --ignore need --connections PORT")
+	case f.ports == "" && f.connections.IdleFor != 0:
+		return nil, usagef("wait: --idle-for needs --connections PORT")
+	case f.ports == "" && f.quiet == "" && (f.connections.Loopback || f.connections.Ignore != nil):
+		return nil, usagef("wait: --loopback and --ignore need --connections PORT or --quiet PORT")
 	case f.exit == "main":
 		return inv.mainExit()
 	case f.exit != "":
@@ -117,7 +122,8 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	if err != nil {
 		return nil, err
 	}
-	return looked(condition.String(), wait.For(condition), *f.interval), nil
+	interval := wait.Interval(config.Wait{For: condition, Interval: *f.interval})
+	return looked(condition.String(), wait.For(condition), interval), nil
 }
 
 func (f *waitFlags) condition() (config.Condition, error) {
@@ -133,6 +139,9 @@ func (f *waitFlags) condition() (config.Condition, error) {
 		return config.TCP{Address: f.tcp}, nil
 	case f.ports != "":
 		return f.connectionsLeft()
+	case f.quiet != "":
+		ports, err := parsePorts("quiet", f.quiet)
+		return config.Quiet{Ports: ports, For: *f.quietFor, Loopback: f.connections.Loopback, Ignore: f.connections.Ignore}, err
 	case f.http != "":
 		endpoint, err := f.endpoint.at("--http", f.http)
 		return config.HTTPAnswer{HTTP: config.HTTP{Endpoint: endpoint, Method: "GET", Status: *f.status}}, err
@@ -150,12 +159,9 @@ func (f *waitFlags) condition() (config.Condition, error) {
 
 func (f *waitFlags) connectionsLeft() (config.Condition, error) {
 	c := f.connections
-	for text := range strings.SplitSeq(f.ports, ",") {
-		port, err := config.ParsePort(strings.TrimSpace(text))
-		if err != nil {
-			return nil, usagef("wait: --connections: %v", err)
-		}
-		c.Ports = append(c.Ports, port)
+	var err error
+	if c.Ports, err = parsePorts("connections", f.ports); err != nil {
+		return nil, err
 	}
 	if c.IdleFor < 0 {
 		return nil, usagef("wait: --idle-for: %q: a duration of more than 0s is needed", c.IdleFor)
@@ -166,4 +172,15 @@ func (f *waitFlags) connectionsLeft() (config.Condition, error) {
 		}
 	}
 	return c, nil
+}
+
+func parsePorts(flag, text string) (ports []uint16, err error) {
+	for one := range strings.SplitSeq(text, ",") {
+		port, err := config.ParsePort(strings.TrimSpace(one))
+		if err != nil {
+			return nil, usagef("wait: --%s: %v", flag, err)
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
 }

@@ -23,15 +23,43 @@ type Connections struct {
 	IdleFor time.Duration
 }
 
-func (c Connections) String() string {
+func (c Connections) String() string { return "connections to port " + c.ports() }
+
+func (c Connections) ports() string {
 	ports := make([]string, len(c.Ports))
 	for i, port := range c.Ports {
 		ports[i] = strconv.Itoa(int(port))
 	}
-	return "connections to port " + strings.Join(ports, ", ")
+	return strings.Join(ports, ", ")
 }
 
 func (Connections) endpoint() *Endpoint { return nil }
+
+// Quiet holds when no new TCP connection to one of the local ports has come for some time:
+// nobody sends the container new requests any more.
+type Quiet struct {
+	Ports []uint16
+	// For is how long no connection may have come.
+	For time.Duration
+	// AtLeast is the shortest time of the whole wait.
+	AtLeast time.Duration
+	// Loopback also counts connections from the pod itself.
+	Loopback bool
+	// Ignore are the networks whose connections do not count, such as those of probes.
+	Ignore []netip.Prefix
+}
+
+func (c Quiet) String() string {
+	return "quiet at port " + Connections{Ports: c.Ports}.ports()
+}
+
+func (Quiet) endpoint() *Endpoint { return nil }
+
+// The defaults of Quiet. A connection that comes and ends between two looks can be missed.
+const (
+	QuietFor      = 3 * time.Second
+	QuietInterval = 100 * time.Millisecond
+)
 
 const (
 	networkRule = "a network such as 10.0.0.0/8 or fd00::/8, or an address"
@@ -66,32 +94,53 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 func (d *decoder) connections(v value) Connections {
 	before := d.found()
 	var c Connections
-	d.fields(v, "a mapping such as {port: 8080, atMost: 0}", []field{
-		{"port", func(v value) { c.Ports = append(c.Ports, d.port(v)) }},
+	d.fields(v, "a mapping such as {port: 8080, atMost: 0}", append(d.peers(&c.Ports, &c.Loopback, &c.Ignore),
+		field{"atMost", func(v value) { c.AtMost = d.number(v, 0, 1_000_000) }},
+		field{"idleFor", func(v value) { c.IdleFor = d.duration(v) }},
+	))
+	d.checkPorts(v, before, &c.Ports)
+	return c
+}
+
+func (d *decoder) quiet(v value) Quiet {
+	before, c := d.found(), Quiet{For: QuietFor}
+	d.fields(v, "a mapping such as {port: 8080, for: 3s}", append(d.peers(&c.Ports, &c.Loopback, &c.Ignore),
+		field{"for", func(v value) { c.For = d.duration(v) }},
+		field{"atLeast", func(v value) { c.AtLeast = d.duration(v) }},
+	))
+	d.checkPorts(v, before, &c.Ports)
+	return c
+}
+
+// peers returns the fields that say which connections are looked at.
+func (d *decoder) peers(ports *[]uint16, loopback *bool, ignore *[]netip.Prefix) []field {
+	return []field{
+		{"port", func(v value) { *ports = append(*ports, d.port(v)) }},
 		{"ports", func(v value) {
 			for _, item := range d.items(v, "a list of ports, such as [8080, 8443]") {
-				c.Ports = append(c.Ports, d.port(item))
+				*ports = append(*ports, d.port(item))
 			}
 		}},
-		{"atMost", func(v value) { c.AtMost = d.number(v, 0, 1_000_000) }},
-		{"loopback", func(v value) { c.Loopback = d.boolean(v) }},
+		{"loopback", func(v value) { *loopback = d.boolean(v) }},
 		{"ignore", func(v value) {
 			for _, item := range d.items(v, "a list of networks, such as [10.0.0.0/8]") {
-				c.Ignore = append(c.Ignore, d.network(item))
+				*ignore = append(*ignore, d.network(item))
 			}
 		}},
-		{"idleFor", func(v value) { c.IdleFor = d.duration(v) }},
-	})
+	}
+}
+
+// checkPorts sorts the ports. before is what was found wrong before they were read.
+func (d *decoder) checkPorts(v value, before int, ports *[]uint16) {
 	switch {
 	case d.found() > before:
-	case len(c.Ports) == 0:
+	case len(*ports) == 0:
 		d.wrong(v, "has no port; write port: 8080, where the application listens")
-	case len(c.Ports) > maxPorts:
-		d.wrong(v, fmt.Sprintf("has %d ports; %d are allowed", len(c.Ports), maxPorts))
+	case len(*ports) > maxPorts:
+		d.wrong(v, fmt.Sprintf("has %d ports; %d are allowed", len(*ports), maxPorts))
 	}
-	slices.Sort(c.Ports)
-	c.Ports = slices.Compact(c.Ports)
-	return c
+	slices.Sort(*ports)
+	*ports = slices.Compact(*ports)
 }
 
 func (d *decoder) port(v value) uint16 {

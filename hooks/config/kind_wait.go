@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit, Metric or
-// Connections.
+// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit, Metric,
+// Connections or Quiet.
 type Condition interface {
 	// String names the condition for people.
 	String() string
@@ -90,6 +90,7 @@ func readWait(d *decoder, v value) Action {
 			chosen(MainExit{})
 		}},
 		field{"connections", func(v value) { chosen(d.connections(v)) }},
+		field{"quiet", func(v value) { chosen(d.quiet(v)) }},
 		field{"interval", func(v value) { w.Interval = d.duration(v) }},
 	))
 	if w.For == nil && d.found() == before {
@@ -115,7 +116,7 @@ func (d *decoder) conditions(chosen func(Condition)) []field {
 	}
 }
 
-const conditions = "tcp, http, file, gone, exit, metric, connections"
+const conditions = "tcp, http, file, gone, exit, metric, connections, quiet"
 
 const addressRule = "an address with a port, such as 127.0.0.1:5432"
 

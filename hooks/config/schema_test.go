@@ -61,6 +61,7 @@ func TestSchemaFields(t *testing.T) {
 		"wait":        inStep("wait: {" + unknown + "}"),
 		"ready":       "hooks: {}\nready: [{" + unknown + "}]",
 		"metric":      inStep("wait: {metric: {" + unknown + "}}"),
+		"quiet":       inStep("wait: {quiet: {" + unknown + "}}"),
 		"connections": inStep("wait: {connections: {" + unknown + "}}"),
 		"signal":      inStep("signal: {" + unknown + "}"),
 		"write":       inStep("write: {" + unknown + "}"),

@@ -25,8 +25,8 @@ const diagTime = time.Second
 
 var errShort = errors.New("sock_diag: the kernel's answer is too short")
 
-// diagnosed lists established connections by netlink.
-func diagnosed(ports []uint16, idle bool, each func(Conn)) error {
+// diagnosed lists connections by netlink.
+func diagnosed(ports []uint16, in states, idle bool, each func(Conn)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func diagnosed(ports []uint16, idle bool, each func(Conn)) error {
 	}
 	buffer := make([]byte, 32<<10) // as large as the kernel's parts are
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		if err := unix.Sendto(fd, request(family, only, idle), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		if err := unix.Sendto(fd, request(family, only, in, idle), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 			return err
 		}
 		for done := false; !done; {
@@ -61,8 +61,8 @@ func diagnosed(ports []uint16, idle bool, each func(Conn)) error {
 	return nil
 }
 
-// request asks for the established connections of a family.
-func request(family byte, port uint16, idle bool) []byte {
+// request asks for the connections of a family.
+func request(family byte, port uint16, in states, idle bool) []byte {
 	text := make([]byte, requestSize)
 	native := binary.NativeEndian
 	native.PutUint32(text[0:], requestSize)
@@ -73,7 +73,11 @@ func request(family byte, port uint16, idle bool) []byte {
 	if idle {
 		body[2] = 1 << (infoAttribute - 1)
 	}
-	native.PutUint32(body[4:], 1<<established)
+	mask := uint32(0)
+	for _, state := range in {
+		mask |= 1 << state
+	}
+	native.PutUint32(body[4:], mask)
 	binary.BigEndian.PutUint16(body[8:], port)
 	return text
 }

@@ -8,22 +8,23 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// listed reads established connections from the files tcp and tcp6 of a directory.
-func listed(dir string, each func(Conn)) error {
-	if err := fromFile(dir+"/tcp", each); err != nil {
+// listed reads connections from the files tcp and tcp6 of a directory.
+func listed(dir string, in states, each func(Conn)) error {
+	if err := fromFile(dir+"/tcp", in, each); err != nil {
 		return err
 	}
-	if err := fromFile(dir+"/tcp6", each); !errors.Is(err, fs.ErrNotExist) { // no IPv6
+	if err := fromFile(dir+"/tcp6", in, each); !errors.Is(err, fs.ErrNotExist) { // no IPv6
 		return err
 	}
 	return nil
 }
 
-func fromFile(path string, each func(Conn)) error {
+func fromFile(path string, in states, each func(Conn)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -32,7 +33,10 @@ func fromFile(path string, each func(Conn)) error {
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 4 || fields[3] != "01" {
+		if len(fields) < 4 {
+			continue
+		}
+		if state, err := strconv.ParseUint(fields[3], 16, 8); err != nil || !slices.Contains(in, byte(state)) {
 			continue
 		}
 		local, okLocal := hexAddress(fields[1])

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Conn is an established connection. The addresses are never IPv4-mapped.
+// Conn is a connection. The addresses are never IPv4-mapped.
 type Conn struct {
 	Local, Peer netip.AddrPort
 	// Cookie identifies the socket as long as the kernel runs (sock_diag(7)); 0 if it is
@@ -23,11 +23,24 @@ type Conn struct {
 // (proc(5)) where that is denied or not built in; then it tells neither Cookie nor Idle.
 // Without idle it never tells Idle, which costs the kernel most of the time.
 func Established(ports []uint16, idle bool, each func(Conn)) error {
+	return list(ports, states{established}, idle, each)
+}
+
+// Known calls each for every connection of these local ports that the kernel still knows:
+// established, or on its way to the end, such as in TIME_WAIT. It never tells Idle.
+func Known(ports []uint16, each func(Conn)) error {
+	return list(ports, states{established, 4, 5, 6, 8, 9, 11}, false, each)
+}
+
+// states are those of linux/tcp_states.h: here all but SYN_SENT, SYN_RECV, CLOSE, LISTEN.
+type states []byte
+
+func list(ports []uint16, in states, idle bool, each func(Conn)) error {
 	var seen []Conn
-	err := diagnosed(ports, idle, func(c Conn) { seen = append(seen, c) })
+	err := diagnosed(ports, in, idle, func(c Conn) { seen = append(seen, c) })
 	if err != nil {
 		seen = seen[:0]
-		err = listed("/proc/self/net", func(c Conn) { seen = append(seen, c) })
+		err = listed("/proc/self/net", in, func(c Conn) { seen = append(seen, c) })
 	}
 	if err != nil {
 		return err

@@ -71,8 +71,8 @@ func TestSourcesAgree(t *testing.T) {
 	}
 	slices.Sort(want)
 	for name, list := range map[string]func(func(Conn)) error{
-		"netlink":  func(f func(Conn)) error { return diagnosed(ports, true, f) },
-		"proc":     func(f func(Conn)) error { return listed("/proc/self/net", f) },
+		"netlink":  func(f func(Conn)) error { return diagnosed(ports, states{established}, true, f) },
+		"proc":     func(f func(Conn)) error { return listed("/proc/self/net", states{established}, f) },
 		"together": func(f func(Conn)) error { return Established(ports, true, f) },
 	} {
 		var got []string
@@ -93,7 +93,7 @@ func TestSourcesAgree(t *testing.T) {
 	}
 	// One port alone is asked for in the kernel.
 	n := 0
-	if err := diagnosed(ports[:1], false, func(c Conn) { n++ }); err != nil || n != 1 {
+	if err := diagnosed(ports[:1], states{established}, false, func(c Conn) { n++ }); err != nil || n != 1 {
 		t.Errorf("one port has %d connections, %v", n, err)
 	}
 }
@@ -142,10 +142,19 @@ func TestStates(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
+	p.server.Close() // first, so that TIME_WAIT is here
 	p.client.Close()
-	p.server.Close()
 	if n := count(); n != 0 {
 		t.Errorf("%d connections after the end", n)
+	}
+	for name, list := range map[string]func(func(Conn)) error{
+		"netlink": func(f func(Conn)) error { return Known([]uint16{p.local.Port()}, f) },
+		"proc":    func(f func(Conn)) error { return listed("/proc/self/net", states{established, 6}, f) },
+	} {
+		known := false
+		if err := list(func(c Conn) { known = known || c.Local == p.local && c.Peer == p.peer }); err != nil || !known {
+			t.Errorf("%s: the ended connection is known: %v, %v", name, known, err)
+		}
 	}
 }
 
@@ -165,10 +174,10 @@ func TestBrokenAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []Conn
-	if err := listed(dir, func(c Conn) { got = append(got, c) }); err != nil || len(got) != 1 || got[0].Local.Port() != 8080 {
+	if err := listed(dir, states{established}, func(c Conn) { got = append(got, c) }); err != nil || len(got) != 1 || got[0].Local.Port() != 8080 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := listed(filepath.Join(dir, "none"), nil); err == nil {
+	if err := listed(filepath.Join(dir, "none"), nil, nil); err == nil {
 		t.Error("no directory is no error")
 	}
 }
@@ -199,9 +208,9 @@ func BenchmarkEstablished(b *testing.B) {
 	}
 	ports := []uint16{uint16(l.Addr().(*net.TCPAddr).Port)}
 	for name, list := range map[string]func(func(Conn)) error{
-		"netlink":      func(f func(Conn)) error { return diagnosed(ports, false, f) },
-		"netlink-idle": func(f func(Conn)) error { return diagnosed(ports, true, f) },
-		"proc":         func(f func(Conn)) error { return listed("/proc/self/net", f) },
+		"netlink":      func(f func(Conn)) error { return diagnosed(ports, states{established}, false, f) },
+		"netlink-idle": func(f func(Conn)) error { return diagnosed(ports, states{established}, true, f) },
+		"proc":         func(f func(Conn)) error { return listed("/proc/self/net", states{established}, f) },
 	} {
 		b.Run(fmt.Sprintf("%s-%d", name, many), func(b *testing.B) {
 			for b.Loop() {

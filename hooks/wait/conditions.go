@@ -36,6 +36,8 @@ func For(c config.Condition) Look {
 		return metric(c)
 	case config.Connections:
 		return connections(c)
+	case config.Quiet:
+		return quiet(c)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func connections(c config.Connections) Look {
 		total, known := 0, true
 		from := map[netip.Prefix]int{}
 		err := sockets.Established(c.Ports, c.IdleFor > 0, func(conn sockets.Conn) {
-			if !counts(c, conn.Peer.Addr()) {
+			if !counts(c.Loopback, c.Ignore, conn.Peer.Addr()) {
 				return
 			}
 			known = known && (conn.Idle >= 0 || c.IdleFor == 0)
@@ -42,11 +42,12 @@ func connections(c config.Connections) Look {
 	}
 }
 
-func counts(c config.Connections, peer netip.Addr) bool {
-	if peer.IsLoopback() && !c.Loopback {
+// counts reports whether a connection of a peer counts.
+func counts(loopback bool, ignore []netip.Prefix, peer netip.Addr) bool {
+	if peer.IsLoopback() && !loopback {
 		return false
 	}
-	return !slices.ContainsFunc(c.Ignore, func(n netip.Prefix) bool { return n.Contains(peer) })
+	return !slices.ContainsFunc(ignore, func(n netip.Prefix) bool { return n.Contains(peer) })
 }
 
 // network is the part of an address that people know: /24 of IPv4, /64 of IPv6.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/podhook/podhook/hooks/config"
 )
 
 const (
@@ -40,6 +42,14 @@ func (look Look) Once(ctx context.Context) Seen {
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, slowError{})
 	defer cancel()
 	return look(ctx)
+}
+
+// Interval is the longest pause between two checks of a wait.
+func Interval(do config.Wait) time.Duration {
+	if _, ok := do.For.(config.Quiet); ok && do.Interval == 0 {
+		return config.QuietInterval
+	}
+	return do.Interval
 }
 
 // Until checks until the condition holds, a check returns an error, or ctx ends, whose

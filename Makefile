@@ -37,7 +37,7 @@ endif
 # Packages of which no code runs often enough to be worth it are not inlined, which takes
 # 0.7 MB: all but the parts of the standard library that are not named here.
 COLD := github.com/... google.golang.org/... go.yaml.in/... vendor/... crypto/... compress/... encoding/... flag \
-	hash/... math/big mime/... net/... regexp/... text/...
+	golang.org/... hash/... log/... math/big mime/... net/... os/... path/... regexp/... text/...
 BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
 LDFLAGS := -s -w -X main.version=$(VERSION)

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +97,7 @@ func (d *decoder) connections(v value) Connections {
 		field{"atMost", func(v value) { c.AtMost = d.number(v, 0, 1_000_000) }},
 		field{"idleFor", func(v value) { c.IdleFor = d.duration(v) }},
 	))
-	d.checkPorts(v, before, &c.Ports)
+	d.checkPorts(v, before, c.Ports)
 	return c
 }
 
@@ -108,7 +107,7 @@ func (d *decoder) quiet(v value) Quiet {
 		field{"for", func(v value) { c.For = d.duration(v) }},
 		field{"atLeast", func(v value) { c.AtLeast = d.duration(v) }},
 	))
-	d.checkPorts(v, before, &c.Ports)
+	d.checkPorts(v, before, c.Ports)
 	return c
 }
 
@@ -130,17 +129,16 @@ func (d *decoder) peers(ports *[]uint16, loopback *bool, ignore *[]netip.Prefix)
 	}
 }
 
-// checkPorts sorts the ports. before is what was found wrong before they were read.
-func (d *decoder) checkPorts(v value, before int, ports *[]uint16) {
+// checkPorts checks the number of ports. before is what was found wrong before they were
+// read.
+func (d *decoder) checkPorts(v value, before int, ports []uint16) {
 	switch {
 	case d.found() > before:
-	case len(*ports) == 0:
+	case len(ports) == 0:
 		d.wrong(v, "has no port; write port: 8080, where the application listens")
-	case len(*ports) > maxPorts:
-		d.wrong(v, fmt.Sprintf("has %d ports; %d are allowed", len(*ports), maxPorts))
+	case len(ports) > maxPorts:
+		d.wrong(v, fmt.Sprintf("has %d ports; %d are allowed", len(ports), maxPorts))
 	}
-	slices.Sort(*ports)
-	*ports = slices.Compact(*ports)
 }
 
 func (d *decoder) port(v value) uint16 {

@@ -41,7 +41,7 @@ func TestParseKinds(t *testing.T) {
 		{"wait-metric", "wait: {metric: {url: \"http://a\", name: b, atMost: 0, goneIs: done}}",
 			Wait{For: Metric{Endpoint: local("http://a"), Name: "b", AtMost: &zero, Gone: GoneIsDone}}},
 		{"wait-connections", "wait: {connections: {port: 8080}}", Wait{For: Connections{Ports: []uint16{8080}}}},
-		{"wait-connections", "wait: {connections: {ports: [8443, 80, 8443], atMost: 2, loopback: true, ignore: [10.1.2.3/8, \"::ffff:1.2.3.4\"], idleFor: 10s}, interval: 200ms}",
+		{"wait-connections", "wait: {connections: {ports: [80, 8443], atMost: 2, loopback: true, ignore: [10.1.2.3/8, \"::ffff:1.2.3.4\"], idleFor: 10s}, interval: 200ms}",
 			Wait{Interval: 200 * time.Millisecond, For: Connections{Ports: []uint16{80, 8443}, AtMost: 2, Loopback: true, IdleFor: 10 * time.Second,
 				Ignore: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("1.2.3.4/32")}}}},
 		{"wait-quiet", "wait: {quiet: {port: 8080}}", Wait{For: Quiet{Ports: []uint16{8080}, For: 3 * time.Second}}},

@@ -5,6 +5,7 @@ package sockets
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -46,10 +47,8 @@ func list(ports []uint16, in states, idle bool, each func(Conn)) error {
 		return err
 	}
 	for _, c := range seen {
-		for _, port := range ports {
-			if c.Local.Port() == port {
-				each(c)
-			}
+		if slices.Contains(ports, c.Local.Port()) {
+			each(c)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package wait
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -60,21 +59,22 @@ func network(address netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// describe names the networks with the most connections.
+// describe names the networks with the most connections. It takes them out of from.
 func describe(total int, from map[netip.Prefix]int) string {
-	networks := slices.SortedFunc(maps.Keys(from), func(a, b netip.Prefix) int {
-		if from[a] != from[b] {
-			return from[b] - from[a]
-		}
-		return a.Addr().Compare(b.Addr())
-	})
 	var parts []string
-	for i, n := range networks {
-		if i == maxNetworks {
-			parts = append(parts, fmt.Sprintf("and %d more networks", len(networks)-i))
+	for len(from) > 0 {
+		if len(parts) == maxNetworks {
+			parts = append(parts, fmt.Sprintf("and %d more networks", len(from)))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d from %s", from[n], n))
+		var most netip.Prefix
+		for n := range from {
+			if from[n] > from[most] || from[n] == from[most] && n.Addr().Less(most.Addr()) {
+				most = n
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d from %s", from[most], most))
+		delete(from, most)
 	}
 	text := fmt.Sprintf("%d left", total)
 	if len(parts) > 0 {

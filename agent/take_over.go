@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -17,7 +18,7 @@ var errStopped = errors.New("the agent was told to stop")
 // once, and not again when another container is restarted
 // (deploy/kubernetes/kubelet.md). It ends with ctx.
 func (a *Agent) takeOver(ctx context.Context) {
-	began := procfs.Now()
+	began := ownStart()
 	main := a.WatchMain(ctx)
 	other := a.Store.OtherContainer(main)
 	if other == nil || other.Began >= began {
@@ -45,4 +46,13 @@ func (a *Agent) takeOver(ctx context.Context) {
 	case err != nil:
 		a.Logger.Error("prestart not run", "error", err.Error())
 	}
+}
+
+// ownStart is when this process started, however long it took to get here.
+func ownStart() uint64 {
+	own, err := procfs.Proc.Stat(os.Getpid())
+	if err != nil {
+		return procfs.Now()
+	}
+	return own.Start
 }

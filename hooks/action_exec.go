@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"syscall"
 
@@ -19,23 +18,30 @@ func execUnits(step *config.Step, do config.Exec) []unit {
 
 // runProgram starts the unit's argv and waits for its end.
 func runProgram(ctx context.Context, a *action) {
+	name, tail := a.unit.name, a.tail
+	result, err := a.execute(ctx, a.unit.argv, func(l process.Line) { a.run.line(name, tail, l) })
+	a.settle(ctx, result, err)
+}
+
+// execute runs a program of the unit in the step's environment, and counts the signals
+// that end it.
+func (a *action) execute(ctx context.Context, argv []string, onLine func(process.Line)) (process.Result, error) {
 	deadline, _ := ctx.Deadline()
 	base, user, err := a.run.actAs(a.unit.step.User)
 	if err != nil {
-		a.fail(err.Error())
-		return
+		return process.Result{}, err
 	}
 	env, marks := a.run.environment(base, a.unit, &a.rec, deadline)
 	name, tail := a.unit.name, a.tail
 	result, err := a.run.runner.Options.Reaper.Run(ctx, process.Spec{
-		Argv:            a.unit.argv,
+		Argv:            argv,
 		Env:             env,
 		Dir:             a.unit.step.WorkingDir,
 		User:            user,
 		NoNewPrivileges: a.unit.step.NoNewPrivileges,
 		Marks:           marks,
 		KillAfter:       min(a.unit.step.KillAfter, a.run.budget.killAfter),
-		OnLine:          func(l process.Line) { a.run.line(name, tail, l) },
+		OnLine:          onLine,
 		OnSignal: func(sig syscall.Signal) {
 			a.run.say(name, tail, unix.SignalName(sig)+" sent: "+stopReason(ctx), true)
 		},
@@ -44,7 +50,7 @@ func runProgram(ctx context.Context, a *action) {
 		t.AddKills("SIGTERM", result.Sent.Term)
 		t.AddKills("SIGKILL", result.Sent.Kill)
 	})
-	a.settle(ctx, result, err)
+	return result, err
 }
 
 // actAs returns the environment that a program starts from and the user that it runs
@@ -61,9 +67,8 @@ func (x *run) actAs(whom *config.User) (env []string, user *process.User, err er
 
 // settle records how a program ended.
 func (a *action) settle(ctx context.Context, result process.Result, err error) {
-	var start *process.StartError
 	switch {
-	case errors.As(err, &start):
+	case err != nil:
 		a.fail(err.Error())
 	case result.Stopped != "":
 		a.stopped(ctx)

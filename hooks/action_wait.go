@@ -2,9 +2,11 @@ package hooks
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/process"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/hooks/wait"
 )
@@ -21,7 +23,7 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 		a.waitMain(ctx)
 		return
 	}
-	look, waiting, first := wait.For(do.For), ctx, true
+	look, waiting, first := a.look(do), ctx, true
 	watched := a.run.hook.Name == config.Shutdown && a.run.runner.Options.Main != nil && !a.run.outlived.Load()
 	if watched {
 		var cancel context.CancelFunc
@@ -42,7 +44,7 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 	if gone != "" { // the exit has cut the last look short, so look again
 		short, cancel := context.WithTimeout(ctx, lastLook)
 		defer cancel()
-		seen := look.Once(short)
+		seen := look(short)
 		if last = seen.Text; seen.Done {
 			err = nil
 		}
@@ -61,6 +63,29 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 	default:
 		a.fail(what + ": " + err.Error())
 	}
+}
+
+// look returns the check of a wait.
+func (a *action) look(do config.Wait) wait.Look {
+	look := wait.For(do.For)
+	if c, ok := do.For.(config.Program); ok {
+		look = wait.Program(c, a.tryProgram)
+	}
+	return look.Holding(do.Holds)
+}
+
+// tryProgram runs a program whose exit code is waited for. Of its output only the last
+// line is kept.
+func (a *action) tryProgram(ctx context.Context, argv []string) (code int, last string, err error) {
+	var mu sync.Mutex // a background process may print after the program has ended
+	result, err := a.execute(ctx, argv, func(l process.Line) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = string(l.Text)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	return result.ExitCode, last, err
 }
 
 // lastLook is the timeout of the look after the main process has gone.

@@ -146,7 +146,7 @@ func commands() []command {
 			exits: []string{codeOK, "1    not installed, or another binary is there", "2    bad usage"}, define: defineInstall,
 		},
 		{
-			name: "wait", purpose: forShellless, args: "HOOK | --file PATH | --gone PATH | --tcp ADDR | --http URL | --metric URL | --connections PORT | --quiet PORT | --exit main", many: true, brief: true,
+			name: "wait", purpose: forShellless, args: "HOOK | --file PATH | --gone PATH | --tcp ADDR | --http URL | --exec -- PROGRAM | --metric URL | --connections PORT | --quiet PORT | --exit main", many: true, brief: true,
 			summary: "wait for a hook, a file, a port, an answer, a metric or the end of the main process",
 			examples: [][2]string{
 				{"podhook wait prestart --timeout 0s", "look once, as an exec probe does"},

@@ -77,7 +77,7 @@ func looked(name string, look wait.Look, interval time.Duration) *awaited {
 			return look.Until(ctx, interval, func(string) {})
 		},
 		once: func(ctx context.Context) (string, error) {
-			seen := look.Once(ctx)
+			seen := look(ctx)
 			if !seen.Done && seen.Err == nil {
 				seen.Err = errNotYet
 			}

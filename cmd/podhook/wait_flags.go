@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,12 +18,17 @@ type waitFlags struct {
 	fs       *flag.FlagSet
 	timeout  *time.Duration
 	interval *time.Duration
+	holds    *time.Duration
 
 	file, gone, tcp, http, metricURL, exit, ports, quiet string
 
 	endpoint endpointFlags
 	status   *[]config.StatusRange
+	body     *regexp.Regexp
 	metric   config.Metric
+
+	exec   bool
+	giveUp []string
 
 	connections config.Connections
 	quietFor    *time.Duration
@@ -34,10 +40,20 @@ func newWaitFlags(fs *flag.FlagSet) *waitFlags {
 	f := &waitFlags{fs: fs}
 	f.timeout = durationFlag(fs, "timeout", defaultWait, "wait no longer than `DURATION`; 0s looks once")
 	f.interval = durationFlag(fs, "interval", 0, "look again after at most `DURATION`")
+	f.holds = durationFlag(fs, "holds", 0, "until it holds for `DURATION` without a break")
 	fs.StringVar(&f.file, "file", "", "until the file `PATH` exists")
 	fs.StringVar(&f.gone, "gone", "", "until the file `PATH` does not exist")
 	fs.StringVar(&f.tcp, "tcp", "", "until `ADDRESS`, such as 127.0.0.1:8080, takes a connection")
 	fs.StringVar(&f.http, "http", "", "until `URL` answers with the --status")
+	fs.Func("body", "of --http, `REGEXP` matches the body", func(text string) (err error) {
+		f.body, err = regexp.Compile(text)
+		return err
+	})
+	fs.BoolVar(&f.exec, "exec", false, "until the program after -- exits with code 0")
+	fs.Func("give-up", "of --exec and --http, a `CODE` after which waiting is useless; may be repeated", func(text string) error {
+		f.giveUp = append(f.giveUp, text)
+		return nil
+	})
 	fs.StringVar(&f.metricURL, "metric", "", "until the metric --name at `URL` is --at-most or --at-least a number")
 	fs.StringVar(&f.ports, "connections", "", "until at most --at-most TCP connections to `PORT`, or PORT,PORT, are left")
 	fs.StringVar(&f.quiet, "quiet", "", "until no new TCP connection to `PORT`, or PORT,PORT, comes any more")
@@ -87,11 +103,14 @@ func (f *waitFlags) metricFlag(name, usage string, read func(string) error) {
 	})
 }
 
-const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --metric, --connections, --quiet and --exit is needed"
+const oneAwaited = "wait: one of HOOK, --file, --gone, --tcp, --http, --exec -- PROGRAM, --metric, --connections, --quiet and --exit is needed"
 
 // awaited returns what the words and flags name.
 func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 	given := len(words)
+	if f.exec {
+		given = min(given, 1)
+	}
 	for _, flag := range []string{f.file, f.gone, f.tcp, f.http, f.metricURL, f.exit, f.ports, f.quiet} {
 		if flag != "" {
 			given++
@@ -110,20 +129,35 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 		return nil, usagef("wait: --idle-for needs --connections PORT")
 	case f.ports == "" && f.quiet == "" && (f.connections.Loopback || f.connections.Ignore != nil):
 		return nil, usagef("wait: --loopback and --ignore need --connections PORT or --quiet PORT")
+	case f.body != nil && f.http == "":
+		return nil, usagef("wait: --body needs --http URL")
+	case f.giveUp != nil && f.http == "" && !f.exec:
+		return nil, usagef("wait: --give-up needs --http URL or --exec")
+	case *f.holds < 0:
+		return nil, usagef("wait: --holds: %q: a duration of at least 0s is needed", *f.holds)
+	case *f.holds > 0 && (f.exit != "" || *f.timeout == 0):
+		return nil, usagef("wait: --holds means nothing with --exit and with --timeout 0s")
 	case f.exit == "main":
 		return inv.mainExit()
 	case f.exit != "":
 		return nil, usagef("wait: --exit: %q: main is needed", f.exit)
+	case f.exec:
+		return f.program(inv, words)
 	case len(words) > 0:
 		look, err := inv.hookSucceeded(words[0], *f.timeout)
-		return looked("hook "+words[0], look, hookInterval), err
+		return looked("hook "+words[0], look.Holding(*f.holds), hookInterval), err
 	}
 	condition, err := f.condition()
 	if err != nil {
 		return nil, err
 	}
-	interval := wait.Interval(config.Wait{For: condition, Interval: *f.interval})
-	return looked(condition.String(), wait.For(condition), interval), nil
+	return f.looked(condition, wait.For(condition)), nil
+}
+
+// looked applies the flags of every wait.
+func (f *waitFlags) looked(condition config.Condition, look wait.Look) *awaited {
+	interval := wait.Interval(config.Wait{For: condition, Interval: *f.interval, Holds: *f.holds})
+	return looked(condition.String(), look.Holding(*f.holds), interval)
 }
 
 func (f *waitFlags) condition() (config.Condition, error) {
@@ -143,8 +177,7 @@ func (f *waitFlags) condition() (config.Condition, error) {
 		ports, err := parsePorts("quiet", f.quiet)
 		return config.Quiet{Ports: ports, For: *f.quietFor, Loopback: f.connections.Loopback, Ignore: f.connections.Ignore}, err
 	case f.http != "":
-		endpoint, err := f.endpoint.at("--http", f.http)
-		return config.HTTPAnswer{HTTP: config.HTTP{Endpoint: endpoint, Method: "GET", Status: *f.status}}, err
+		return f.answer()
 	}
 	endpoint, err := f.endpoint.at("--metric", f.metricURL)
 	if err != nil {
@@ -155,6 +188,19 @@ func (f *waitFlags) condition() (config.Condition, error) {
 		return nil, usagef("wait: --metric: %v (--name, --at-most, --at-least)", err)
 	}
 	return f.metric, nil
+}
+
+func (f *waitFlags) answer() (config.Condition, error) {
+	endpoint, err := f.endpoint.at("--http", f.http)
+	c := config.HTTPAnswer{HTTP: config.HTTP{Endpoint: endpoint, Method: "GET", Status: *f.status}, Body: f.body}
+	for _, text := range f.giveUp {
+		status, failed := config.ParseStatus(text)
+		if failed != nil {
+			return nil, usagef("wait: --give-up: %v", failed)
+		}
+		c.GiveUp = append(c.GiveUp, status)
+	}
+	return c, err
 }
 
 func (f *waitFlags) connectionsLeft() (config.Condition, error) {

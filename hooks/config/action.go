@@ -41,6 +41,10 @@ type starter interface {
 }
 
 func startsPrograms(a Action) bool {
+	if w, ok := a.(Wait); ok {
+		_, ok = w.For.(Program)
+		return ok
+	}
 	_, ok := a.(starter)
 	return ok
 }

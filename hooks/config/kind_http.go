@@ -26,23 +26,28 @@ func (h HTTP) preflight(p *Preflight)        { p.endpoint(h.Endpoint) }
 
 // readHTTP reads a request: a mapping, or the url alone.
 func readHTTP(d *decoder, v value) Action {
-	h, ok := d.http(v)
+	var body string
+	h, ok := d.http(v, field{"body", private(func(v value) { body, _ = d.text(v, "a text") })})
 	if !ok {
 		return nil
+	}
+	if h.Body = body; h.Method == "" {
+		h.Method = DefaultMethod(body)
 	}
 	return h
 }
 
-func (d *decoder) http(v value) (h HTTP, ok bool) {
+// http reads a request without a body, which may have more fields. The method is "" if
+// none is given.
+func (d *decoder) http(v value, more ...field) (h HTTP, ok bool) {
 	before := d.found()
 	h.Status = AnySuccess()
 	if v.node.Kind == scalarNode {
-		h.Method, h.Endpoint.URL = "GET", d.url(v)
+		h.Endpoint.URL = d.url(v)
 		return h, d.found() == before
 	}
-	d.fields(v, "a URL, or a mapping such as {method: POST, url: \"http://127.0.0.1:9901/quit\"}", append(d.endpointFields(&h.Endpoint),
+	d.fields(v, "a URL, or a mapping such as {method: POST, url: \"http://127.0.0.1:9901/quit\"}", append(append(d.endpointFields(&h.Endpoint), more...),
 		field{"method", func(v value) { h.Method = d.method(v) }},
-		field{"body", private(func(v value) { h.Body, _ = d.text(v, "a text") })},
 		field{"status", func(v value) {
 			if list := d.statuses(v); len(list) > 0 {
 				h.Status = list
@@ -50,9 +55,6 @@ func (d *decoder) http(v value) (h HTTP, ok bool) {
 		}},
 	))
 	d.checkEndpoint(v, h.Endpoint)
-	if h.Method == "" {
-		h.Method = DefaultMethod(h.Body)
-	}
 	return h, d.found() == before
 }
 

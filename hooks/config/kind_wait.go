@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit, Metric,
+// Condition is what a step can wait for: TCP, HTTPAnswer, File, MainExit, Program, Metric,
 // Connections or Quiet.
 type Condition interface {
 	// String names the condition for people.
@@ -19,9 +19,6 @@ type Condition interface {
 // TCP holds if a connection to the address can be made.
 type TCP struct{ Address string }
 
-// HTTPAnswer holds if the answer has one of the request's statuses.
-type HTTPAnswer struct{ HTTP HTTP }
-
 // File holds if the path exists or, with Gone, if it does not exist.
 type File struct {
 	Path string
@@ -31,9 +28,8 @@ type File struct {
 // MainExit holds if the main process has exited or is gone.
 type MainExit struct{}
 
-func (c TCP) String() string        { return "tcp " + c.Address }
-func (c HTTPAnswer) String() string { return "http " + c.HTTP.String() }
-func (MainExit) String() string     { return "exit of the main process" }
+func (c TCP) String() string    { return "tcp " + c.Address }
+func (MainExit) String() string { return "exit of the main process" }
 func (c File) String() string {
 	if c.Gone {
 		return "file " + c.Path + " to be gone"
@@ -46,6 +42,8 @@ type Wait struct {
 	For Condition
 	// Interval is the longest pause between two looks; 0 is the default.
 	Interval time.Duration
+	// Holds is how long the condition must hold without a break.
+	Holds time.Duration
 }
 
 func (Wait) Kind() string                    { return "wait" }
@@ -66,16 +64,16 @@ func (a Wait) preflight(p *Preflight) {
 	}
 }
 
-func (TCP) endpoint() *Endpoint          { return nil }
-func (c HTTPAnswer) endpoint() *Endpoint { return &c.HTTP.Endpoint }
-func (File) endpoint() *Endpoint         { return nil }
-func (MainExit) endpoint() *Endpoint     { return nil }
-func (m Metric) endpoint() *Endpoint     { return &m.Endpoint }
+func (TCP) endpoint() *Endpoint      { return nil }
+func (File) endpoint() *Endpoint     { return nil }
+func (MainExit) endpoint() *Endpoint { return nil }
+func (m Metric) endpoint() *Endpoint { return &m.Endpoint }
 
 // readWait reads exactly one condition.
 func readWait(d *decoder, v value) Action {
 	before := d.found()
 	var w Wait
+	var holds, giveUp value
 	chosen := func(c Condition) {
 		if w.For != nil {
 			d.wrong(v, "waits for two things; a step waits for one of "+conditions)
@@ -91,8 +89,20 @@ func readWait(d *decoder, v value) Action {
 		}},
 		field{"connections", func(v value) { chosen(d.connections(v)) }},
 		field{"quiet", func(v value) { chosen(d.quiet(v)) }},
+		field{"exec", func(v value) { chosen(d.program(v)) }},
+		field{"giveUp", func(v value) { giveUp = v }},
 		field{"interval", func(v value) { w.Interval = d.duration(v) }},
+		field{"holds", func(v value) { w.Holds, holds = d.duration(v), v }},
 	))
+	if program, ok := w.For.(Program); ok && giveUp.node != nil {
+		program.GiveUp = d.exitCodes(giveUp)
+		w.For = program
+	} else if giveUp.node != nil {
+		d.wrong(giveUp, "is for exec; that of http is written within http")
+	}
+	if _, exit := w.For.(MainExit); exit && holds.node != nil {
+		d.wrong(holds, "means nothing with exit: a process that has exited stays so")
+	}
 	if w.For == nil && d.found() == before {
 		d.wrong(v, "waits for nothing; a step waits for one of "+conditions)
 	}
@@ -106,17 +116,14 @@ func readWait(d *decoder, v value) Action {
 func (d *decoder) conditions(chosen func(Condition)) []field {
 	return []field{
 		{"tcp", func(v value) { chosen(TCP{Address: d.address(v)}) }},
-		{"http", func(v value) {
-			h, _ := d.http(v)
-			chosen(HTTPAnswer{HTTP: h})
-		}},
+		{"http", func(v value) { chosen(d.httpAnswer(v)) }},
 		{"file", func(v value) { chosen(File{Path: d.absPath(v)}) }},
 		{"gone", func(v value) { chosen(File{Path: d.absPath(v), Gone: true}) }},
 		{"metric", func(v value) { chosen(d.metric(v)) }},
 	}
 }
 
-const conditions = "tcp, http, file, gone, exit, metric, connections, quiet"
+const conditions = "tcp, http, file, gone, exit, exec, metric, connections, quiet"
 
 const addressRule = "an address with a port, such as 127.0.0.1:5432"
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,8 +33,13 @@ func TestParseKinds(t *testing.T) {
 		{"wait-file", "wait: {gone: /a}", Wait{For: File{Path: "/a", Gone: true}}},
 		{"wait-exit", "wait: {exit: main}", Wait{For: MainExit{}}},
 		{"wait-http", "wait: {http: {url: \"https://a:8443/b\", status: 200, insecureSkipVerify: true}}",
-			Wait{For: HTTPAnswer{HTTP{Method: "GET", Status: []StatusRange{{200, 200}},
+			Wait{For: HTTPAnswer{HTTP: HTTP{Method: "GET", Status: []StatusRange{{200, 200}},
 				Endpoint: Endpoint{URL: URL{Text: "https://a:8443/b", Request: "https://a:8443/b"}, InsecureSkipVerify: true}}}}},
+		{"wait-http", "wait: {http: {url: \"http://a\", body: \"^o.?k$\", giveUp: [404, 5xx]}, holds: 2s}",
+			Wait{Holds: 2 * time.Second, For: HTTPAnswer{HTTP: HTTP{Method: "GET", Status: AnySuccess(), Endpoint: local("http://a")},
+				Body: regexp.MustCompile("^o.?k$"), GiveUp: []StatusRange{{404, 404}, {500, 599}}}}},
+		{"wait-exec", "wait: {exec: [/bin/pg_isready, -q], giveUp: [66, 2]}",
+			Wait{For: Program{Exec: Exec{Argv: []string{"/bin/pg_isready", "-q"}}, GiveUp: []int{66, 2}}}},
 		{"wait-metric", "wait: {metric: {url: \"http://a\", name: b, labels: {c: d, e: f}, atMost: 0}}",
 			Wait{For: Metric{Endpoint: local("http://a"), Name: "b", Labels: []Label{{"c", "d"}, {"e", "f"}}, AtMost: &zero, Gone: GoneIsError}}},
 		{"wait-metric", "wait: {metric: {url: \"http://a\", name: b, atLeast: 2.5}}",
@@ -151,6 +157,14 @@ func TestParseRefusesKinds(t *testing.T) {
 		{"wait: {connections: {ports: [80, 0]}}", []string{`4: ` + step + `.wait.connections.ports[1]: "0": ` + portRule}},
 		{"wait: {connections: {port: 80, ignore: [pods]}}", []string{`4: ` + step + `.wait.connections.ignore[0]: "pods": ` + networkRule}},
 		{"wait: {connections: {port: 80, atMost: -1}}", []string{`4: ` + step + `.wait.connections.atMost: "-1": a number from 0 to 1000000`}},
+		{"wait: {exec: pg_isready -q}", []string{"4: " + step + `.wait.exec: "pg_isready -q": a list, never a shell line; write exec: [pg_isready, -q]`}},
+		{"wait: {exec: [a], giveUp: [0]}", []string{"4: " + step + `.wait.giveUp[0]: "0": a list of exit codes from 1 to 255, such as [66]`}},
+		{"wait: {tcp: \"a:1\", giveUp: [1]}", []string{"4: " + step + ".wait.giveUp: is for exec; that of http is written within http"}},
+		{"wait: {exit: main, holds: 1s}", []string{"4: " + step + ".wait.holds: means nothing with exit: a process that has exited stays so"}},
+		{"{wait: {tcp: \"a:1\"}, env: {A: b}}", []string{"4: " + step + ".env: means nothing here; the action wait starts no program"}},
+		{"{wait: {exec: a}, env: {A: b}}", []string{"4: " + step + `.wait.exec: "a": a list, never a shell line; write exec: [a]`}},
+		{"wait: {http: {url: \"http://a\", body: \"(\"}}", []string{"4: " + step + `.wait.http.body: "(": ` + bodyRule + " (error parsing regexp: missing closing ): `(`)"}},
+		{"wait: {http: {url: \"http://a\", giveUp: [99]}}", []string{"4: " + step + `.wait.http.giveUp[0]: "99": ` + statusRule}},
 		{"wait: {quiet: {for: 3s}}", []string{"4: " + step + ".wait.quiet: has no port; write port: 8080, where the application listens"}},
 		{"wait: {files: /a}", []string{`4: ` + step + `.wait: "files": no such field, did you mean "file"?`}},
 		{"wait: {metric: {url: \"http://a\", name: b}}", []string{`4: ` + step + `.wait.metric: "b": a metric needs a bound, atMost or atLeast`}},

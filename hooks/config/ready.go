@@ -32,6 +32,9 @@ func (d *decoder) ready(v value) (list []Ready) {
 		if r.For == nil && d.found() == before {
 			d.wrong(item, "no condition; one of "+readyConditions+" is needed")
 		}
+		if c, ok := r.For.(HTTPAnswer); ok && c.GiveUp != nil {
+			d.wrong(item, "giveUp means nothing here: a probe looks again and again")
+		}
 		list = append(list, r)
 	}
 	if len(list) > maxReady {

@@ -59,6 +59,7 @@ func TestSchemaFields(t *testing.T) {
 		"http":        inStep("http: {" + unknown + "}"),
 		"headerFile":  inStep("http: {url: \"http://a\", headers: {A: {" + unknown + "}}}"),
 		"wait":        inStep("wait: {" + unknown + "}"),
+		"answer":      inStep("wait: {http: {" + unknown + "}}"),
 		"ready":       "hooks: {}\nready: [{" + unknown + "}]",
 		"metric":      inStep("wait: {metric: {" + unknown + "}}"),
 		"quiet":       inStep("wait: {quiet: {" + unknown + "}}"),

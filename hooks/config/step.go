@@ -127,16 +127,17 @@ func (d *decoder) oneAction(v value, s *stepDraft) {
 		return
 	}
 	only := s.chosen[0]
-	if !startsPrograms(only.action) {
+	action := only.action
+	if s.step.Action != nil {
+		action = s.step.Action
+	}
+	_, wait := action.(Wait)
+	if broken := s.step.Action == nil; !startsPrograms(action) && !(wait && broken) {
 		for _, idle := range s.idle {
 			d.wrong(idle, fmt.Sprintf("means nothing here; the action %s starts no program", only.name()))
 		}
 	}
 	d.checkRetry(s)
-	action := only.action
-	if s.step.Action != nil {
-		action = s.step.Action
-	}
 	if a, ok := action.(checker); ok {
 		a.check(d, s, v.path)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -16,15 +15,22 @@ import (
 )
 
 const (
-	// maxBody bounds the body of an answer of which only the status counts, in bytes.
+	// maxBody bounds what is read of the body of an answer, in bytes.
 	maxBody = 64 << 10
 	// maxMetrics bounds the text of all metrics, in bytes.
 	maxMetrics = 16 << 20
 )
 
-// For returns the check of a condition. It is nil for the exit of the main process,
-// which the kernel notifies of.
+// For returns the check of a condition. A check takes at most 5 s. It is nil for the exit
+// of the main process, which the kernel notifies of, and for a Program.
 func For(c config.Condition) Look {
+	if look := of(c); look != nil {
+		return look.within(lookTime)
+	}
+	return nil
+}
+
+func of(c config.Condition) Look {
 	switch c := c.(type) {
 	case config.TCP:
 		return tcp(c)
@@ -64,19 +70,6 @@ func file(c config.File) Look {
 			return Seen{Done: c.Gone, Text: "it does not exist"}
 		}
 		return Seen{Done: !c.Gone, Text: "it exists"}
-	}
-}
-
-func httpAnswer(c config.HTTPAnswer) Look {
-	return func(ctx context.Context) Seen {
-		res, err := httpcall.Send(ctx, c.HTTP, maxBody)
-		if err != nil {
-			return Seen{Text: err.Error()}
-		}
-		defer res.Body.Close()
-		// The server may work until it has sent the whole answer.
-		_, _ = io.Copy(io.Discard, res.Body)
-		return Seen{Done: config.StatusIn(res.StatusCode, c.HTTP.Status), Text: "status " + res.Status}
 	}
 }
 

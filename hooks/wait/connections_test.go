@@ -49,7 +49,7 @@ func TestConnections(t *testing.T) {
 		if c.Ports == nil {
 			c.Ports = []uint16{port}
 		}
-		return For(c).Once(t.Context())
+		return For(c)(t.Context())
 	}
 	counted := config.Connections{Loopback: true}
 	if seen := look(counted); !seen.Done || seen.Text != "0 left" {
@@ -96,7 +96,7 @@ func TestConnections(t *testing.T) {
 	dial()
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if last, err := For(counted).Until(short, 0, func(string) {}); !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(last, "1 left") {
+	if last, err := For(counted).Until(short, DefaultInterval, func(string) {}); !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(last, "1 left") {
 		t.Errorf("%s, %v", last, err)
 	}
 }

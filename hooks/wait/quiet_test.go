@@ -53,9 +53,9 @@ func TestQuietOfIgnoredPeers(t *testing.T) {
 	} {
 		c.Ports, c.For = []uint16{port}, 50*time.Millisecond
 		look := For(c)
-		look.Once(t.Context())
+		look(t.Context())
 		dial()
-		if seen := look.Once(t.Context()); strings.Contains(seen.Text, "127.0.0") {
+		if seen := look(t.Context()); strings.Contains(seen.Text, "127.0.0") {
 			t.Errorf("%s: %+v", name, seen)
 		}
 	}

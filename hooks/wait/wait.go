@@ -4,6 +4,7 @@ package wait
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -12,18 +13,20 @@ import (
 
 const (
 	firstPause = 20 * time.Millisecond
-	// DefaultInterval is the longest pause between two checks.
+	// DefaultInterval is the longest pause between two checks of most conditions.
 	DefaultInterval = time.Second
 	// lookTime bounds one check, so that a target that accepts connections and does not
 	// answer is checked again.
 	lookTime = 5 * time.Second
+	// programTime bounds one run of a program.
+	programTime = 30 * time.Second
 	// lastLook bounds the check at the deadline.
 	lastLook = 100 * time.Millisecond
 )
 
-type slowError struct{}
+type slowError time.Duration
 
-func (slowError) Error() string { return "no answer within " + lookTime.String() }
+func (e slowError) Error() string { return "no answer within " + time.Duration(e).String() }
 
 // Seen is the result of one check of a condition.
 type Seen struct {
@@ -37,33 +40,62 @@ type Seen struct {
 // Look checks a condition once. It ends with its context.
 type Look func(context.Context) Seen
 
-// Once checks once, for at most 5 s.
-func (look Look) Once(ctx context.Context) Seen {
-	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, slowError{})
-	defer cancel()
-	return look(ctx)
+// within ends each check after some time.
+func (look Look) within(limit time.Duration) Look {
+	return func(ctx context.Context) Seen {
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, slowError(limit))
+		defer cancel()
+		return look(ctx)
+	}
 }
 
-// Interval is the longest pause between two checks of a wait.
+// Holding checks whether the condition has held for some time at each check. 0 asks for
+// one check. It belongs to one wait.
+func (look Look) Holding(holds time.Duration) Look {
+	if holds == 0 {
+		return look
+	}
+	var since time.Time
+	return func(ctx context.Context) Seen {
+		seen := look(ctx)
+		now := time.Now()
+		switch {
+		case !seen.Done:
+			since = time.Time{}
+			return seen
+		case since.IsZero():
+			since = now
+		}
+		held := now.Sub(since)
+		seen.Done = held >= holds
+		seen.Text += fmt.Sprintf(", for %.1f s", held.Seconds())
+		return seen
+	}
+}
+
+// Interval is the longest pause between two checks of a wait. A condition that has to hold
+// is checked at least ten times meanwhile.
 func Interval(do config.Wait) time.Duration {
-	if _, ok := do.For.(config.Quiet); ok && do.Interval == 0 {
+	if do.Interval != 0 {
+		return do.Interval
+	}
+	if _, ok := do.For.(config.Quiet); ok {
 		return config.QuietInterval
 	}
-	return do.Interval
+	if do.Holds != 0 {
+		return min(DefaultInterval, do.Holds/10)
+	}
+	return DefaultInterval
 }
 
 // Until checks until the condition holds, a check returns an error, or ctx ends, whose
-// error it returns then. The pause between two checks doubles up to interval, where 0
-// means DefaultInterval. Each pause is shortened at random by up to a half, so that the
+// error it returns then. The pause between two checks doubles up to interval. Each pause is shortened at random by up to a half, so that the
 // containers of a node do not check at the same time. If the deadline of ctx comes
 // during a pause, there is one more check of at most 100 ms. The result of each check is
 // reported; the last one is returned.
 func (look Look) Until(ctx context.Context, interval time.Duration, report func(string)) (last string, err error) {
-	if interval == 0 {
-		interval = DefaultInterval
-	}
 	for pause := min(firstPause, interval); ; pause = min(2*pause, interval) {
-		seen := look.Once(ctx)
+		seen := look(ctx)
 		if ctx.Err() != nil && !seen.Done {
 			if last == "" {
 				last = seen.Text

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,13 +71,13 @@ func TestEnds(t *testing.T) {
 		{"deadline", never, 7 * time.Second, "not yet", context.DeadlineExceeded},
 		{"hopeless", func(context.Context) Seen { return Seen{Text: "no", Err: hopeless} }, 0, "no", hopeless},
 		// Each look ends after 5s; what the last one saw was cut short.
-		{"a look that hangs", hangs, 7 * time.Second, "no answer within 5s", context.DeadlineExceeded},
+		{"a look that hangs", hangs.within(lookTime), 7 * time.Second, "no answer within 5s", context.DeadlineExceeded},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 			defer cancel()
 			began := time.Now()
-			last, err := tt.look.Until(ctx, 0, func(string) {})
+			last, err := tt.look.Until(ctx, DefaultInterval, func(string) {})
 			if took := time.Since(began); last != tt.last || !errors.Is(err, tt.err) || took != tt.took {
 				t.Errorf("%s: got %q, %v after %v", tt.name, last, err, took)
 			}
@@ -110,10 +111,10 @@ func TestFile(t *testing.T) {
 	is, gone := For(config.File{Path: path}), For(config.File{Path: path, Gone: true})
 	expect := func(there bool) {
 		t.Helper()
-		if got := is.Once(t.Context()); got.Done != there {
+		if got := is(t.Context()); got.Done != there {
 			t.Errorf("file: %+v", got)
 		}
-		if got := gone.Once(t.Context()); got.Done == there {
+		if got := gone(t.Context()); got.Done == there {
 			t.Errorf("gone: %+v", got)
 		}
 	}
@@ -123,7 +124,7 @@ func TestFile(t *testing.T) {
 	os.Remove(path)
 	expect(false)
 	// A path through a file is not "gone": something is wrong there.
-	odd := For(config.File{Path: "/dev/null/x", Gone: true}).Once(t.Context())
+	odd := For(config.File{Path: "/dev/null/x", Gone: true})(t.Context())
 	if odd.Done || !strings.Contains(odd.Text, "not a directory") {
 		t.Errorf("got %+v", odd)
 	}
@@ -135,11 +136,11 @@ func TestTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := For(config.TCP{Address: listener.Addr().String()})
-	if got := look.Once(t.Context()); !got.Done {
+	if got := look(t.Context()); !got.Done {
 		t.Errorf("got %+v", got)
 	}
 	listener.Close()
-	if got := look.Once(t.Context()); got.Done || !strings.Contains(got.Text, "connection refused") {
+	if got := look(t.Context()); got.Done || !strings.Contains(got.Text, "connection refused") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -154,13 +155,37 @@ func TestHTTP(t *testing.T) {
 	look := For(config.HTTPAnswer{HTTP: config.HTTP{Endpoint: endpoint(server.URL), Method: "GET", Status: []config.StatusRange{{From: 200, To: 204}, {From: 404, To: 404}}}})
 	for code, done := range map[int32]bool{200: true, 204: true, 205: false, 404: true, 503: false} {
 		status.Store(code)
-		if got := look.Once(t.Context()); got.Done != done || !strings.HasPrefix(got.Text, fmt.Sprintf("status %d", code)) {
+		if got := look(t.Context()); got.Done != done || !strings.HasPrefix(got.Text, fmt.Sprintf("status %d", code)) {
 			t.Errorf("%d: got %+v", code, got)
 		}
 	}
 	server.Close()
-	if got := look.Once(t.Context()); got.Done || !strings.Contains(got.Text, "connection refused") {
+	if got := look(t.Context()); got.Done || !strings.Contains(got.Text, "connection refused") {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestHTTPBody: the body counts beside the status, and some answers end the wait.
+func TestHTTPBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gone" {
+			w.WriteHeader(404)
+		}
+		fmt.Fprint(w, r.URL.Query().Get("say"))
+	}))
+	defer server.Close()
+	for path, want := range map[string]Seen{
+		"/?say=ready:+true":     {Done: true, Text: "status 200 OK, the body matches"},
+		"/?say=ready:+false":    {Text: "status 200 OK, the body does not match"},
+		"/gone?say=ready:+true": {Text: "status 404 Not Found", Err: errors.New("status 404 Not Found, which is in giveUp")},
+	} {
+		look := For(config.HTTPAnswer{
+			HTTP: config.HTTP{Endpoint: endpoint(server.URL + path), Method: "GET", Status: config.AnySuccess()},
+			Body: regexp.MustCompile("ready: *true"), GiveUp: []config.StatusRange{{From: 404, To: 404}},
+		})
+		if got := look(t.Context()); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %+v, want %+v", path, got, want)
+		}
 	}
 }
 
@@ -209,7 +234,7 @@ func TestMetric(t *testing.T) {
 	} {
 		page.Store(tt.page)
 		tt.m.Gone = config.GoneIsError
-		if got := For(tt.m).Once(t.Context()); got.Done != tt.done || !strings.Contains(got.Text, tt.text) || (got.Err != nil) != tt.err {
+		if got := For(tt.m)(t.Context()); got.Done != tt.done || !strings.Contains(got.Text, tt.text) || (got.Err != nil) != tt.err {
 			t.Errorf("%q: got %+v", tt.page, got)
 		}
 	}
@@ -225,14 +250,14 @@ func TestMetric(t *testing.T) {
 			if low.Endpoint.URL, err = config.ParseURL(url); err != nil {
 				t.Fatal(err)
 			}
-			got := For(low).Once(t.Context())
+			got := For(low)(t.Context())
 			if got.Done != want.Done || (got.Err != nil) != (want.Err != nil) || got.Text == "" {
 				t.Errorf("%s, %s: got %+v", policy, url, got)
 			}
 		}
 		// A token that is missing says nothing about the target.
 		low.Endpoint.Headers = []config.Header{{Name: "A", File: "/no/such/token"}}
-		if got := For(low).Once(t.Context()); got.Done || got.Err != nil || !strings.Contains(got.Text, "/no/such/token") {
+		if got := For(low)(t.Context()); got.Done || got.Err != nil || !strings.Contains(got.Text, "/no/such/token") {
 			t.Errorf("%s without its token: got %+v", policy, got)
 		}
 		low.Endpoint.Headers = nil

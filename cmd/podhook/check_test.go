@@ -224,6 +224,8 @@ func TestCheckRules(t *testing.T) {
 		{"a script as the main process", "hooks: {}", "PODHOOK_MAIN=exe:DIR/script", 2, []string{"error . PODHOOK_MAIN exe:DIR/script it is a script, and a script has no exe of its own: its process runs /bin/sh; use name:script or pidfile:PATH"}},
 		{"a script to signal", step + "signal: {signal: HUP, to: 'exe:DIR/script'}\n", "", 2, []string{"error podhook.yaml hooks.shutdown, step signal-HUP, signal exe:DIR/script it is a script"}},
 		{"a program to signal", step + "signal: {signal: HUP, to: 'exe:/bin/sh'}\n", "PODHOOK_MAIN=exe:/no/such", 0, nil},
+		{"podhook's own port", step + "wait: {quiet: {ports: [80, 8123]}}\n      timeout: 9s\n", "PODHOOK_METRICS_LISTEN=127.0.0.1:8123", 2, []string{
+			"error podhook.yaml hooks.shutdown, step wait-quiet, wait 8123 is podhook's own port, where kubelet calls until the end; write the port of the application"}},
 		{"an address", "hooks: {}", "PODHOOK_LISTEN=192.0.2.1:0", 2, []string{"error . PODHOOK_LISTEN 192.0.2.1:0 listen tcp 192.0.2.1:0"}},
 	}
 	for _, tt := range tests {

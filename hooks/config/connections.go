@@ -54,6 +54,17 @@ func (c Quiet) String() string {
 
 func (Quiet) endpoint() *Endpoint { return nil }
 
+// Ports returns the local ports whose connections the wait looks at.
+func (a Wait) Ports() []uint16 {
+	switch c := a.For.(type) {
+	case Connections:
+		return c.Ports
+	case Quiet:
+		return c.Ports
+	}
+	return nil
+}
+
 // The defaults of Quiet. A connection that comes and ends between two looks can be missed.
 const (
 	QuietFor      = 3 * time.Second

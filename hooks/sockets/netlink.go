@@ -121,6 +121,7 @@ func connection(body []byte) Conn {
 		Peer:   address(body[24:24+length], big.Uint16(body[6:])),
 		Cookie: binary.NativeEndian.Uint64(body[44:]),
 		Idle:   -1,
+		Closed: closed(body[1], time.Duration(binary.NativeEndian.Uint32(body[52:]))*time.Millisecond),
 	}
 	for rest := body[replySize:]; len(rest) >= unix.SizeofRtAttr; {
 		size, kind := int(binary.NativeEndian.Uint16(rest)), binary.NativeEndian.Uint16(rest[2:])

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // listed reads connections from the files tcp and tcp6 of a directory.
@@ -33,16 +34,19 @@ func fromFile(path string, in states, each func(Conn)) error {
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 4 {
+		if len(fields) < 6 {
 			continue
 		}
-		if state, err := strconv.ParseUint(fields[3], 16, 8); err != nil || !slices.Contains(in, byte(state)) {
+		state, err := strconv.ParseUint(fields[3], 16, 8)
+		if err != nil || !slices.Contains(in, byte(state)) {
 			continue
 		}
+		_, timer, _ := strings.Cut(fields[5], ":")
+		left, _ := strconv.ParseUint(timer, 16, 32) // of USER_HZ, 100 per second
 		local, okLocal := hexAddress(fields[1])
 		peer, okPeer := hexAddress(fields[2])
 		if okLocal && okPeer {
-			each(Conn{Local: local, Peer: peer, Idle: -1})
+			each(Conn{Local: local, Peer: peer, Idle: -1, Closed: closed(byte(state), time.Duration(left)*10*time.Millisecond)})
 		}
 	}
 	return lines.Err()

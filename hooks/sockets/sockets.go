@@ -17,7 +17,14 @@ type Conn struct {
 	Cookie uint64
 	// Idle is for how long no data was sent or received; less than 0 if it is unknown.
 	Idle time.Duration
+	// Closed is how long ago the connection came into TIME_WAIT; less than 0 if it is not
+	// in this state.
+	Closed time.Duration
 }
+
+// timeWait is how long the kernel keeps a connection in TIME_WAIT (TCP_TIMEWAIT_LEN of
+// linux/tcp.h).
+const timeWait = time.Minute
 
 // Established calls each for every established connection that has one of the local ports.
 // The order is not defined. It asks the kernel by sock_diag(7), and reads /proc/self/net
@@ -35,6 +42,16 @@ func Known(ports []uint16, each func(Conn)) error {
 
 // states are those of linux/tcp_states.h: here all but SYN_SENT, SYN_RECV, CLOSE, LISTEN.
 type states []byte
+
+const stateTimeWait = 6
+
+// closed is how long ago a connection came into TIME_WAIT that is left after some time.
+func closed(state byte, left time.Duration) time.Duration {
+	if state != stateTimeWait {
+		return -1
+	}
+	return max(timeWait-left, 0)
+}
 
 func list(ports []uint16, in states, idle bool, each func(Conn)) error {
 	var seen []Conn

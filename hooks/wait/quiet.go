@@ -10,35 +10,76 @@ import (
 	"github.com/podhook/podhook/hooks/sockets"
 )
 
-// quiet waits until no new connection has come for some time. It compares what the kernel
-// knows at each look, and the connections of the first look are old.
+// quiet waits until no new connection has come for some time.
 func quiet(c config.Quiet) Look {
-	var known map[sockets.Conn]bool
-	var began, last time.Time
-	var from netip.Prefix
+	q := &arrivals{quiet: c}
 	return func(context.Context) Seen {
-		now, found := time.Now(), map[sockets.Conn]bool{}
+		var found []sockets.Conn
 		err := sockets.Known(c.Ports, func(conn sockets.Conn) {
-			if peer := conn.Peer.Addr(); counts(c.Loopback, c.Ignore, peer) {
-				found[sockets.Conn{Local: conn.Local, Peer: conn.Peer}] = true
+			if counts(c.Loopback, c.Ignore, conn.Peer.Addr()) {
+				found = append(found, conn)
 			}
 		})
 		if err != nil {
 			return Seen{Text: err.Error()}
 		}
-		if known == nil {
-			known, began, last = found, now, now
-		}
-		for conn := range found {
-			if !known[conn] {
-				last, from = now, network(conn.Peer.Addr())
-			}
-		}
-		known = found
-		text := fmt.Sprintf("no new connection for %.1f s", now.Sub(last).Seconds())
-		if from.IsValid() {
-			text += ", the last one came from " + from.String()
-		}
-		return Seen{Done: now.Sub(last) >= c.For && now.Sub(began) >= c.AtLeast, Text: text}
+		return q.look(time.Now(), found)
 	}
+}
+
+// arrivals compares what the kernel knows at each look. The connections of the first look
+// are old.
+type arrivals struct {
+	quiet       config.Quiet
+	known       map[connection]bool
+	beats       map[netip.Addr][]beat
+	began, last time.Time
+	from        netip.Prefix // where the last one came from
+	probes      int          // those that were left out
+}
+
+type connection struct{ local, peer netip.AddrPort }
+
+func (q *arrivals) look(now time.Time, found []sockets.Conn) Seen {
+	known := make(map[connection]bool, len(found))
+	first := q.known == nil
+	if first {
+		q.begin(now, found)
+	}
+	for _, conn := range found {
+		id := connection{conn.Local, conn.Peer}
+		known[id] = true
+		if first || q.known[id] {
+			continue
+		}
+		peer := conn.Peer.Addr()
+		if onBeat(q.beats[peer], now.Sub(q.began)-max(conn.Closed, 0), offBeat+offLook) {
+			q.probes++
+			continue
+		}
+		q.last, q.from = now, network(peer)
+	}
+	q.known = known
+	text := fmt.Sprintf("no new connection for %.1f s", now.Sub(q.last).Seconds())
+	if q.probes > 0 {
+		text += fmt.Sprintf(" but %d by probes", q.probes)
+	}
+	if q.from.IsValid() {
+		text += ", the last one came from " + q.from.String()
+	}
+	return Seen{Done: now.Sub(q.last) >= q.quiet.For && now.Sub(q.began) >= q.quiet.AtLeast, Text: text}
+}
+
+// begin finds out who came regularly before. A probe that comes less often than the wait
+// lasts does not disturb it.
+func (q *arrivals) begin(now time.Time, found []sockets.Conn) {
+	ended := map[netip.Addr][]time.Duration{}
+	for _, conn := range found {
+		if conn.Closed >= 0 {
+			peer := conn.Peer.Addr()
+			ended[peer] = append(ended[peer], -conn.Closed)
+		}
+	}
+	q.beats = findProbes(ended, q.quiet.For+time.Second)
+	q.began, q.last = now, now
 }

@@ -80,7 +80,7 @@ e2e: ## test the image on the container engine
 	deploy/docker/base-image
 	deploy/docker/prove-image
 	go test -tags e2e -timeout 20m -parallel 6 -count=1 ./deploy/e2e
-	go run ./deploy/e2e/lostrequests -cycles $(CYCLES_IN_E2E)
+	go run ./deploy/e2e/lostrequests -cycles $(CYCLES_IN_E2E) -withdrawals 500ms,3s
 
 lost-requests: ## count the requests lost in CYCLES=30 stops of each way
 	deploy/docker/base-image

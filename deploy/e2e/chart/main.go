@@ -22,13 +22,14 @@ import (
 
 // result is the part of a result of lostrequests that is drawn.
 type result struct {
-	Server        string `json:"server"`
-	Variant       string `json:"variant"`
-	Stops         int    `json:"stops"`
-	Failed        int    `json:"failed"`
-	CutShort      int    `json:"cutShort"`
+	Server        string  `json:"server"`
+	Variant       string  `json:"variant"`
+	Withdrawal    float64 `json:"withdrawal"`
+	Stops         int     `json:"stops"`
+	Failed        int     `json:"failed"`
+	CutShort      int     `json:"cutShort"`
 	SecondsToStop struct {
-		Median float64 `json:"median"`
+		Most float64 `json:"most"`
 	} `json:"secondsToStop"`
 }
 
@@ -68,7 +69,7 @@ func run(from, to string) error {
 }
 
 // caption says how to read the picture.
-const caption = "bare: SIGTERM alone. podhook takes longer, because it stops the server when the last request has ended."
+const caption = "Groups: when endpoints are withdrawn, in seconds after the stop begins. bare: SIGTERM alone. podhook stops the server after its last request."
 
 // picture has a row for each server: what was lost, and how long it took.
 func picture(results []result) (*vgimg.Canvas, error) {
@@ -109,58 +110,62 @@ func picture(results []result) (*vgimg.Canvas, error) {
 }
 
 func lostChart(server string, results []result) (*plot.Plot, error) {
-	p := newChart(server+": requests lost per stop", results)
-	failed, err := bars(results, color.RGBA{R: 0xc0, G: 0x39, B: 0x2b, A: 0xff}, func(r result) float64 { return float64(r.Failed) / float64(r.Stops) })
-	if err != nil {
-		return nil, err
-	}
-	cut, err := bars(results, color.RGBA{R: 0xe6, G: 0x9f, B: 0x35, A: 0xff}, func(r result) float64 { return float64(r.CutShort) / float64(r.Stops) })
-	if err != nil {
-		return nil, err
-	}
-	cut.StackOn(failed)
-	totals, err := values(results, "%.1f", func(r result) float64 { return float64(r.Failed+r.CutShort) / float64(r.Stops) })
-	if err != nil {
-		return nil, err
-	}
-	p.Add(failed, cut, totals)
-	p.Legend.Add("failed", failed)
-	p.Legend.Add("cut short", cut)
-	p.Legend.XOffs, p.Legend.YOffs = -vg.Millimeter*2, vg.Millimeter*2
-	p.Legend.Padding = vg.Millimeter
-	return p, nil
+	return chart(server+": requests lost per stop", results, func(r result) float64 { return float64(r.Failed+r.CutShort) / float64(r.Stops) })
 }
 
 func timeChart(server string, results []result) (*plot.Plot, error) {
-	median := func(r result) float64 { return r.SecondsToStop.Median }
-	p := newChart(server+": seconds to stop (median)", results)
-	b, err := bars(results, color.RGBA{R: 0x34, G: 0x6c, B: 0xa3, A: 0xff}, median)
-	if err != nil {
-		return nil, err
-	}
-	totals, err := values(results, "%.1f s", median)
-	if err != nil {
-		return nil, err
-	}
-	p.Add(b, totals)
-	return p, nil
+	return chart(server+": seconds to stop (most)", results, func(r result) float64 { return r.SecondsToStop.Most })
 }
 
-// newChart has a bar for each way from the top to the bottom.
-func newChart(title string, results []result) *plot.Plot {
+// chart has a group of bars for each withdrawal, and in it one for each way to stop.
+func chart(title string, results []result, of func(result) float64) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = title
 	p.Title.Padding = vg.Millimeter * 4
-	p.Legend.Top = false
-	var names []string
-	for _, r := range slices.Backward(results) {
-		names = append(names, r.Variant)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Padding = vg.Millimeter
+	var ways []string
+	var groups []string
+	for _, r := range results {
+		if !slices.Contains(ways, r.Variant) {
+			ways = append(ways, r.Variant)
+		}
+		if name := strconv.FormatFloat(r.Withdrawal, 'g', -1, 64) + " s"; !slices.Contains(groups, name) {
+			groups = append(groups, name)
+		}
 	}
-	p.NominalY(names...)
-	p.X.Min = 0
-	p.X.Tick.Marker = wholeTicks{}
-	p.Y.Tick.Label.XAlign = text.XRight
-	return p
+	const width = vg.Millimeter * 5
+	for i, way := range ways {
+		var v plotter.Values
+		at := plotter.XYLabels{}
+		for _, r := range results {
+			if r.Variant == way {
+				at.XYs = append(at.XYs, plotter.XY{X: float64(len(v)), Y: of(r)})
+				at.Labels = append(at.Labels, strconv.FormatFloat(of(r), 'f', 1, 64))
+				v = append(v, of(r))
+			}
+		}
+		b, err := plotter.NewBarChart(v, width)
+		if err != nil {
+			return nil, err
+		}
+		b.Color, b.LineStyle.Width = colours()[i%len(colours())], 0
+		b.Offset = width * vg.Length(2*i-len(ways)+1) / 2
+		labels, err := plotter.NewLabels(at)
+		if err != nil {
+			return nil, err
+		}
+		for n := range labels.TextStyle {
+			labels.TextStyle[n].XAlign, labels.TextStyle[n].Font.Size = text.XCenter, 7
+		}
+		labels.Offset = vg.Point{X: b.Offset, Y: vg.Millimeter / 2}
+		p.Add(b, labels)
+		p.Legend.Add(way, b)
+	}
+	p.NominalX(groups...)
+	p.Y.Min, p.Y.Tick.Marker = 0, wholeTicks{}
+	p.Y.Max *= 1.35 // room for the legend
+	return p, nil
 }
 
 // wholeTicks labels the axis with whole numbers.
@@ -169,41 +174,17 @@ type wholeTicks struct{}
 func (wholeTicks) Ticks(least, most float64) []plot.Tick {
 	ticks := plot.DefaultTicks{}.Ticks(least, most)
 	for i, t := range ticks {
-		if t.IsMinor() {
-			continue
+		if !t.IsMinor() {
+			ticks[i].Label = strconv.FormatFloat(t.Value, 'f', -1, 64)
 		}
-		ticks[i].Label = strconv.FormatFloat(t.Value, 'f', -1, 64)
 	}
 	return ticks
 }
 
-func bars(results []result, fill color.Color, of func(result) float64) (*plotter.BarChart, error) {
-	var v plotter.Values
-	for _, r := range slices.Backward(results) {
-		v = append(v, of(r))
+// colours are told apart by people with any colour vision (Okabe and Ito).
+func colours() []color.Color {
+	return []color.Color{
+		color.RGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}, color.RGBA{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff},
+		color.RGBA{R: 0xb0, G: 0xb0, B: 0xb0, A: 0xff}, color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff},
 	}
-	b, err := plotter.NewBarChart(v, vg.Millimeter*6)
-	if err != nil {
-		return nil, err
-	}
-	b.Horizontal, b.Color, b.LineStyle.Width = true, fill, 0
-	return b, nil
-}
-
-// values writes the numbers at the ends of the bars.
-func values(results []result, format string, of func(result) float64) (*plotter.Labels, error) {
-	var at plotter.XYLabels
-	for i, r := range slices.Backward(results) {
-		v := of(r)
-		at.XYs = append(at.XYs, plotter.XY{X: v, Y: float64(len(results) - 1 - i)})
-		at.Labels = append(at.Labels, " "+fmt.Sprintf(format, v))
-	}
-	l, err := plotter.NewLabels(at)
-	if err != nil {
-		return nil, err
-	}
-	for i := range l.TextStyle {
-		l.TextStyle[i].YAlign = text.YCenter
-	}
-	return l, nil
 }

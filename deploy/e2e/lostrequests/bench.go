@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -13,8 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/podhook/podhook/deploy/e2e/images"
+	"github.com/podhook/podhook/deploy/e2e/lostrequests/answers"
 )
 
 //go:embed nginx.conf
@@ -27,6 +30,7 @@ func servers() []server {
 	return []server{
 		{"nginx", []string{"nginx"}, "nginx", "QUIT", "/etc/nginx/nginx.conf", nginxConf},
 		{"haproxy", []string{"haproxy", "-W", "-db", "-f", "/etc/haproxy.cfg"}, "haproxy", "USR1", "/etc/haproxy.cfg", haproxyCfg},
+		{"plain", []string{"/plain"}, "plain", "", "/plain", ""},
 	}
 }
 
@@ -35,7 +39,7 @@ type bench struct {
 	images   images.Set
 	dir      string
 	bin      string            // a volume with podhook installed
-	configs  map[string]string // files by the name of the server
+	files    map[string]string // what is mounted, by the name of the server
 	upstream *http.Server
 }
 
@@ -44,7 +48,7 @@ func newBench(ctx context.Context, set images.Set) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{images: set, dir: dir, bin: filepath.Join(dir, "bin"), configs: map[string]string{}}
+	b := &bench{images: set, dir: dir, bin: filepath.Join(dir, "bin"), files: map[string]string{}}
 	if err := b.setUp(ctx); err != nil {
 		b.close()
 		return nil, err
@@ -62,15 +66,21 @@ func (b *bench) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.upstream = &http.Server{Handler: upstream()}
+	b.upstream = &http.Server{Handler: answers.Handler()}
 	go func() { _ = b.upstream.Serve(listener) }() // until close
 	for _, s := range servers() {
 		path := filepath.Join(b.dir, s.name)
+		b.files[s.name] = path
+		if s.template == "" {
+			if err := build(ctx, path); err != nil {
+				return err
+			}
+			continue
+		}
 		text := strings.ReplaceAll(s.template, "UPSTREAM", listener.Addr().String())
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
-		b.configs[s.name] = path
 	}
 	if err := os.Mkdir(b.bin, 0o755); err != nil {
 		return err
@@ -83,6 +93,14 @@ func (b *bench) setUp(ctx context.Context) error {
 	}
 	_, err = engine(ctx, "run", "--rm", "--volume", b.bin+":/podhook-bin", b.images.Podhook, "install", "/podhook-bin")
 	return err
+}
+
+// build builds the plain server.
+func build(ctx context.Context, path string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/podhook/podhook/deploy/e2e/lostrequests/plain")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	return cmd.Run()
 }
 
 func (b *bench) close() {
@@ -103,24 +121,26 @@ func engine(ctx context.Context, args ...string) (string, error) {
 
 // job is one cycle to do.
 type job struct {
-	server  server
-	variant variant
+	server     server
+	variant    variant
+	withdrawal time.Duration
+	n          int
 }
 
 // measure plays all cycles. The variants take turns, so that other load on the machine
 // affects all of them alike.
-func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, error) {
+func (b *bench) measure(ctx context.Context, withdrawals []time.Duration, cycles, parallel int) ([]result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	jobs := make(chan job)
-	sums := newSums()
+	sums := newSums(withdrawals)
 	var workers sync.WaitGroup
 	for range parallel {
 		workers.Go(func() {
 			for j := range jobs {
 				c, err := b.cycle(ctx, j)
 				if err != nil {
-					cancel(fmt.Errorf("%s, %s: %w", j.server.name, j.variant.name, err))
+					cancel(fmt.Errorf("%s, %s, withdrawn after %v: %w", j.server.name, j.variant.name, j.withdrawal, err))
 					continue
 				}
 				sums.add(j, c)
@@ -129,12 +149,11 @@ func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, er
 	}
 	for n := range cycles {
 		fmt.Fprintf(os.Stderr, "stop %d of %d\n", n+1, cycles)
-		for _, s := range servers() {
-			for _, v := range variants() {
-				select {
-				case jobs <- job{s, v}:
-				case <-ctx.Done():
-				}
+		for j := range all(withdrawals) {
+			j.n = n
+			select {
+			case jobs <- j:
+			case <-ctx.Done():
 			}
 		}
 	}
@@ -144,4 +163,19 @@ func (b *bench) measure(ctx context.Context, cycles, parallel int) ([]result, er
 		return nil, err
 	}
 	return sums.results(), nil
+}
+
+// all yields a job of each kind, in the order of the results.
+func all(withdrawals []time.Duration) iter.Seq[job] {
+	return func(yield func(job) bool) {
+		for _, s := range servers() {
+			for _, v := range variants() {
+				for _, w := range withdrawals {
+					if !yield(job{server: s, variant: v, withdrawal: w}) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -16,8 +16,6 @@ import (
 const (
 	// warmUp is how long the server is under load before the stop begins.
 	warmUp = 3 * time.Second
-	// withdrawal is how long the load balancers still send after the stop begins.
-	withdrawal = time.Second
 	// cycleLimit bounds one cycle.
 	cycleLimit = 2 * time.Minute
 	// requestLimit bounds one request; a pod is gone long before.
@@ -56,8 +54,8 @@ type loss struct {
 func (b *bench) cycle(ctx context.Context, j job) (cycle, error) {
 	ctx, cancel := context.WithTimeout(ctx, cycleLimit)
 	defer cancel()
-	pod, options := j.variant.pod(b, j.server)
-	l := &onTimeline{ctx: ctx}
+	pod, options := j.variant.pod(b, j.server, j.n)
+	l := &onTimeline{ctx: ctx, withdrawal: j.withdrawal}
 	timeline := kubelet.NewTimeline(l.observe)
 	options.Output = func(container, line string) { timeline.Add(container, "log", line) }
 	runtime, err := docker.New(options)
@@ -85,6 +83,8 @@ func (b *bench) cycle(ctx context.Context, j job) (cycle, error) {
 type onTimeline struct {
 	ctx     context.Context
 	address string
+	// withdrawal is how long the load balancers still send after the stop begins.
+	withdrawal time.Duration
 
 	mu       sync.Mutex
 	load     *load.Load
@@ -105,7 +105,7 @@ func (o *onTimeline) observe(e kubelet.Entry) {
 	case "api DELETE":
 		o.deleted = time.Now()
 		if o.load != nil {
-			time.AfterFunc(withdrawal, o.withdraw)
+			time.AfterFunc(o.withdrawal, o.withdraw)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // limit bounds the whole measurement.
-const limit = 30 * time.Minute
+const limit = 90 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -28,10 +29,19 @@ func main() {
 func run(ctx context.Context) error {
 	cycles := flag.Int("cycles", 30, "stop each variant this many times")
 	parallel := flag.Int("parallel", 10, "cycles at the same time")
+	withdrawn := flag.String("withdrawals", "500ms,1s,3s,8s", "how long requests still come after a stop begins")
 	output := flag.String("o", "", "write the results as JSON to this file")
 	flag.Parse()
 	if *cycles < 1 || *parallel < 1 {
 		return fmt.Errorf("-cycles %d -parallel %d: at least 1 is needed", *cycles, *parallel)
+	}
+	var withdrawals []time.Duration
+	for text := range strings.SplitSeq(*withdrawn, ",") {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("-withdrawals: %w", err)
+		}
+		withdrawals = append(withdrawals, d)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -40,11 +50,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer bench.close()
-	results, err := bench.measure(ctx, *cycles, *parallel)
+	results, err := bench.measure(ctx, withdrawals, *cycles, *parallel)
 	if err != nil {
 		return err
 	}
-	printTable(os.Stdout, results)
+	printTable(os.Stdout, withdrawals, results)
 	if *output != "" {
 		if err := write(*output, results); err != nil {
 			return err

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
+	"github.com/podhook/podhook/deploy/e2e/lostrequests/answers"
 	"github.com/podhook/podhook/deploy/e2e/lostrequests/load"
 )
 
@@ -15,7 +18,9 @@ type result struct {
 	Server  string `json:"server"`
 	Variant string `json:"variant"`
 	Podhook bool   `json:"podhook"`
-	Stops   int    `json:"stops"`
+	// Withdrawal is how long requests still came after the DELETE, in seconds.
+	Withdrawal float64 `json:"withdrawal"`
+	Stops      int     `json:"stops"`
 	load.Count
 	// ByKind are the same counts by the kind of request.
 	ByKind map[string]load.Count `json:"byKind"`
@@ -38,21 +43,27 @@ type seconds struct {
 
 // sums gathers cycles. Its methods may be called from any goroutine.
 type sums struct {
+	withdrawals []time.Duration
+
 	mu   sync.Mutex
-	all  map[string]*result // by server and variant
+	all  map[string]*result // by server, variant and withdrawal
 	took map[string][]float64
 }
 
-func newSums() *sums { return &sums{all: map[string]*result{}, took: map[string][]float64{}} }
+func newSums(withdrawals []time.Duration) *sums {
+	return &sums{withdrawals: withdrawals, all: map[string]*result{}, took: map[string][]float64{}}
+}
+
+func (j job) key() string { return j.server.name + j.variant.name + j.withdrawal.String() }
 
 func (s *sums) add(j job, c cycle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := j.server.name + j.variant.name
+	key := j.key()
 	r := s.all[key]
 	if r == nil {
 		r = &result{
-			Server: j.server.name, Variant: j.variant.name, Podhook: j.variant.podhook,
+			Server: j.server.name, Variant: j.variant.name, Podhook: j.variant.podhook, Withdrawal: j.withdrawal.Seconds(),
 			ByKind: map[string]load.Count{}, Causes: map[string]int{}, ExitCodes: map[int]int{},
 		}
 		s.all[key] = r
@@ -78,35 +89,55 @@ func (s *sums) add(j job, c cycle) {
 func (s *sums) results() []result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []result
-	for _, server := range servers() {
-		for _, v := range variants() {
-			key := server.name + v.name
-			r := *s.all[key]
-			took := slices.Sorted(slices.Values(s.took[key]))
-			r.SecondsToStop = seconds{Median: took[len(took)/2], Most: took[len(took)-1]}
-			all = append(all, r)
-		}
+	var list []result
+	for j := range all(s.withdrawals) {
+		r := *s.all[j.key()]
+		took := slices.Sorted(slices.Values(s.took[j.key()]))
+		r.SecondsToStop = seconds{Median: took[len(took)/2], Most: took[len(took)-1]}
+		list = append(list, r)
 	}
-	return all
+	return list
 }
 
-// printTable prints the table of README.md.
-func printTable(w io.Writer, results []result) {
-	fmt.Fprintln(w, "| server | stopped by | stops | sent | failed | cut short | lost per stop | seconds to stop (most) |")
-	fmt.Fprintln(w, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+// printTable prints the table of README.md: a row for each way to stop a server, in it the
+// numbers by withdrawal.
+func printTable(w io.Writer, withdrawals []time.Duration, results []result) {
+	var after []string
+	for _, d := range withdrawals {
+		after = append(after, fmt.Sprintf("%g", d.Seconds()))
+	}
+	fmt.Fprintf(w, "Endpoints are withdrawn after %s s.\n\n", strings.Join(after, ", "))
+	fmt.Fprintln(w, "| server | stopped by | stops | requests | lost per stop | seconds to stop (most) |")
+	fmt.Fprintln(w, "| --- | --- | ---: | ---: | ---: | ---: |")
+	for row := range slices.Chunk(results, len(withdrawals)) {
+		var lost, took []string
+		stops, sent := 0, 0
+		for _, r := range row {
+			stops += r.Stops
+			sent += r.Sent
+			lost = append(lost, fmt.Sprintf("%.1f", float64(r.Lost())/float64(r.Stops)))
+			took = append(took, fmt.Sprintf("%.1f", r.SecondsToStop.Most))
+		}
+		fmt.Fprintf(w, "| %s | %s | %d | %d | %s | %s |\n", row[0].Server, row[0].Variant, stops, sent, strings.Join(lost, ", "), strings.Join(took, ", "))
+	}
+	fmt.Fprintln(w)
 	for _, r := range results {
-		fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %d | %.1f | %.1f (%.1f) |\n", r.Server, r.Variant, r.Stops, r.Sent,
-			r.Failed, r.CutShort, float64(r.Lost())/float64(r.Stops), r.SecondsToStop.Median, r.SecondsToStop.Most)
+		if most := r.Withdrawal + answers.Longest.Seconds() + patience; r.Podhook && r.SecondsToStop.Most > most {
+			fmt.Fprintf(w, "%s, %s: a stop took %.1f s, more than %.1f s\n", r.Server, r.Variant, r.SecondsToStop.Most, most)
+		}
 	}
 }
+
+// patience is how many seconds podhook may take beyond the withdrawal and the longest
+// request.
+const patience = 2
 
 // judge returns an error if podhook has lost requests, or if the bare server has lost
 // none, because then the load proves nothing.
 func judge(results []result) error {
 	var errs []error
 	for _, r := range results {
-		who := r.Server + ", " + r.Variant
+		who := fmt.Sprintf("%s, %s, withdrawn after %g s", r.Server, r.Variant, r.Withdrawal)
 		if r.Podhook && r.Lost() > 0 {
 			errs = append(errs, fmt.Errorf("%s: lost %d of %d requests: %+v", who, r.Lost(), r.Sent, r.Losses))
 		}

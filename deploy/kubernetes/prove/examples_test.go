@@ -20,7 +20,7 @@ func TestShutdownExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"nginx", "haproxy", "postgresql", "go-service", "jvm", "celery-worker"} {
+	for _, name := range []string{"any-server", "nginx", "haproxy", "postgresql", "go-service", "jvm", "celery-worker"} {
 		if !slices.Contains(files, "../shutdown/"+name+".yaml") {
 			t.Errorf("there is no example for %s", name)
 		}

@@ -1,4 +1,6 @@
-package main
+// Package answers has the answers that the load asks for: of the server behind the proxies,
+// and of the plain server.
+package answers
 
 import (
 	"net/http"
@@ -9,12 +11,12 @@ import (
 const (
 	// proxiedTime is how long the upstream takes for a proxied request.
 	proxiedTime = 3 * time.Second
-	// downloadTime is how long a slow download takes.
-	downloadTime = 6 * time.Second
+	// Longest is how long a slow download takes, the longest request.
+	Longest = 6 * time.Second
 )
 
-// upstream is the server behind the proxies. It is never stopped.
-func upstream() http.Handler {
+// Handler answers /fast, /proxied and /download.
+func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/fast", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("fast\n")) })
 	mux.HandleFunc("/proxied", func(w http.ResponseWriter, _ *http.Request) {
@@ -35,6 +37,6 @@ func download(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 		_ = http.NewResponseController(w).Flush()
-		time.Sleep(downloadTime / pieces)
+		time.Sleep(Longest / pieces)
 	}
 }

@@ -51,21 +51,21 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/rehearse image release e2e demo check test fuzz attack model lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: $(BIN)/podhook $(BIN)/rehearse ## build bin/podhook and bin/rehearse, static for linux
+build: $(BIN)/podhook $(BIN)/kubectl-podhook ## build bin/podhook and bin/kubectl-podhook, static for linux
 
 # Always built: Go finds out what has changed.
 $(BIN)/podhook:
 	@echo "go build $@"
 	@$(BUILD) -ldflags '$(LDFLAGS) $(ENTRY)' -o $@ ./cmd/podhook
 
-$(BIN)/rehearse:
+$(BIN)/kubectl-podhook:
 	@echo "go build $@"
-	@$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rehearse
+	@$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/kubectl-podhook
 
 image: ## build the image $(IMAGE) with the Dockerfile
 	docker build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // kubelet reaches an agent that is closed in every way: TLS, a token, and the gateway of the

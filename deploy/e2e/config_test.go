@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // configMap is a directory as kubelet makes it for a ConfigMap: podhook.yaml is a link

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // brokenOnce is a prestart that fails the first time.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // The Pods of deploy/kubernetes/pods run on the engine, as `rehearse` reads them: postStart
@@ -18,7 +18,7 @@ import (
 func TestPodsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	tool := filepath.Join(t.TempDir(), "rehearse")
-	if output, err := exec.Command("go", "build", "-o", tool, "../../cmd/rehearse").CombinedOutput(); err != nil {
+	if output, err := exec.Command("go", "build", "-o", tool, "../../cmd/kubectl-podhook/rehearse").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	manifests, err := filepath.Glob("../kubernetes/pods/*.yaml")

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // A restricted pod needs no volume for podhook: each container has its own state in

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // wantEvents asserts the reasons of the pod's events, in their order.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // drain is a configuration whose steps can be seen in the log; nginx gets its

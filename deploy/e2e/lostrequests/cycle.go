@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 	"github.com/podhook/podhook/deploy/e2e/lostrequests/load"
 )
 

@@ -1,11 +1,11 @@
-package main
+package rehearse
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // expectations are the values of --expect.

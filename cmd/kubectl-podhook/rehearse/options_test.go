@@ -1,4 +1,4 @@
-package main
+package rehearse
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 	"github.com/podhook/podhook/internal/testutil"
 )
 

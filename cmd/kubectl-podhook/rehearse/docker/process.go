@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // process is one container of the engine.

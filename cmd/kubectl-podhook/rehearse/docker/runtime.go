@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 )
 
 // Options are a runtime's settings.

@@ -1,4 +1,4 @@
-package main
+package rehearse
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
-	"github.com/podhook/podhook/cmd/rehearse/local"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
 )
 
 // options holds the flags and the command.
@@ -65,7 +65,7 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.Usage = func() {
-		fmt.Fprint(usage, "usage: rehearse [flags] -- CMD ARG...\n       rehearse [flags] -f pod.yaml\n\n"+
+		fmt.Fprint(usage, "usage: kubectl podhook rehearse [flags] -- CMD ARG...\n       kubectl podhook rehearse [flags] -f pod.yaml\n\n"+
 			"HTTP is PORT/PATH or http(s)://[HOST]:PORT/PATH; ARGV is words or a JSON list.\n\n")
 		flags.PrintDefaults()
 	}

@@ -1,19 +1,42 @@
-package main
+// Package rehearse plays kubelet for a command. It starts the command, calls its
+// lifecycle hooks with the requests, times and rules of kubelet, stops it, and prints
+// what has happened and what Kubernetes would have shown. See README.md.
+package rehearse
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 
-	"github.com/podhook/podhook/cmd/rehearse/docker"
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
-	"github.com/podhook/podhook/cmd/rehearse/local"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
 )
 
-// run plays one rehearsal and returns the exit code.
+// The exit codes: the rehearsal ran, an expectation was not met, it could not run.
+const (
+	exitRan      = 0
+	exitDiffers  = 1
+	exitBadUsage = 2
+)
+
+// Run plays one rehearsal, prints it and returns the exit code. It ends with ctx.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	code, err := run(ctx, args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitRan
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "rehearse:", err)
+	}
+	return code
+}
+
 func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	opts, err := parseOptions(args, stdout)
 	if err != nil {

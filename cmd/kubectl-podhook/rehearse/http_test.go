@@ -1,11 +1,11 @@
-package main
+package rehearse
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 	"github.com/podhook/podhook/internal/testutil"
 )
 

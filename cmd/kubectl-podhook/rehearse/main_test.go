@@ -1,7 +1,8 @@
-package main
+package rehearse
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,8 +14,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
-	"github.com/podhook/podhook/cmd/rehearse/local"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
 )
 
 // The test binary is also rehearse itself (as first stage of a container, and
@@ -27,8 +28,9 @@ func TestMain(m *testing.M) {
 		os.Exit(workload(os.Getenv("WORKLOAD")))
 	case os.Getenv("AS_REHEARSE") != "":
 		os.Unsetenv("AS_REHEARSE")
-		main()
-		return
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		defer stop()
+		os.Exit(Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}
 	// By default a program with the race detector sleeps 1 s at its exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")

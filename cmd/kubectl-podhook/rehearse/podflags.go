@@ -1,4 +1,4 @@
-package main
+package rehearse
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 	"golang.org/x/sys/unix"
 )
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/podhook/podhook/cmd/rehearse/kubelet"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
 	"golang.org/x/sys/unix"
 )
 

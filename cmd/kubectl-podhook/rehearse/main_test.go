@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(workload(os.Getenv("WORKLOAD")))
 	case os.Getenv("AS_REHEARSE") != "":
 		os.Unsetenv("AS_REHEARSE")
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 		defer stop()
 		os.Exit(Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}

@@ -141,7 +141,7 @@ func chart(title string, results []result, of func(result) float64) (*plot.Plot,
 		for _, r := range results {
 			if r.Variant == way {
 				at.XYs = append(at.XYs, plotter.XY{X: float64(len(v)), Y: of(r)})
-				at.Labels = append(at.Labels, strconv.FormatFloat(of(r), 'f', 1, 64))
+				at.Labels = append(at.Labels, short(of(r)))
 				v = append(v, of(r))
 			}
 		}
@@ -166,6 +166,14 @@ func chart(title string, results []result, of func(result) float64) (*plot.Plot,
 	p.Y.Min, p.Y.Tick.Marker = 0, wholeTicks{}
 	p.Y.Max *= 1.35 // room for the legend
 	return p, nil
+}
+
+// short is a number that fits above its bar.
+func short(n float64) string {
+	if n >= 10 {
+		return strconv.FormatFloat(n, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(n, 'f', 1, 64)
 }
 
 // wholeTicks labels the axis with whole numbers.

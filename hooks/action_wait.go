@@ -23,18 +23,16 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 		a.waitMain(ctx)
 		return
 	}
-	look, waiting, first := a.look(do), ctx, true
+	look, waiting := a.look(do), ctx
 	watched := a.run.hook.Name == config.Shutdown && a.run.runner.Options.Main != nil && !a.run.outlived.Load()
 	if watched {
 		var cancel context.CancelFunc
 		waiting, cancel = a.whileMain(ctx)
 		defer cancel()
 	}
+	progress := tellProgress(do, a.say)
 	last, err := look.Until(waiting, wait.Interval(do), func(seen string) {
-		if first {
-			a.say("waiting for " + what + ": " + seen)
-			first = false
-		}
+		progress(seen)
 		a.waiting(what + ": " + seen)
 	})
 	gone := ""
@@ -62,6 +60,28 @@ func waitFor(ctx context.Context, a *action, do config.Wait) {
 		a.say(a.rec.Error)
 	default:
 		a.fail(what + ": " + err.Error())
+	}
+}
+
+// sayInterval is the shortest time between two lines about what a wait sees.
+const sayInterval = time.Second
+
+// tellProgress returns what tells what a wait sees: once, and of connections each time that
+// it is something else.
+func tellProgress(do config.Wait, say func(string)) func(seen string) {
+	_, connections := do.For.(config.Connections)
+	var said string
+	var at time.Time
+	return func(seen string) {
+		switch {
+		case at.IsZero():
+			say("waiting for " + do.For.String() + ": " + seen)
+		case connections && seen != said && time.Since(at) >= sayInterval:
+			say(seen)
+		default:
+			return
+		}
+		said, at = seen, time.Now()
 	}
 }
 

@@ -86,10 +86,4 @@ func (a *Agent) warnOfPath(req *http.Request, cfg *config.Config) {
 	a.unknownPaths.Log(a.Logger, slog.LevelWarn, show.UnknownPath, args...)
 }
 
-// root names what is there, for people.
-func (a *Agent) root(w http.ResponseWriter, paths []string) {
-	text := "podhook " + a.Version + "\n\n" + strings.Join(paths, "\n") + "\n"
-	send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
-}
-
 func readsOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -106,7 +106,7 @@ func (a *Agent) nothing(list func(*config.Config) []string) http.HandlerFunc {
 		paths := list(cfg)
 		// kubelet asks for / where the path of an httpGet is forgotten: that is no success.
 		if req.URL.Path == "/" && readsOnly(req.Method) && !callsOrProbes(req) {
-			a.guard(access.Status, func(w http.ResponseWriter, _ *http.Request) { a.root(w, paths) })(w, req)
+			a.guard(access.Status, func(w http.ResponseWriter, req *http.Request) { a.root(w, req, paths) })(w, req)
 			return
 		}
 		a.warnOfPath(req, cfg)

@@ -57,7 +57,9 @@ type HookStatus struct {
 	TimeoutSeconds float64       `json:"timeoutSeconds"`
 	Steps          int           `json:"steps"`
 	LastRun        *state.Record `json:"lastRun,omitempty"`
-	Error          string        `json:"error,omitempty"`
+	// History has the last runs that have ended, the oldest first.
+	History []state.PastRun `json:"history,omitempty"`
+	Error   string          `json:"error,omitempty"`
 }
 
 // NewStatus reads the status from the state. It needs no agent.
@@ -91,6 +93,7 @@ func hookStatus(hook *config.Hook, store *state.Store) HookStatus {
 		hs.Error = err.Error()
 	case found:
 		hs.LastRun = &rec
+		hs.History, _ = store.Hook(hook.Name).History() // it is worth less than the last run
 	}
 	return hs
 }
@@ -120,18 +123,10 @@ func mainStatus(finder *mainprocess.Finder) *MainStatus {
 
 // status answers for people and tools. The answer is larger than what kubelet reads.
 func (a *Agent) status(w http.ResponseWriter, req *http.Request) {
-	a.reading.Lock()
-	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
-	a.reading.Unlock()
+	st, err := a.statusFor(req)
 	if err != nil {
 		answer(w, http.StatusInternalServerError, problem{err.Error()})
 		return
-	}
-	st.NotReady = a.NotReady(req.Context())
-	ready := st.NotReady == ""
-	st.Ready = &ready
-	if a.Access.Check(req, access.Output) != nil {
-		st.withhold()
 	}
 	if req.URL.Query().Has("pretty") {
 		pretty(w, st)
@@ -140,11 +135,32 @@ func (a *Agent) status(w http.ResponseWriter, req *http.Request) {
 	answer(w, http.StatusOK, st)
 }
 
+// statusFor is the status as this caller may see it.
+func (a *Agent) statusFor(req *http.Request) (Status, error) {
+	a.reading.Lock()
+	st, err := NewStatus(a.Version, a.Settings, a.Configuration, a.Store, a.Finder)
+	a.reading.Unlock()
+	if err != nil {
+		return st, err
+	}
+	st.NotReady = a.NotReady(req.Context())
+	ready := st.NotReady == ""
+	st.Ready = &ready
+	if a.Access.Check(req, access.Output) != nil {
+		st.withhold()
+	}
+	return st, nil
+}
+
 // withhold removes the output of steps, and what reasons quote of it.
 func (st *Status) withhold() {
 	st.Withheld = "the output of steps: it needs a token"
 	st.NotReady = unquoted(st.NotReady)
 	for i := range st.Hooks {
+		for n := range st.Hooks[i].History {
+			past := &st.Hooks[i].History[n]
+			past.Reason = unquoted(past.Reason)
+		}
 		rec := st.Hooks[i].LastRun
 		if rec == nil {
 			continue

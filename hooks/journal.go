@@ -46,6 +46,13 @@ func (j *journal) end(rec *state.Record) error {
 	return j.err
 }
 
+// remember adds an ended run to the history, which is worth less than the run.
+func (j *journal) remember(rec state.Record) {
+	if j.lock != nil {
+		_ = j.lock.Remember(rec)
+	}
+}
+
 func (j *journal) close() {
 	if j.lock != nil {
 		_ = j.lock.Unlock() // closing the descriptor cannot fail in a way that keeps the lock

@@ -50,6 +50,9 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	if err := refused(hook, j.err); err != nil {
 		return Result{}, err
 	}
+	if j.previous.Outcome == state.Interrupted && j.previous.End == nil {
+		j.remember(j.previous) // its process was killed
+	}
 	f.begins(x.rec, false)
 	r.forget(hook.Name) // the totals of this run include its totals
 	if len(list) > 0 {
@@ -64,6 +67,7 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	}
 	x.steps(ctx, list)
 	x.end(f)
+	j.remember(x.rec)
 	r.Options.Observer.Ended(x.rec)
 	return Result{Record: x.rec}, nil
 }

@@ -156,25 +156,36 @@ func TestReadmeExitCodes(t *testing.T) {
 	}
 }
 
-// The numbers of lost requests are those of the last measurement.
+// The numbers of lost requests are those of the last measurement, a row for each way to
+// stop a server, with the numbers by withdrawal.
 func TestReadmeLostRequests(t *testing.T) {
 	var results []struct {
 		Server, Variant               string
+		Withdrawal                    float64
 		Stops, Sent, Failed, CutShort int
-		SecondsToStop                 struct{ Median, Most float64 }
+		SecondsToStop                 struct{ Most float64 }
 	}
 	if err := json.Unmarshal([]byte(page(t, "../../deploy/e2e/results/lost-requests.json")), &results); err != nil {
 		t.Fatal(err)
 	}
 	table := rows(t, "../../README.md", "server | stopped by |")
-	if len(results) == 0 || len(table) != len(results) {
+	const withdrawals = 4
+	if len(results) == 0 || len(table)*withdrawals != len(results) {
 		t.Fatalf("%d rows for %d results", len(table), len(results))
 	}
-	for i, r := range results {
-		want := fmt.Sprintf("%s | %s | %d | %d | %d | %d | %.1f | %.1f (%.1f)", r.Server, r.Variant, r.Stops, r.Sent, r.Failed,
-			r.CutShort, float64(r.Failed+r.CutShort)/float64(r.Stops), r.SecondsToStop.Median, r.SecondsToStop.Most)
-		if got := strings.Join(table[i], " | "); got != want {
-			t.Errorf("README.md has\n%s\nand the results say\n%s", got, want)
+	for i := range table {
+		stops, sent := 0, 0
+		var lost, took, after []string
+		for _, r := range results[i*withdrawals : (i+1)*withdrawals] {
+			stops, sent = stops+r.Stops, sent+r.Sent
+			lost = append(lost, fmt.Sprintf("%.1f", float64(r.Failed+r.CutShort)/float64(r.Stops)))
+			took = append(took, fmt.Sprintf("%.1f", r.SecondsToStop.Most))
+			after = append(after, fmt.Sprint(r.Withdrawal))
+		}
+		r := results[i*withdrawals]
+		want := fmt.Sprintf("%s | %s | %d | %d | %s | %s", r.Server, r.Variant, stops, sent, strings.Join(lost, ", "), strings.Join(took, ", "))
+		if got := strings.Join(table[i], " | "); got != want || strings.Join(after, " ") != "0.5 1 3 8" {
+			t.Errorf("README.md has\n%s\nand the results say\n%s after %v", got, want, after)
 		}
 	}
 }

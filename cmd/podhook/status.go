@@ -1,27 +1,77 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/show"
+	"github.com/podhook/podhook/agent/timeline"
 	"github.com/podhook/podhook/hooks/state"
 )
 
 // defineStatus shows the hooks, their last runs and the main process.
 func defineStatus(inv *invocation, fs *flag.FlagSet) action {
-	form := formFlag(fs, "table", "json")
+	v := &statusView{form: formFlag(fs, "table", "json")}
+	fs.BoolVar(&v.timeline, "timeline", false, "draw the steps of the last runs as bars, and list the runs before them")
+	fs.BoolVar(&v.watch, "watch", false, "show it again every second, until interrupted")
 	inv.settingFlags(fs, "config")
-	return func(context.Context, []string) int { return status(inv, form.is("json")) }
+	return func(ctx context.Context, _ []string) int { return v.status(ctx, inv) }
 }
 
-func status(inv *invocation, asJSON bool) int {
+// statusView says what is shown of the status, and how.
+type statusView struct {
+	form            *choice
+	timeline, watch bool
+}
+
+// watchInterval is the pause between two looks of --watch.
+const watchInterval = time.Second
+
+// status shows the status once, or again and again.
+func (v *statusView) status(ctx context.Context, inv *invocation) int {
+	if !v.watch {
+		return v.once(inv, inv.stdout)
+	}
+	if v.form.is("json") {
+		return inv.fail(usagef("status: --watch is for people; -o json shows the status once"))
+	}
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		var screen bytes.Buffer
+		if code := v.once(inv, &screen); code != exitOK {
+			return code
+		}
+		if _, err := io.WriteString(inv.stdout, clearScreen(inv.stdout)+screen.String()); err != nil {
+			return inv.done(err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return interruptedCode(ctx)
+		}
+	}
+}
+
+// clearScreen moves a terminal's cursor home and clears what follows.
+func clearScreen(w io.Writer) string {
+	if isTerminal(w) {
+		return "\x1b[H\x1b[J"
+	}
+	return ""
+}
+
+func (v *statusView) once(inv *invocation, w io.Writer) int {
 	c, err := openState(inv, show.ContainerLog())
 	if err != nil {
 		return inv.fail(err)
@@ -34,13 +84,13 @@ func status(inv *invocation, asJSON bool) int {
 	if err != nil {
 		return inv.fail(err)
 	}
-	if asJSON {
-		return inv.done(writeJSON(inv.stdout, st))
+	if v.form.is("json") {
+		return inv.done(writeJSON(w, st))
 	}
-	return inv.done(statusTable(inv.stdout, st))
+	return inv.done(v.table(w, st))
 }
 
-func statusTable(w io.Writer, st agent.Status) error {
+func (v *statusView) table(w io.Writer, st agent.Status) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "instance\t%s\nstate\t%s\nconfiguration\t%s\n", st.Instance, st.StateDir, st.Config.Source)
 	if st.Disabled {
@@ -63,6 +113,10 @@ func statusTable(w io.Writer, st agent.Status) error {
 	}
 	for _, h := range st.Hooks {
 		if h.LastRun == nil || len(h.LastRun.Steps) == 0 {
+			continue
+		}
+		if v.timeline {
+			drawRun(w, h)
 			continue
 		}
 		if err := stepRows(w, h); err != nil {
@@ -137,6 +191,19 @@ func tails(w io.Writer, h agent.HookStatus) {
 		fmt.Fprintf(w, "\nlast lines of %s in %s:\n", s.Name, h.Name)
 		for _, line := range s.Tail {
 			fmt.Fprintf(w, "  %s\n", oneLine(line))
+		}
+	}
+}
+
+// drawRun draws the last run of a hook, and lists those before it, the newest first.
+func drawRun(w io.Writer, h agent.HookStatus) {
+	run := timeline.Of(h.LastRun, time.Now())
+	fmt.Fprintf(w, "\n%s, %.3f s\n", h.Name, run.Whole.Seconds())
+	run.Print(w, oneLine)
+	for _, past := range slices.Backward(h.History) {
+		if past.RunID != h.LastRun.RunID {
+			fmt.Fprintf(w, "  before: %s %s, called by %s, %s s %s\n", past.Start.UTC().Format(time.RFC3339), past.Outcome, past.Trigger,
+				seconds(past.Outcome, &past.Start, past.End), oneLine(past.Reason))
 		}
 	}
 }

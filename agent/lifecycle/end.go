@@ -13,7 +13,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// mainEnded waits for shutdown and runs poststop, within the rest of the grace period if
+// mainEnded waits for shutdown and for what is left, and runs poststop, within the rest of the grace period if
 // that has begun.
 func (c *Container) mainEnded(status syscall.WaitStatus) {
 	c.options.Main.Exited()
@@ -32,6 +32,9 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		c.mu.Unlock()
 	}
 	c.hooks.awaitShutdown(c.patience)
+	if c.options.AwaitAll != nil {
+		c.options.AwaitAll(c.rest)
+	}
 	c.poststop(status)
 	if c.patience.Err() != nil {
 		c.hooks.awaitShutdown(c.rest)

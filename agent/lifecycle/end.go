@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"strconv"
 	"syscall"
 	"time"
@@ -32,14 +33,28 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		c.mu.Unlock()
 	}
 	c.hooks.awaitShutdown(c.patience)
-	if c.options.AwaitAll != nil {
-		c.options.AwaitAll(c.rest)
-	}
+	c.awaitAll()
 	c.poststop(status)
 	if c.patience.Err() != nil {
 		c.hooks.awaitShutdown(c.rest)
 	}
 	c.hooks.awaitCallers(c.rest, config.Shutdown)
+}
+
+// awaitAll leaves poststop what a main process that is killed leaves it.
+func (c *Container) awaitAll() {
+	if c.options.AwaitAll == nil {
+		return
+	}
+	ctx := c.rest
+	c.mu.Lock()
+	if !c.graceBegan.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, c.graceEnds().Add(-c.killReserve()))
+		defer cancel()
+	}
+	c.mu.Unlock()
+	c.options.AwaitAll(ctx)
 }
 
 func (c *Container) poststop(status syscall.WaitStatus) {

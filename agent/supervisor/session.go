@@ -10,7 +10,8 @@ import (
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
-// handOff drops the signals that podhook gets because it gives up its terminal.
+// handOff drops the signals that podhook gets because it gives up its terminal. Run knows
+// them by their sender, os/signal does not.
 type handOff struct{ due atomic.Uint64 }
 
 // detach gives up the terminal on stdin, so that the session of the main process can take

@@ -117,6 +117,7 @@ func (s *Supervisor) Run(life func() int) (int, error) {
 			s.reaper.Reap()
 			s.tellTerminal()
 		case info.own():
+			s.handOff.of(sig)
 		default:
 			s.receive(sig, info)
 		}

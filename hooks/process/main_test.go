@@ -41,7 +41,7 @@ func helpers() map[string]func() error {
 		"pid1":   helpPID1,
 		"noproc": helpNoProc,
 		"worker": helpWorker,
-		"marked": helpMarked,
+		"marked": helpMarked, "descendants": helpDescendants,
 		"user":   helpUser,
 
 		"leaderless": helpLeaderless,

@@ -41,10 +41,11 @@ func (r *Reaper) KillDescendants(of Remains) (left int) {
 }
 
 // EndDescendants sends SIGTERM to all descendants of this process but the programs of Run
-// and their descendants, and waits for their end, at most for patience or until ctx ends.
-// Then those that are left get SIGKILL, unless this process is PID 1: its end kills them.
-// left counts them. This process must be PID 1 or a subreaper.
-func (r *Reaper) EndDescendants(ctx context.Context, patience time.Duration) (left int) {
+// and their descendants. It waits for their end, and for that of what they start meanwhile
+// in order to end, at most for patience or until ctx ends. Then those that are left get SIGKILL,
+// unless this process is PID 1: its end kills them. late counts them. This process must be
+// PID 1 or a subreaper. Without /proc it does nothing.
+func (r *Reaper) EndDescendants(ctx context.Context, patience time.Duration) (late int) {
 	orphan := func(pid int) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -53,8 +54,8 @@ func (r *Reaper) EndDescendants(ctx context.Context, patience time.Duration) (le
 	}
 	f := newFinder(Remains{}, orphan)
 	f.spares = os.Getpid() == 1
-	_, left = r.endAll(ctx, f, patience)
-	return left
+	_, _ = r.endAll(ctx, f, patience)
+	return f.late
 }
 
 func (r *Reaper) endAll(ctx context.Context, f *finder, killAfter time.Duration) (ended, left int) {
@@ -62,7 +63,7 @@ func (r *Reaper) endAll(ctx context.Context, f *finder, killAfter time.Duration)
 	defer cancel()
 	var giveUp time.Time
 	told := make(map[int]uint64)
-	for pause := firstPause; ; pause = longer(pause) {
+	for first, pause := true, firstPause; ; first, pause = false, longer(pause) {
 		orphans := r.orphanCount()
 		alive, err := f.find()
 		if err != nil {
@@ -71,13 +72,14 @@ func (r *Reaper) endAll(ctx context.Context, f *finder, killAfter time.Duration)
 		killing := ctx.Err() != nil
 		if killing && giveUp.IsZero() {
 			giveUp = time.Now().Add(2 * killTime)
+			f.late = len(alive)
 		}
 		for i := range alive {
 			p := &alive[i]
 			switch {
 			case killing && !f.spares:
 				_ = r.signal(p, syscall.SIGKILL) // after an error the process counts as left
-			case told[p.PID] != p.Start:
+			case told[p.PID] != p.Start && (first || f.ours == nil):
 				told[p.PID] = p.Start
 				_ = r.signal(p, syscall.SIGTERM)
 				_ = r.signal(p, syscall.SIGCONT) // so that a stopped process acts on SIGTERM
@@ -104,6 +106,7 @@ type finder struct {
 	// matter, and the other children live on. Nil: only the mark counts.
 	ours   func(pid int) bool
 	spares bool // nothing gets SIGKILL
+	late   int  // how many have outlived killAfter
 	census *census
 	// members are all processes ever found, also those that ended: PID to start time.
 	members map[int]uint64

@@ -42,7 +42,7 @@ func helpers() map[string]func() error {
 		"noproc": helpNoProc,
 		"worker": helpWorker,
 		"marked": helpMarked, "descendants": helpDescendants,
-		"user":   helpUser,
+		"user": helpUser,
 
 		"leaderless": helpLeaderless,
 	}

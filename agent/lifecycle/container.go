@@ -41,6 +41,9 @@ type Options struct {
 	Grace    hooks.Grace
 	// StopSignals maps each stop signal to the signal that the main process gets for it.
 	StopSignals map[syscall.Signal]syscall.Signal
+	// AwaitAll is called before poststop. It ends what the main process has left behind,
+	// and returns when ctx ends. It may be nil.
+	AwaitAll func(ctx context.Context)
 	// Killed is called when the main process was killed at the end of the grace period.
 	Killed func(grace time.Duration)
 	Logger *slog.Logger

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"strconv"
 	"syscall"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// mainEnded waits for shutdown and runs poststop, within the rest of the grace period if
+// mainEnded waits for shutdown and for what is left, and runs poststop, within the rest of the grace period if
 // that has begun.
 func (c *Container) mainEnded(status syscall.WaitStatus) {
 	c.options.Main.Exited()
@@ -32,11 +33,28 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		c.mu.Unlock()
 	}
 	c.hooks.awaitShutdown(c.patience)
+	c.awaitAll()
 	c.poststop(status)
 	if c.patience.Err() != nil {
 		c.hooks.awaitShutdown(c.rest)
 	}
 	c.hooks.awaitCallers(c.rest, config.Shutdown)
+}
+
+// awaitAll leaves poststop what a main process that is killed leaves it.
+func (c *Container) awaitAll() {
+	if c.options.AwaitAll == nil {
+		return
+	}
+	ctx := c.rest
+	c.mu.Lock()
+	if !c.graceBegan.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, c.graceEnds().Add(-c.killReserve()))
+		defer cancel()
+	}
+	c.mu.Unlock()
+	c.options.AwaitAll(ctx)
 }
 
 func (c *Container) poststop(status syscall.WaitStatus) {

@@ -61,13 +61,15 @@ func (c *Container) graceEnds() time.Time {
 	return c.graceBegan.Add(c.options.Grace.Period)
 }
 
+func (c *Container) killReserve() time.Duration { return min(killReserve, c.options.Grace.Period/4) }
+
 // arm sets the timer of timeIsUp to the moment when the grace period ends the phase. It
 // does nothing before the grace period. The caller holds the lock.
 func (c *Container) arm() {
 	if c.graceBegan.IsZero() {
 		return
 	}
-	kill := c.graceBegan.Add(c.options.Grace.Period - min(killReserve, c.options.Grace.Period/4))
+	kill := c.graceBegan.Add(c.options.Grace.Period - c.killReserve())
 	var due time.Time
 	switch c.phase {
 	case draining:

@@ -20,16 +20,18 @@ type child struct {
 	// started is its start time in clock ticks since boot, 0 where there is no /proc.
 	started uint64
 	group   bool
+	session bool      // it leads a session of its own
 	tty     *terminal // of podhook's session, or nil
 }
 
-// start executes the command as the leader of a process group. If podhook is in the
-// foreground of a terminal, the new group is.
+// start executes the command as the leader of a process group, or of a session. If podhook
+// is in the foreground of a terminal, the new group is.
 func (c *child) start(command Command) (int, error) {
 	m, err := command.image()
 	if err != nil {
 		return 0, &ExecError{Name: command.Argv[0], Err: err}
 	}
+	m.session = c.session
 	if c.tty != nil && c.tty.ours() {
 		m.tty = c.tty.fd
 	}

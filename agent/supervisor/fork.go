@@ -17,6 +17,7 @@ type image struct {
 	shargv  []*byte // argv of the shell; the path goes to shargv[1]
 	envv    []*byte
 	tty     int // whose foreground group the child becomes, or -1
+	session bool
 	mask    uint64
 	actions [65]action // by signal
 	nofile  *unix.Rlimit
@@ -76,12 +77,18 @@ func (m *image) become() {
 }
 
 // lead makes the child the leader of a process group, and that the foreground group of
-// the terminal if there is one.
+// the terminal if there is one. The leader of a session gets the terminal on stdin, unless
+// another session has it.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
 func (m *image) lead() {
+	if m.session {
+		syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+		syscall.RawSyscall(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
+		return
+	}
 	syscall.RawSyscall(unix.SYS_SETPGID, 0, 0, 0)
 	if m.tty >= 0 {
 		self, _, _ := syscall.RawSyscall(unix.SYS_GETPID, 0, 0, 0)

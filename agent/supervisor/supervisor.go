@@ -19,6 +19,16 @@ type Options struct {
 	Group bool
 	// Rewrite replaces a signal by another one; 0 drops it.
 	Rewrite map[syscall.Signal]syscall.Signal
+	// Session starts the main process in a session of its own, which takes the terminal
+	// from podhook: setsid(2), TIOCSCTTY.
+	Session bool
+	// Farewell is sent to the process group of the main process after its end. 0 is none.
+	Farewell syscall.Signal
+	// Suspend stops podhook after a TSTP, TTIN or TTOU that it was sent, until SIGCONT.
+	Suspend bool
+	// Trace is called for what happens, with the number of a process or of a signal. It
+	// must not call the Supervisor. It may be nil.
+	Trace func(what Event, number int)
 	// Hold is called for every signal, after Rewrite, in the order of arrival. If it
 	// returns true, the main process does not get the signal unless by Deliver. It must
 	// return at once, because later signals wait. Nil holds none.
@@ -28,6 +38,20 @@ type Options struct {
 	Lost func(syscall.Signal, error)
 }
 
+// Event is what Trace is told.
+type Event string
+
+const (
+	// Started has the PID of the main process.
+	Started Event = "started CMD: process"
+	// Ended has the exit code of the main process.
+	Ended Event = "CMD has ended: exit code"
+	// Received has a signal that podhook was sent.
+	Received Event = "received signal"
+	// Forwarded has a signal that the main process was sent.
+	Forwarded Event = "sent CMD signal"
+)
+
 // Supervisor starts the main process and forwards signals to it. All methods but Run may
 // be called from any goroutine.
 type Supervisor struct {
@@ -35,6 +59,7 @@ type Supervisor struct {
 	reaper  *process.Reaper
 	over    atomic.Bool
 	thread  int
+	handOff handOff
 
 	mu    sync.Mutex
 	main  *child
@@ -92,6 +117,7 @@ func (s *Supervisor) Run(life func() int) (int, error) {
 			s.reaper.Reap()
 			s.tellTerminal()
 		case info.own():
+			s.handOff.of(sig)
 		default:
 			s.receive(sig, info)
 		}
@@ -105,6 +131,26 @@ func (s *Supervisor) wake() {
 }
 
 func (s *Supervisor) receive(sig syscall.Signal, info *received) {
+	if s.handOff.of(sig) {
+		return
+	}
+	s.trace(Received, int(sig))
+	s.pass(sig, info)
+	if s.options.Suspend && suspends.Has(sig) {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) // the kernel does not stop a PID 1
+	}
+}
+
+// suspends are the signals that stop a job: signal(7).
+const suspends = inherited.Signals(1<<(syscall.SIGTSTP-1) | 1<<(syscall.SIGTTIN-1) | 1<<(syscall.SIGTTOU-1))
+
+func (s *Supervisor) trace(what Event, number int) {
+	if s.options.Trace != nil {
+		s.options.Trace(what, number)
+	}
+}
+
+func (s *Supervisor) pass(sig syscall.Signal, info *received) {
 	if to, ok := s.options.Rewrite[sig]; ok {
 		if to == 0 {
 			return
@@ -139,6 +185,7 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
 		}
 		s.queue = append(s.queue, p)
 	default:
+		s.trace(Forwarded, int(sig))
 		return s.main.signal(sig, info)
 	}
 	return nil
@@ -150,17 +197,24 @@ func (s *Supervisor) deliver(sig syscall.Signal, info *received) error {
 func (s *Supervisor) Start(command Command) (pid int, exited <-chan syscall.WaitStatus, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	main := &child{group: s.options.Group, tty: controllingTerminal()}
+	main := &child{group: s.options.Group, session: s.options.Session}
+	if main.session {
+		s.handOff.detach()
+	} else {
+		main.tty = controllingTerminal()
+	}
 	pid, status, err := s.reaper.Start(func() (int, error) { return main.start(command) })
 	if err != nil {
 		return 0, nil, err
 	}
+	s.reaper.LeaveDirectory()
+	s.trace(Started, pid)
 	s.main = main
 	for _, p := range s.queue {
 		s.lost(p.sig, main.signal(p.sig, &p.info))
 	}
 	s.queue = nil
-	if main.tty == nil && main.pidfd >= 0 {
+	if main.tty == nil && main.pidfd >= 0 && s.options.Farewell == 0 && s.options.Trace == nil {
 		return pid, status, nil // no signal can reach another process by a pidfd
 	}
 	return pid, s.watch(main, status), nil
@@ -175,7 +229,8 @@ func (s *Supervisor) tellTerminal() {
 }
 
 // watch passes on the exit status of the main process when no signal can reach another
-// process with the same PID any more and podhook has the terminal back.
+// process with the same PID any more, its group has got Farewell and podhook has the
+// terminal back.
 func (s *Supervisor) watch(main *child, status <-chan syscall.WaitStatus) <-chan syscall.WaitStatus {
 	gone, released := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -190,6 +245,10 @@ func (s *Supervisor) watch(main *child, status <-chan syscall.WaitStatus) <-chan
 		s.mu.Lock()
 		s.ended = true
 		s.mu.Unlock()
+		s.trace(Ended, process.ExitCode(exit))
+		if sig := s.options.Farewell; sig != 0 {
+			_ = syscall.Kill(-main.pid, sig)
+		}
 		close(gone)
 		<-released
 		watched <- exit

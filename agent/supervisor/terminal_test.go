@@ -119,8 +119,10 @@ func (s *screen) close() {
 }
 
 // on runs the init with command on a terminal, as PID 1 of a container.
-func on(i initProgram, command ...string) (*screen, error) {
-	argv, _ := i.argv(options{}, command)
+func on(i initProgram, command ...string) (*screen, error) { return onWith(i, options{}, command...) }
+
+func onWith(i initProgram, o options, command ...string) (*screen, error) {
+	argv, _ := i.argv(o, command)
 	return openScreen(conditions{Container: true, patience: i.patience()}, argv...)
 }
 
@@ -197,10 +199,15 @@ func TestCtrlZAndForegroundFromOuterShell(t *testing.T) {
 	})
 }
 
-func TestJobControlOfShellInside(t *testing.T) {
+func TestJobControlOfShellInside(t *testing.T) { jobControl(t, options{}) }
+
+// dumb-init makes a session for the shell, which takes the terminal.
+func TestJobControlWithGroup(t *testing.T) { jobControl(t, options{group: true}) }
+
+func jobControl(t *testing.T, o options) {
 	needRoot(t)
-	rule(t, options{}, func(t *testing.T, i initProgram) error {
-		s, err := on(i, "env", "PS1=ok> ", "TERM=dumb", "bash", "--norc", "--noediting", "-i")
+	rule(t, o, func(t *testing.T, i initProgram) error {
+		s, err := onWith(i, o, "env", "PS1=ok> ", "TERM=dumb", "bash", "--norc", "--noediting", "-i")
 		if err != nil {
 			return err
 		}
@@ -316,4 +323,36 @@ func TestGivesTerminalBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A session leader that gives up its terminal gets HUP and CONT, which the main process,
+// that takes it, must not get. HUP and CONT that come later it does.
+func TestTerminalIsHandedOver(t *testing.T) {
+	needRoot(t)
+	rule(t, options{group: true}, func(t *testing.T, i initProgram) error {
+		s, err := onWith(i, options{group: true}, "bash", "-c", `trap 'echo "[HUP]"' HUP; trap 'echo "[CONT]"' CONT; trap 'echo last' USR1
+echo ready; read line; echo "read $line"; while read -t 60 line || true; do [ "$line" = go ] && kill -USR1 1; done`)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		if err := s.dialog("ready", "one\n", "read one"); err != nil {
+			return err
+		}
+		if err := s.askLast(); err != nil {
+			return err
+		}
+		if strings.Contains(s.shown(), "[") {
+			return fmt.Errorf("%q", s.shown())
+		}
+		for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGCONT} {
+			if err := s.cmd.Process.Signal(sig); err != nil {
+				return err
+			}
+			if err := s.dialog(map[syscall.Signal]string{syscall.SIGHUP: "[HUP]", syscall.SIGCONT: "[CONT]"}[sig]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

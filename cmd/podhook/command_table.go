@@ -33,7 +33,8 @@ func commands() []command {
 			summary: "start CMD as the init of a container",
 			about: "run is the entrypoint of an image and PID 1. It runs the hook prestart, starts CMD, " +
 				"forwards signals, reaps orphans, runs the hook shutdown when the container is stopped, and exits with " +
-				"CMD's exit code. With PODHOOK_LISTEN or --listen it answers over HTTP too.",
+				"CMD's exit code. With PODHOOK_LISTEN or --listen it answers over HTTP too. Called as tini, " +
+				"docker-init or dumb-init, podhook does the same under the command line of that init.",
 			examples: [][2]string{
 				{`podhook run -- nginx -g "daemon off;"`, "start nginx behind its hooks"},
 				{"podhook run --rewrite TERM=QUIT -- nginx", "give nginx QUIT where the container gets TERM"},

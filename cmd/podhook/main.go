@@ -6,20 +6,36 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 func main() {
 	inherited.Disobey()
-	os.Exit(run(context.Background(), os.Args[1:], inherited.Environ(), os.Stdout, os.Stderr))
+	os.Exit(run(context.Background(), os.Args, inherited.Environ(), os.Stdout, os.Stderr))
 }
 
-// run finds the command and returns the exit code; only main exits.
+// run finds the command, or the init whose name podhook was called by, and returns the
+// exit code; only main exits.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
 	inv := &invocation{env: env, stdout: stdout, stderr: stderr}
+	code := inv.dispatch(ctx, args)
+	if inv.log != nil {
+		inv.log.Flush()
+	}
+	return code
+}
+
+func (inv *invocation) dispatch(ctx context.Context, args []string) int {
+	if len(args) > 0 {
+		if other := inv.findDropIn(filepath.Base(args[0])); other != nil {
+			return other.run(ctx, inv, args[1:])
+		}
+		args = args[1:]
+	}
 	if len(args) == 0 {
-		overview(stderr)
+		overview(inv.stderr)
 		return exitUsage
 	}
 	name := args[0]
@@ -34,9 +50,5 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	if err != nil {
 		return inv.fail(err)
 	}
-	code := cmd.run(ctx, inv)
-	if inv.log != nil {
-		inv.log.Flush()
-	}
-	return code
+	return cmd.run(ctx, inv)
 }

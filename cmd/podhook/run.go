@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"log/slog"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,9 +50,12 @@ func runMain(ctx context.Context, inv *invocation, f *runFlags) int {
 		return inv.fail(err)
 	}
 	supervisor.MakeThreads(r.threads())
-	s := supervisor.New(reaper, supervisor.Options{Group: f.group, Rewrite: r.rewrite, Hold: r.hold(), Lost: c.signalLost})
+	s := supervisor.New(reaper, supervisor.Options{
+		Group: f.group, Session: f.session, Suspend: f.suspend, Farewell: f.farewell,
+		Rewrite: r.rewrite, Hold: r.hold(), Lost: c.signalLost, Trace: f.trace(inv),
+	})
 	code, err := s.Run(func() int {
-		code, err := r.live(s, command)
+		code, err := r.live(ctx, s, command)
 		return f.exitCode(inv, code, err)
 	})
 	if err != nil {
@@ -71,7 +76,7 @@ func (f *runFlags) exitCode(inv *invocation, code int, err error) int {
 	switch {
 	case errors.As(err, &failed):
 		inv.print(slog.LevelError, "run: "+err.Error())
-		return failed.ExitCode()
+		return cmp.Or(f.notExecuted, failed.ExitCode())
 	case err != nil:
 		return inv.fail(err)
 	case f.remap[code]:
@@ -93,8 +98,35 @@ func (f *runFlags) configureProcess(inv *invocation, reaper *process.Reaper) err
 			return os.NewSyscallError("prctl(PR_SET_PDEATHSIG)", err)
 		}
 	}
-	if os.Getpid() != 1 && !process.IsSubreaper() {
+	if f.tellReaped {
+		reaper.OnOrphan(func(pid int) { inv.print(slog.LevelInfo, "run: reaped orphan "+strconv.Itoa(pid)) })
+	}
+	if !f.quiet && os.Getpid() != 1 && !process.IsSubreaper() {
 		inv.print(slog.LevelWarn, "run: neither PID 1 nor a subreaper: orphans of CMD are not reaped here (-s makes it one)")
 	}
 	return nil
+}
+
+// trace returns what prints the events that were asked for, or nil.
+func (f *runFlags) trace(inv *invocation) func(supervisor.Event, int) {
+	if !f.tellLife {
+		return nil
+	}
+	return func(what supervisor.Event, number int) {
+		if f.tellSignals || what == supervisor.Started || what == supervisor.Ended {
+			inv.print(slog.LevelInfo, "run: "+string(what)+" "+strconv.Itoa(number))
+		}
+	}
+}
+
+// awaitAll returns what ends the processes that CMD leaves behind, or nil.
+func (f *runFlags) awaitAll(c *container, reaper *process.Reaper) func(context.Context) {
+	if f.waitAll == 0 {
+		return nil
+	}
+	return func(ctx context.Context) {
+		if left := reaper.EndDescendants(ctx, f.waitAll); left > 0 {
+			c.logger.Warn("processes of the main process have outlived --wait-all", "processes", left)
+		}
+	}
 }

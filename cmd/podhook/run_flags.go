@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/podhook/podhook/agent/lifecycle"
 	"github.com/podhook/podhook/hooks/config"
@@ -20,7 +21,17 @@ type runFlags struct {
 	parentDeath syscall.Signal
 	remap       map[int]bool
 	prestart    lifecycle.Mode
+	waitAll     time.Duration // 0: what CMD leaves behind is not waited for
 	argv        []string
+
+	// The rest is what other inits do (drop_in.go).
+
+	session, suspend bool           // see supervisor.Options
+	farewell         syscall.Signal // see supervisor.Options
+	notExecuted      int            // the exit code where CMD cannot be executed, 0 for that of a shell
+	quiet            bool           // no warning if orphans are not reaped
+	// What is printed: orphans, the start and the end of CMD, signals.
+	tellReaped, tellLife, tellSignals bool
 }
 
 func newRunFlags(fs *flag.FlagSet) *runFlags {
@@ -36,6 +47,7 @@ func newRunFlags(fs *flag.FlagSet) *runFlags {
 	const remap = "exit with 0 if CMD exits with `CODE`; may be repeated"
 	fs.Func("e", remap, f.addRemap)
 	fs.Func("remap-exit", remap, f.addRemap)
+	fs.Func("wait-all", "after CMD's end send TERM to all that is left, and wait for it, `DURATION` at most", f.setWaitAll)
 	fs.Func("prestart", "when prestart runs: `MODE` is gate, background or off (default gate)", f.setPrestart)
 	return f
 }
@@ -72,6 +84,15 @@ func (f *runFlags) addRemap(text string) error {
 	}
 	f.remap[code] = true
 	return nil
+}
+
+func (f *runFlags) setWaitAll(text string) error {
+	err := (*duration)(&f.waitAll).Set(text)
+	if err == nil && f.waitAll <= 0 {
+		err = errors.New("more than 0s is needed")
+	}
+	f.subreaper = true
+	return err
 }
 
 func (f *runFlags) setPrestart(text string) error {

@@ -22,7 +22,9 @@ import (
 type hookRuntime struct {
 	// rewrite holds the signals that the supervisor rewrites. The lifecycle rewrites
 	// those that it holds.
-	rewrite   map[syscall.Signal]syscall.Signal
+	rewrite map[syscall.Signal]syscall.Signal
+	// awaitAll ends what CMD leaves behind, where there is no container. It may be nil.
+	awaitAll  func(context.Context)
 	container *lifecycle.Container
 	beside    *agent.Beside
 	cancel    context.CancelCauseFunc
@@ -42,7 +44,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 	stops, rewrite := c.stopSignals(f.rewrite)
 	if !c.listens() && !hasSteps(cfg) {
 		maps.Copy(rewrite, stops)
-		return &hookRuntime{rewrite: rewrite}, nil
+		return &hookRuntime{rewrite: rewrite, awaitAll: f.awaitAll(c, reaper)}, nil
 	}
 	if err := c.openForRun(cfg, f.prestart); err != nil {
 		return nil, err
@@ -64,7 +66,8 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 	r.container = lifecycle.New(ctx, lifecycle.Options{
 		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started,
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
-		Killed: show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
+		AwaitAll: f.awaitAll(c, reaper),
+		Killed:   show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
 	})
 	if c.listens() {
 		limitMemory()
@@ -162,7 +165,7 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 }
 
 // live runs CMD and the hooks to their end.
-func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
+func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
 		return r.container.Run(super)
 	}
@@ -170,7 +173,11 @@ func (r *hookRuntime) live(super *supervisor.Supervisor, command supervisor.Comm
 	if err != nil {
 		return 0, err
 	}
-	return process.ExitCode(<-exited), nil
+	code = process.ExitCode(<-exited)
+	if r.awaitAll != nil {
+		r.awaitAll(ctx)
+	}
+	return code, nil
 }
 
 // close answers the calls that wait, and interrupts the runs that go on.

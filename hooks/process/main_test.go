@@ -41,8 +41,8 @@ func helpers() map[string]func() error {
 		"pid1":   helpPID1,
 		"noproc": helpNoProc,
 		"worker": helpWorker,
-		"marked": helpMarked,
-		"user":   helpUser,
+		"marked": helpMarked, "descendants": helpDescendants,
+		"user": helpUser,
 
 		"leaderless": helpLeaderless,
 	}

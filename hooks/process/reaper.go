@@ -30,7 +30,8 @@ type Reaper struct {
 	// childless: the last wait4 found no child.
 	childless bool
 	// orphans counts the reaped children that Start did not start.
-	orphans int
+	orphans  int
+	onOrphan func(pid int)
 	// runs counts the calls of Run in progress.
 	runs int
 	// left are the processes that ended runs left behind: PID to start time.
@@ -40,6 +41,7 @@ type Reaper struct {
 	stopped  chan struct{}
 	hasPidfd bool
 
+	dir      string // where programs start; "" for the directory of this process
 	null     nullInput
 	confined confined
 	buffers  sync.Pool
@@ -143,9 +145,20 @@ func (r *Reaper) Reap() {
 			exited <- status
 		} else {
 			r.orphans++
+			if r.onOrphan != nil {
+				r.onOrphan(pid)
+			}
 		}
 		delete(r.left, pid)
 	}
+}
+
+// OnOrphan has tell called for each child that is reaped and that Start did not start. It
+// must not call the Reaper.
+func (r *Reaper) OnOrphan(tell func(pid int)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onOrphan = tell
 }
 
 func (r *Reaper) orphanCount() int {

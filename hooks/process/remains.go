@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"os"
 	"slices"
 	"syscall"
@@ -28,34 +29,57 @@ func (r *Reaper) EndMarked(of Remains, killAfter time.Duration) (ended, left int
 	if of.Mark == "" {
 		return 0, 0
 	}
-	return r.endAll(newFinder(of, false), killAfter)
+	return r.endAll(context.Background(), newFinder(of, nil), killAfter)
 }
 
 // KillDescendants sends SIGKILL to every descendant of this process until none is
 // left, whatever their environment, and reaps those that become its children. This
 // process must be a subreaper.
 func (r *Reaper) KillDescendants(of Remains) (left int) {
-	_, left = r.endAll(newFinder(of, true), 0)
+	_, left = r.endAll(context.Background(), newFinder(of, func(int) bool { return true }), 0)
 	return left
 }
 
-func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
-	term := time.Now().Add(killAfter)
-	giveUp := term.Add(2 * killTime)
+// EndDescendants sends SIGTERM to all descendants of this process but the programs of Run
+// and their descendants. It waits for their end, and for that of what they start meanwhile
+// in order to end, at most for patience or until ctx ends. Then those that are left get SIGKILL,
+// unless this process is PID 1: its end kills them. late counts them. This process must be
+// PID 1 or a subreaper. Without /proc it does nothing.
+func (r *Reaper) EndDescendants(ctx context.Context, patience time.Duration) (late int) {
+	orphan := func(pid int) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_, started := r.children[pid]
+		return !started
+	}
+	f := newFinder(Remains{}, orphan)
+	f.spares = os.Getpid() == 1
+	_, _ = r.endAll(ctx, f, patience)
+	return f.late
+}
+
+func (r *Reaper) endAll(ctx context.Context, f *finder, killAfter time.Duration) (ended, left int) {
+	ctx, cancel := context.WithTimeout(ctx, killAfter)
+	defer cancel()
+	var giveUp time.Time
 	told := make(map[int]uint64)
-	for pause := firstPause; ; pause = longer(pause) {
+	for first, pause := true, firstPause; ; first, pause = false, longer(pause) {
 		orphans := r.orphanCount()
 		alive, err := f.find()
 		if err != nil {
 			return 0, 0
 		}
-		killing := !time.Now().Before(term)
+		killing := ctx.Err() != nil
+		if killing && giveUp.IsZero() {
+			giveUp = time.Now().Add(2 * killTime)
+			f.late = len(alive)
+		}
 		for i := range alive {
 			p := &alive[i]
 			switch {
-			case killing:
+			case killing && !f.spares:
 				_ = r.signal(p, syscall.SIGKILL) // after an error the process counts as left
-			case told[p.PID] != p.Start:
+			case told[p.PID] != p.Start && (first || f.ours == nil):
 				told[p.PID] = p.Start
 				_ = r.signal(p, syscall.SIGTERM)
 				_ = r.signal(p, syscall.SIGCONT) // so that a stopped process acts on SIGTERM
@@ -65,7 +89,7 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 		// An orphan that ended during the scan can have left a child that the scan
 		// did not see.
 		moved := r.orphanCount() != orphans
-		if len(alive) == 0 && !moved || time.Now().After(giveUp) {
+		if len(alive) == 0 && !moved || killing && (f.spares || time.Now().After(giveUp)) {
 			return len(f.members), len(alive)
 		}
 		if moved {
@@ -78,15 +102,18 @@ func (r *Reaper) endAll(f *finder, killAfter time.Duration) (ended, left int) {
 // finder finds the processes of a run whose start this process did not see.
 type finder struct {
 	of Remains
-	// ours: all children of this process belong to the run, and the mark does not matter.
-	ours   bool
+	// ours tells which children of this process belong to the run. Then the mark does not
+	// matter, and the other children live on. Nil: only the mark counts.
+	ours   func(pid int) bool
+	spares bool // nothing gets SIGKILL
+	late   int  // how many have outlived killAfter
 	census *census
 	// members are all processes ever found, also those that ended: PID to start time.
 	members map[int]uint64
 	groups  map[int]bool
 }
 
-func newFinder(of Remains, ours bool) *finder {
+func newFinder(of Remains, ours func(pid int) bool) *finder {
 	return &finder{of: of, ours: ours, census: new(census), members: make(map[int]uint64), groups: make(map[int]bool)}
 }
 
@@ -102,10 +129,15 @@ func (f *finder) find() ([]procfs.Stat, error) {
 	for i := range all {
 		p := &all[i]
 		marked, spared := f.look(p.PID)
+		if f.ours != nil {
+			child := p.PPID == os.Getpid()
+			marked = child && f.ours(p.PID)
+			spared = spared || child && !marked
+		}
 		switch {
 		case safe[p.PID] || spared:
 			safe[p.PID], groups[p.Group] = true, true
-		case !p.Exited() && (marked && !f.ours || f.ours && p.PPID == os.Getpid()):
+		case marked && !p.Exited():
 			found = append(found, p)
 		}
 	}
@@ -149,6 +181,9 @@ func (f *finder) add(p *procfs.Stat, safe map[int]bool) {
 
 // look reports whether a process has the run's mark, and whether it lives on.
 func (f *finder) look(pid int) (marked, spared bool) {
+	if f.of.Mark == "" {
+		return false, false
+	}
 	for _, entry := range procfs.Proc.Environ(pid) {
 		marked = marked || entry == f.of.Mark
 		spared = spared || slices.Contains(f.of.Spared, entry)

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -162,4 +163,56 @@ func TestLeaderDiesWithPodhook(t *testing.T) {
 	<-exited
 	await(t, "the leader is dead", func() bool { return !alive(group) })
 	r.KillDescendants(process.Remains{})
+}
+
+// A program of Run lives on when all that is left behind is ended.
+func TestEndDescendantsSparesRuns(t *testing.T) {
+	startHelper(t, "descendants", nil)
+}
+
+func helpDescendants() error {
+	dir, err := os.MkdirTemp("", "descendants")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r := process.NewReaper()
+	defer r.Close()
+	if err := r.Subreaper(); err != nil {
+		return err
+	}
+	pids, err := orphans(r, dir, map[string]string{"ends": `exec sleep 60`, "stays": `trap '' TERM; echo $$ >$D/armed; while :; do sleep 0.1; done`}, "armed")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ran := make(chan process.Result, 1)
+	go func() {
+		result, _ := r.Run(ctx, shell("sleep 60 & echo $! >"+dir+"/run; wait; exit 3", nil))
+		ran <- result
+	}()
+	step := 0
+	for giveUp := time.Now().Add(20 * time.Second); step == 0; time.Sleep(time.Millisecond) {
+		text, _ := os.ReadFile(dir + "/run")
+		if step, _ = strconv.Atoi(strings.TrimSpace(string(text))); time.Now().After(giveUp) {
+			return errors.New("the run has not come up")
+		}
+	}
+	if late := r.EndDescendants(ctx, 300*time.Millisecond); late < 1 || late > 2 { // with its sleep
+		return fmt.Errorf("%d were late", late)
+	}
+	for name, pid := range pids {
+		if alive(pid) {
+			return fmt.Errorf("%s lives", name)
+		}
+	}
+	if !alive(step) {
+		return errors.New("the run was ended too")
+	}
+	cancel()
+	if result := <-ran; result.Stopped != process.Interrupted {
+		return fmt.Errorf("%+v", result)
+	}
+	return nil
 }

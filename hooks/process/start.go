@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"time"
 
@@ -37,16 +38,22 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 		stdout, stderr = -1, -1
 	}
 	defer closeOutputs()
+	inherits := spec.Dir == ""
+	if inherits {
+		spec.Dir = r.directory()
+	}
 	path, err := findProgram(spec)
 	if err != nil {
 		return child{}, err
 	}
 	c := child{pidfd: -1}
 	attr := &syscall.ProcAttr{
-		Dir:   spec.Dir,
 		Env:   spec.Env,
 		Files: []uintptr{0, uintptr(stdout), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if !inherits {
+		attr.Dir = spec.Dir
 	}
 	if u := spec.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID}
@@ -67,6 +74,12 @@ func (r *Reaper) spawn(spec *Spec, stdout, stderr int) (child, error) {
 		attr.Files[0] = uintptr(null)
 		var pid int
 		start := func() { pid, err = inherited.ForkExec(path, spec.Argv, attr) }
+		if inherits && r.dir != "" {
+			if err := os.Chdir(r.dir); err != nil {
+				return 0, err
+			}
+			defer os.Chdir("/")
+		}
 		if spec.NoNewPrivileges {
 			r.confined.do(start)
 		} else {

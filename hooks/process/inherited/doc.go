@@ -14,7 +14,7 @@
 // that start with GO, and with a GOMAXPROCS of podhook's own. To set that one later
 // would not save the memory.
 //
-// For `podhook run` it also makes sure that no signal is lost before main. PID 1 loses
+// For an init (`podhook run`, tini, dumb-init) it also makes sure that no signal is lost before main. PID 1 loses
 // a signal for which it has no handler, unless the signal is blocked (kernel/signal.c,
 // sig_ignored). So podhook_start blocks all. Those that the runtime unblocks again get
 // a handler that ends the process with 128+n, until package os/signal takes them: for a

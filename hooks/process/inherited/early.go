@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -15,12 +16,12 @@ var complete chan struct{}
 
 // Go's runtime unblocks HUP, INT, QUIT, ABRT, TERM, SYS and the signals of
 // faults in every thread, and ends the process for one that nobody subscribed to.
-// `podhook run` must not lose any. So it subscribes here, before most packages are
+// An init must not lose any. So it subscribes here, before most packages are
 // initialised (in the order of their paths), and not in main, which starts milliseconds
 // later. Each signal costs two thread switches, so a goroutine subscribes to all but
 // the usual stop signals.
 func init() {
-	if len(os.Args) < 2 || os.Args[1] != "run" {
+	if !isInit(os.Args) {
 		return
 	}
 	// In an init function this keeps main on the main thread, to which the kernel
@@ -36,6 +37,13 @@ func init() {
 		}
 		close(complete)
 	}()
+}
+
+// isInit reports whether this is `podhook run`, or podhook under the name of another
+// init. podhook_start decides in the same way.
+func isInit(args []string) bool {
+	return len(args) > 1 && args[1] == "run" ||
+		len(args) > 0 && (strings.HasSuffix(args[0], "init") || strings.HasSuffix(args[0], "tini"))
 }
 
 func subscribe(blocked Signals, signals ...syscall.Signal) {
@@ -56,7 +64,7 @@ var unasked = Set(syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD,
 
 // Early returns the channel of the signals that os/signal has received since before
 // main: those that arrived at a thread that does not block them. It returns when none
-// can be missed any more. The channel is nil in all commands but `podhook run`.
+// can be missed any more. The channel is nil where podhook is no init.
 func Early() <-chan os.Signal {
 	if complete != nil {
 		<-complete

@@ -51,8 +51,26 @@ descriptors:
 	MOVQ	$SYS_prlimit64, AX
 	SYSCALL
 
-	// Block every signal where argv[1] is "run", else only read the mask.
+	// Block every signal where argv[0] ends in "init" or "tini", or argv[1] is "run",
+	// else only read the mask.
 	XORL	SI, SI
+	CMPQ	0(SP), $1
+	JLT	mask
+	MOVQ	8(SP), BX
+	XORL	AX, AX
+name: // the last four bytes, the last one lowest
+	MOVBLZX	(BX), CX
+	TESTB	CX, CX
+	JEQ	named
+	SHLL	$8, AX
+	ORL	CX, AX
+	INCQ	BX
+	JMP	name
+named:
+	CMPL	AX, $0x696e6974 // "init"
+	JEQ	init
+	CMPL	AX, $0x74696e69 // "tini"
+	JEQ	init
 	CMPQ	0(SP), $2
 	JLT	mask
 	MOVQ	16(SP), BX
@@ -65,6 +83,7 @@ descriptors:
 	CMPB	3(BX), $0
 	JNE	mask
 
+init:
 	// HUP, INT, QUIT, ABRT, TERM, SYS: what is not ignored gets podhook_end.
 	LEAQ	podhook_end(SB), AX
 	MOVQ	AX, ·scratch+0(SB)

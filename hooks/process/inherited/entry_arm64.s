@@ -47,8 +47,24 @@ descriptors:
 	SVC
 
 	MOVD	ZR, R1
-	MOVD	0(RSP), R9
-	CMP	$2, R9
+	MOVD	0(RSP), R11
+	CMP	$1, R11
+	BLT	mask
+	MOVD	8(RSP), R10
+	MOVD	ZR, R12
+name:
+	MOVBU.P	1(R10), R9
+	CBZ	R9, named
+	ORR	R12<<8, R9, R12
+	B	name
+named:
+	MOVD	$0x696e6974, R9
+	CMPW	R9, R12
+	BEQ	init
+	MOVD	$0x74696e69, R9
+	CMPW	R9, R12
+	BEQ	init
+	CMP	$2, R11
 	BLT	mask
 	MOVD	16(RSP), R10
 	MOVBU	0(R10), R9
@@ -63,6 +79,7 @@ descriptors:
 	MOVBU	3(R10), R9
 	CBNZ	R9, mask
 
+init:
 	MOVD	$podhook_end(SB), R9
 	MOVD	$·scratch(SB), R10
 	MOVD	R9, 0(R10)

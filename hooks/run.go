@@ -75,6 +75,7 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 	x.rec.RunID = fmt.Sprintf("%016x", rand.Uint64())
 	x.rec.Outcome, x.rec.Deadline = state.Running, x.budget.deadline
 	x.rec.PID, x.rec.ConfigSource, x.rec.Totals = os.Getpid(), source, j.previous.Totals
+	x.rec.Unclean = keepsUnclean(hook) && r.unclean()
 	return x
 }
 

@@ -53,6 +53,8 @@ func (x *run) skip(w *work) string {
 		return fmt.Sprintf("when: the run was begun by %s, not by %s", x.rec.Trigger, strings.Join(when.Triggers, " or "))
 	case when.PodEnds && !x.runner.podEnds():
 		return podEndsUnknown
+	case when.Unclean && !x.rec.Unclean:
+		return "when: no unclean end came before this start"
 	}
 	return ""
 }

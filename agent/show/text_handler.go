@@ -75,7 +75,7 @@ func phrases() map[string]string {
 	return map[string]string{
 		msgOutput:       "{mark} {line}",
 		msgWords:        "{line}",
-		msgBegan:        "begins, called by {trigger}",
+		msgBegan:        "begins, called by {trigger}[, after {after}]",
 		msgEnded:        "{outcome} after {seconds} s[: {reason}]",
 		msgStepEnded:    "[{outcome}: ]{error}",
 		msgStepSkipped:  "skipped: {reason}",

@@ -22,6 +22,9 @@ type When struct {
 	// in exec'd hooks the step is skipped, and the record says why. A failed liveness
 	// probe of the agent's own container is mistaken for the end of the pod.
 	PodEnds bool
+	// Unclean runs the step of prestart only if the start of the container before this one,
+	// on the same state, has ended without a shutdown that succeeded.
+	Unclean bool
 }
 
 // triggers lists the values of state.Trigger, which this package does not import.
@@ -45,9 +48,16 @@ func (d *decoder) when(v value) (w When) {
 				d.refuse(v, "true; a step without it runs whether the pod ends or not")
 			}
 		}},
+		{"unclean", func(v value) {
+			if w.Unclean = d.boolean(v); !w.Unclean {
+				d.refuse(v, "true; a step without it runs however the start before has ended")
+			} else if !strings.HasPrefix(v.path, "hooks."+Prestart+".") {
+				d.wrong(v, "means nothing outside of prestart; it is about the start of the container before this one")
+			}
+		}},
 	})
-	if len(w.Triggers) == 0 && !w.PodEnds && d.found() == before {
-		d.wrong(v, "says nothing; trigger or podEnds is needed")
+	if len(w.Triggers) == 0 && !w.PodEnds && !w.Unclean && d.found() == before {
+		d.wrong(v, "says nothing; trigger, podEnds or unclean is needed")
 	}
 	return w
 }

@@ -69,9 +69,12 @@ type Record struct {
 	ConfigSource string        `json:"configSource,omitempty"`
 	Main         *MainIdentity `json:"main,omitempty"`
 	// For is the start of the main process's container where that is not podhook's own.
-	For    *ContainerStart `json:"for,omitempty"`
-	Steps  []StepRecord    `json:"steps,omitempty"`
-	Totals Totals          `json:"totals"`
+	For *ContainerStart `json:"for,omitempty"`
+	// Unclean, in the record of prestart and shutdown: the start of the container before this
+	// one has ended without a shutdown that succeeded.
+	Unclean bool         `json:"unclean,omitempty"`
+	Steps   []StepRecord `json:"steps,omitempty"`
+	Totals  Totals       `json:"totals"`
 }
 
 // MainIdentity identifies a main process, because a PID alone is reused.

@@ -24,6 +24,7 @@ const (
 	MainStarted = "main process started"
 	MainEnded   = "main process ended"
 	StopSignal  = "stop signal received"
+	StopReason  = "stop reason"
 	UnknownPath = "request for an unknown path"
 	Refused     = "request refused"
 )

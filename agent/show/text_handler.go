@@ -82,6 +82,7 @@ func phrases() map[string]string {
 		MainStarted:     "main process started: {program}, pid {pid}",
 		MainEnded:       "main process {how} after {seconds} s",
 		StopSignal:      "{signal} received[: {effect}]",
+		StopReason:      "the container is stopped: {reason}",
 		UnknownPath:     "{caller} asked for {path}, which nothing answers[, {hint}]",
 		Refused:         "{caller} may not ask for {path}: {error}",
 		"configuration": "{problem}",

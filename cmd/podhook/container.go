@@ -184,7 +184,9 @@ func (c *container) options(inv *invocation) hooks.Options {
 		OneMain:  c.settings.Main == "",
 		Grace:    hooks.Grace{Period: c.settings.GracePeriod, Margin: c.settings.GraceMargin},
 		Disabled: c.settings.Disabled,
-		Observer: show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
+
+		StopReason: c.stopReason(),
+		Observer:   show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
 	}
 }
 
@@ -215,6 +217,7 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	for _, w := range c.warnings(cfg) {
 		c.logger.Warn("configuration", "problem", w.Error())
 	}
+	c.warnOfPodAPI()
 	c.adoptOrphans(reaper)
 	o := c.options(inv)
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main

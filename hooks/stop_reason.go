@@ -1,0 +1,63 @@
+package hooks
+
+import (
+	"context"
+	"time"
+
+	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/state"
+)
+
+// stopReasonTimeout bounds the question for the stop reason, and so what all waiting for
+// the answer can delay a run.
+const stopReasonTimeout = time.Second
+
+// knownReason returns the stop reason where nobody needs to be asked for it. It is "" for a
+// hook that has none, and for one that asks.
+func (r *Runner) knownReason(hook *config.Hook, req Request) state.StopReason {
+	switch {
+	case hook.Name != config.Shutdown && hook.Name != config.Poststop:
+		return ""
+	case req.StopReason != "":
+		return req.StopReason
+	case hook.Name == config.Poststop && r.Options.Store != nil:
+		if rec, found, err := r.Options.Store.Hook(config.Shutdown).Read(); err == nil && found && rec.StopReason != "" {
+			return rec.StopReason
+		}
+	}
+	if r.Options.StopReason == nil {
+		return state.StopUnknown
+	}
+	return ""
+}
+
+// askReason asks for the stop reason if it is not known. The run goes on meanwhile.
+func (x *run) askReason() {
+	if x.rec.StopReason != "" || x.hook.Name != config.Shutdown && x.hook.Name != config.Poststop {
+		return
+	}
+	x.asked = make(chan struct{})
+	go func() {
+		defer close(x.asked)
+		ctx, cancel := context.WithTimeout(context.Background(), stopReasonTimeout)
+		defer cancel()
+		reason := x.runner.Options.StopReason(ctx)
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.rec.StopReason = reason
+		x.journal.progress(&x.rec)
+	}()
+}
+
+// awaitReason waits for the answer to askReason, and returns it.
+func (x *run) awaitReason() state.StopReason {
+	if x.asked != nil {
+		<-x.asked
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.rec.StopReason
+}
+
+// needsReason reports whether the stop reason decides if a step runs.
+func (w *work) needsReason() bool { return w.step.When.PodEnds || len(w.step.When.Reasons) > 0 }

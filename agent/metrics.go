@@ -117,7 +117,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.mainUp, number(err == nil))
 		gauge(c.mainSeen, number(f.Seen()))
 	}
-	if reason := stopReason(c.agent.Store); reason != "" {
+	if reason := stopReason(c.agent.Store); reason != "" && (reason != state.StopUnknown || c.agent.Settings.PodAPI) {
 		gauge(c.stopReason, 1, string(reason))
 	}
 	failures, refused := c.agent.Configuration.Refused()

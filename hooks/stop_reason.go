@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -11,6 +12,8 @@ import (
 // stopReasonTimeout bounds the question for the stop reason, and so what all waiting for
 // the answer can delay a run.
 const stopReasonTimeout = time.Second
+
+var errNoReason = errors.New("no answer within 1s")
 
 // knownReason returns the stop reason where nobody needs to be asked for it. It is "" for a
 // hook that has none, and for one that asks.
@@ -39,7 +42,7 @@ func (x *run) askReason() {
 	x.asked = make(chan struct{})
 	go func() {
 		defer close(x.asked)
-		ctx, cancel := context.WithTimeout(context.Background(), stopReasonTimeout)
+		ctx, cancel := context.WithTimeoutCause(context.Background(), stopReasonTimeout, errNoReason)
 		defer cancel()
 		reason := x.runner.Options.StopReason(ctx)
 		x.mu.Lock()

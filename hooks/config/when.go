@@ -18,9 +18,10 @@ type When struct {
 	// (deploy/kubernetes/kubelet.md). An agent in a container of its own can know: the
 	// restart of another container does not stop it, so its own stop signal means that
 	// the pod ends. So the condition holds in `podhook serve` after its stop signal. If
-	// the hook has succeeded before that, the step then runs alone. In `podhook run` and
-	// in exec'd hooks the step is skipped, and the record says why. A failed liveness
-	// probe of the agent's own container is mistaken for the end of the pod.
+	// the hook has succeeded before that, the step then runs alone. A failed liveness
+	// probe of the agent's own container is mistaken for the end of the pod. In `podhook
+	// run` and in exec'd hooks the condition holds with a stop reason that ends the pod, and
+	// otherwise the step is skipped, and the record says why.
 	PodEnds bool
 	// Reasons lists the stop reasons with which a step of shutdown or poststop runs.
 	Reasons []string

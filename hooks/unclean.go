@@ -17,14 +17,13 @@ func (r *Runner) unclean() bool {
 	if store == nil {
 		return false
 	}
-	began, known := store.Hook(config.Prestart).Last()
-	ended, _ := store.Hook(config.Shutdown).Last()
-	for _, rec := range []state.Record{began, ended} {
-		if rec.RunID != "" && store.Current(rec) {
+	began, ended := store.Hook(config.Prestart).Last(), store.Hook(config.Shutdown).Last()
+	for _, rec := range []*state.Record{began, ended} {
+		if rec != nil && rec.RunID != "" && store.Current(*rec) {
 			return rec.Unclean
 		}
 	}
-	return known && !(ended.Outcome == state.Succeeded && ended.Follows(began))
+	return began != nil && !(ended != nil && ended.Outcome == state.Succeeded && ended.Follows(began))
 }
 
 // keepsUnclean reports whether the records of a hook have the answer of unclean.

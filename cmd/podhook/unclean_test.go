@@ -170,6 +170,25 @@ func TestPeerOfAStaleMarker(t *testing.T) {
 	}
 }
 
+// The end of the main container takes its markers away, before anybody calls its next
+// prestart.
+func TestMarkerOfAMainContainerThatHasEnded(t *testing.T) {
+	t.Parallel()
+	p := newSidecarPod(t, `hooks: {prestart: {marker: "${DIR}/marker", steps: [{remove: "${DIR}/nothing"}]}}`)
+	p.serve()
+	for _, start := range []func() *isolated{p.web, p.entry} { // the main process is the first one of its container, or another one
+		p.write("go", "", 0o644)
+		c := start()
+		testutil.Eventually(t, "the main process is found", func() bool { return strings.Contains(p.agent.exec("status").stdout, "(web)") })
+		p.call()
+		if !p.exists("marker") {
+			t.Error("no marker")
+		}
+		p.end(c)
+		testutil.Eventually(t, "the marker is gone", func() bool { return !p.exists("marker") })
+	}
+}
+
 // A state in the container's own file system knows nothing of the start before.
 func TestUncleanStateThatDoesNotOutliveTheStart(t *testing.T) {
 	t.Parallel()

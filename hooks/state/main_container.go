@@ -39,7 +39,7 @@ func (s *Store) known(r *Record) bool { return r.Instance == s.instance.ID || s.
 
 // Follows reports whether a run is of the same start of the container as the run before,
 // and is not older.
-func (r Record) Follows(before Record) bool {
+func (r *Record) Follows(before *Record) bool {
 	same := r.Instance == before.Instance
 	if r.For != nil && before.For != nil {
 		same = r.For.ID == before.For.ID

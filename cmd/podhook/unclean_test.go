@@ -170,6 +170,20 @@ func TestPeerOfAStaleMarker(t *testing.T) {
 	}
 }
 
+// A hook without steps has its marker too.
+func TestStaleMarkerOfAHookWithoutSteps(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, `hooks: {prestart: {marker: "${DIR}/marker"}, own: {marker: "${DIR}/own"}}`)
+	s.write("marker", "of an earlier start\n", 0o644)
+	s.write("own", "of an earlier start\n", 0o644)
+	if e := s.once("--", "true"); e.code != 0 {
+		t.Error(e)
+	}
+	if text := s.read("marker"); !strings.HasPrefix(text, "prestart ") || s.exists("own") {
+		t.Errorf("the marker of prestart is %q, the other one there: %t", text, s.exists("own"))
+	}
+}
+
 // The end of the main container takes its markers away, before anybody calls its next
 // prestart.
 func TestMarkerOfAMainContainerThatHasEnded(t *testing.T) {

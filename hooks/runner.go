@@ -36,9 +36,8 @@ type Options struct {
 	// OwnContainer says that podhook runs in a container of its own. Its own stop signal
 	// then means that the whole pod ends, see config.When.
 	OwnContainer bool
-	// StopReason is asked once in a run of shutdown, or of poststop if shutdown has not been
-	// run, why the container is stopped. It returns when ctx ends, after one second. nil knows
-	// no reason.
+	// StopReason is asked once in each run of shutdown why the container is stopped. It returns
+	// when ctx ends, after one second. nil knows no reason.
 	StopReason func(ctx context.Context) state.StopReason
 	// Environ is the environment that programs start from. It must hold no secrets of
 	// podhook.

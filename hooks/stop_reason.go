@@ -15,28 +15,28 @@ const stopReasonTimeout = time.Second
 
 var errNoReason = errors.New("no answer within 1s")
 
-// knownReason returns the stop reason where nobody needs to be asked for it. It is "" for a
-// hook that has none, and for one that asks.
+// knownReason returns the stop reason of a run where nobody needs to be asked for it. poststop
+// has that of shutdown. It is "" for a shutdown that asks, and for a hook that has none.
 func (r *Runner) knownReason(hook *config.Hook, req Request) state.StopReason {
 	switch {
-	case hook.Name != config.Shutdown && hook.Name != config.Poststop:
+	case !unrecorded(hook):
 		return ""
 	case req.StopReason != "":
 		return req.StopReason
 	case hook.Name == config.Poststop && r.Options.Store != nil:
-		if rec, found, err := r.Options.Store.Hook(config.Shutdown).Read(); err == nil && found && rec.StopReason != "" {
+		if rec, _, _ := r.Options.Store.Hook(config.Shutdown).Read(); rec.StopReason != "" {
 			return rec.StopReason
 		}
+	case hook.Name == config.Shutdown && r.Options.StopReason != nil:
+		return ""
 	}
-	if r.Options.StopReason == nil {
-		return state.StopUnknown
-	}
-	return ""
+	return state.StopUnknown
 }
 
-// askReason asks for the stop reason if it is not known. The run goes on meanwhile.
+// askReason asks for the stop reason of a shutdown that does not know it. The run goes on
+// meanwhile.
 func (x *run) askReason() {
-	if x.rec.StopReason != "" || x.hook.Name != config.Shutdown && x.hook.Name != config.Poststop {
+	if x.rec.StopReason != "" || x.hook.Name != config.Shutdown {
 		return
 	}
 	x.asked = make(chan struct{})

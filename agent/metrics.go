@@ -60,6 +60,7 @@ type collector struct {
 	runs, runSeconds, running, lastSuccess *prometheus.Desc
 	steps, stepSeconds, kills              *prometheus.Desc
 	mainSignals, mainUp, mainSeen          *prometheus.Desc
+	stopReason                             *prometheus.Desc
 	requests, refused, accessOpen          *prometheus.Desc
 	configOK, configRefused, lines         *prometheus.Desc
 	build                                  *prometheus.Desc
@@ -81,6 +82,7 @@ func newCollector(a *Agent) *collector {
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
 		mainSeen:      desc("main_seen", "Whether the main process was found, once in this instance."),
+		stopReason:    desc("stop_reason", "Why the container is stopped.", "reason"),
 		requests:      desc("http_requests_total", "HTTP requests.", "path", "code"),
 		refused:       desc("http_refused_total", "HTTP requests without the right.", "class", "reason"),
 		accessOpen:    desc("access_open", "Whether everybody can run hooks."),
@@ -114,6 +116,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		_, err := f.Current()
 		gauge(c.mainUp, number(err == nil))
 		gauge(c.mainSeen, number(f.Seen()))
+	}
+	if reason := stopReason(c.agent.Store); reason != "" && (reason != state.StopUnknown || c.agent.Settings.PodAPI) {
+		gauge(c.stopReason, 1, string(reason))
 	}
 	failures, refused := c.agent.Configuration.Refused()
 	gauge(c.configOK, number(refused == nil))

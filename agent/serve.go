@@ -45,6 +45,7 @@ func (a *Agent) Serve(ctx context.Context, doors Doors, stops <-chan os.Signal) 
 	unstopped, stopped := context.WithCancel(ctx)
 	defer stopped()
 	go a.takeOver(unstopped)
+	go a.forgetMarkers(unstopped)
 	select {
 	case err := <-failed:
 		failed <- err // for leave

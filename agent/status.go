@@ -27,7 +27,9 @@ type Status struct {
 	StateDir string       `json:"stateDir"`
 	Config   ConfigStatus `json:"config"`
 	Main     *MainStatus  `json:"main,omitempty"`
-	Hooks    []HookStatus `json:"hooks"`
+	// StopReason is that of the last shutdown or poststop, or empty.
+	StopReason state.StopReason `json:"stopReason,omitempty"`
+	Hooks      []HookStatus     `json:"hooks"`
 	// Withheld says what this caller does not see.
 	Withheld string `json:"withheld,omitempty"`
 }
@@ -68,7 +70,7 @@ func NewStatus(version string, s *settings.Settings, c *Configuration, store *st
 	if err != nil {
 		return Status{}, err
 	}
-	st := Status{Version: version, Disabled: s.Disabled, Instance: store.Instance().ID, StateDir: store.Dir()}
+	st := Status{Version: version, Disabled: s.Disabled, Instance: store.Instance().ID, StateDir: store.Dir(), StopReason: stopReason(store)}
 	st.Config.Source = cfg.Source
 	if _, refused := c.Refused(); refused != nil {
 		st.Config.Refused = refused.Error()
@@ -83,6 +85,16 @@ func NewStatus(version string, s *settings.Settings, c *Configuration, store *st
 		st.Main = mainStatus(finder)
 	}
 	return st, nil
+}
+
+// stopReason returns why the container is stopped, "" before shutdown.
+func stopReason(store *state.Store) state.StopReason {
+	for _, name := range []string{config.Poststop, config.Shutdown} {
+		if rec, found, err := store.Hook(name).Read(); err == nil && found && rec.StopReason != "" {
+			return rec.StopReason
+		}
+	}
+	return ""
 }
 
 func hookStatus(hook *config.Hook, store *state.Store) HookStatus {

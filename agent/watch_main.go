@@ -54,3 +54,24 @@ func (a *Agent) foundMain(p *mainprocess.Process) {
 		a.Logger.Warn("main process cannot be signalled", "error", err.Error())
 	}
 }
+
+// forgetMarkers removes the markers of a main container that has ended, so that what waits
+// for them waits for its next start. It ends with ctx.
+func (a *Agent) forgetMarkers(ctx context.Context) {
+	if a.Finder == nil {
+		return
+	}
+	for pause := firstLook; ctx.Err() == nil; pause = min(2*pause, slowLook) {
+		if p, err := a.Finder.Current(); err == nil {
+			_ = p.WaitExit(ctx) // the container may end a little later
+			pause = firstLook
+		}
+		if cfg, err := a.Configuration.Get(); err == nil && ctx.Err() == nil {
+			a.Runner.Prepare(cfg)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}

@@ -27,6 +27,9 @@ func (x *run) environment(base []string, u unit, rec *state.StepRecord, deadline
 	if callers := callersOf(x.runner.Options.Environ, x.runner.Options.Store); len(callers) > 0 {
 		own = append(own, config.EnvCallers+"="+strings.Join(callers, " "))
 	}
+	if reason := x.awaitReason(); reason != "" {
+		own = append(own, config.EnvStopReason+"="+string(reason))
+	}
 	own = append(own, x.environ...)
 	return override(override(base, u.step.Env), own), marks
 }

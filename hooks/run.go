@@ -30,6 +30,8 @@ type run struct {
 	journal *journal
 	scope   scope
 
+	asked chan struct{} // closed when the stop reason has come; nil if it is not asked for
+
 	outlived atomic.Bool // a step has waited for the main process's exit
 
 	lines sync.Mutex // held while a line of output is passed on
@@ -41,7 +43,7 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	x := r.newRun(hook, source, req, j)
 	list := plan(hook)
 	x.rec.Steps = records(list, x.before())
-	if len(list) > 0 && x.skip(&list[0]) == "" {
+	if len(list) > 0 && !list[0].needsReason() && x.skip(&list[0]) == "" {
 		x.mark(&list[0])
 	}
 	remains := x.endRemains(j.previous)
@@ -65,7 +67,9 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	if remains != "" {
 		x.say("podhook", newTail(), remains, true)
 	}
+	x.askReason()
 	x.steps(ctx, list)
+	x.awaitReason()
 	x.end(f)
 	j.remember(x.rec)
 	r.Options.Observer.Ended(x.rec)
@@ -79,6 +83,8 @@ func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journa
 	x.rec.RunID = fmt.Sprintf("%016x", rand.Uint64())
 	x.rec.Outcome, x.rec.Deadline = state.Running, x.budget.deadline
 	x.rec.PID, x.rec.ConfigSource, x.rec.Totals = os.Getpid(), source, j.previous.Totals
+	x.rec.StopReason = r.knownReason(hook, req)
+	x.rec.Unclean = keepsUnclean(hook) && r.unclean()
 	return x
 }
 

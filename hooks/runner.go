@@ -36,6 +36,9 @@ type Options struct {
 	// OwnContainer says that podhook runs in a container of its own. Its own stop signal
 	// then means that the whole pod ends, see config.When.
 	OwnContainer bool
+	// StopReason is asked once in each run of shutdown why the container is stopped. It returns
+	// when ctx ends, after one second. nil knows no reason.
+	StopReason func(ctx context.Context) state.StopReason
 	// Environ is the environment that programs start from. It must hold no secrets of
 	// podhook.
 	Environ []string
@@ -81,6 +84,9 @@ type Request struct {
 	// that waits for the run of another process gives up, a run that the call has begun
 	// goes on.
 	Joiner context.Context
+	// StopReason is why the container is stopped, if the caller knows; otherwise
+	// Options.StopReason is asked.
+	StopReason state.StopReason
 	// Environ holds further entries for the steps' environment. They come from podhook,
 	// never from a caller.
 	Environ []string

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ func (x *run) steps(life context.Context, list []work) {
 			continue
 		}
 		ctx, cancel := x.timeFor(life, i)
-		if i > 0 { // run has marked the first
+		if i > 0 || w.needsReason() { // run has marked the first
 			x.mark(w)
 			x.write()
 		}
@@ -39,6 +40,9 @@ const podEndsUnknown = "when: that the pod ends is not known here"
 
 // skip returns why a step of the hook is skipped, or "".
 func (x *run) skip(w *work) string {
+	if w.needsReason() {
+		x.awaitReason()
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	when := w.step.When
@@ -51,8 +55,12 @@ func (x *run) skip(w *work) string {
 		return ""
 	case len(when.Triggers) > 0 && !slices.Contains(when.Triggers, string(x.rec.Trigger)):
 		return fmt.Sprintf("when: the run was begun by %s, not by %s", x.rec.Trigger, strings.Join(when.Triggers, " or "))
-	case when.PodEnds && !x.runner.podEnds():
+	case len(when.Reasons) > 0 && !slices.Contains(when.Reasons, string(x.rec.StopReason)):
+		return fmt.Sprintf("when: the stop reason is %s, not %s", cmp.Or(x.rec.StopReason, "not known yet"), strings.Join(when.Reasons, " or "))
+	case when.PodEnds && !x.runner.podEnds() && !x.rec.StopReason.EndsPod():
 		return podEndsUnknown
+	case when.Unclean && !x.rec.Unclean:
+		return "when: no unclean end came before this start"
 	}
 	return ""
 }

@@ -21,6 +21,7 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 	at := time.Now()
 	c.mu.Lock()
 	stopped := c.stopSignal != 0
+	byItself := !stopped
 	c.enter(ended)
 	c.mu.Unlock()
 	c.hooks.interruptAllBut(config.Shutdown)
@@ -28,13 +29,14 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		<-c.drained
 	} else {
 		p := preStopAt(at, c.hooks.shutdown(), false)
+		byItself = !p.counts
 		c.mu.Lock()
 		c.reckon(p, at)
 		c.mu.Unlock()
 	}
 	c.hooks.awaitShutdown(c.patience)
 	c.awaitAll()
-	c.poststop(status)
+	c.poststop(status, byItself)
 	if c.patience.Err() != nil {
 		c.hooks.awaitShutdown(c.rest)
 	}
@@ -57,7 +59,8 @@ func (c *Container) awaitAll() {
 	c.options.AwaitAll(ctx)
 }
 
-func (c *Container) poststop(status syscall.WaitStatus) {
+// poststop is told the stop reason of a main process that has ended by itself.
+func (c *Container) poststop(status syscall.WaitStatus, byItself bool) {
 	if !c.hooks.hasSteps(config.Poststop) {
 		return
 	}
@@ -72,6 +75,12 @@ func (c *Container) poststop(status syscall.WaitStatus) {
 	c.mu.Unlock()
 	// Force: an earlier run by hand did not know how the main process has ended.
 	request := hooks.Request{Trigger: state.TriggerStart, Environ: environ, Force: true}
+	switch {
+	case byItself && process.ExitCode(status) == 0:
+		request.StopReason = state.StopCompleted
+	case byItself:
+		request.StopReason = state.StopMainExited
+	}
 	if _, err := c.hooks.call(c.rest, config.Poststop, request); err != nil {
 		c.options.Logger.Error("poststop not run", "error", err.Error())
 	}

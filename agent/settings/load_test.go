@@ -77,7 +77,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"PODHOOK_TERMINATION_LOG=off", "PODHOOK_METRICS_RUNTIME=true",
 		"PODHOOK_ALLOW_WORLD_WRITABLE=true", "PODHOOK_TOKEN_FILE=/tokens", "PODHOOK_METRICS_LISTEN=unix:/run/podhook.sock",
 		"PODHOOK_ALLOW_FROM=10.0.0.0/8,gateway", "PODHOOK_TLS_CERT_FILE=/tls.crt", "PODHOOK_TLS_KEY_FILE=/tls.key",
-		"PODHOOK_TLS_CLIENT_CA_FILE=/ca.crt",
+		"PODHOOK_TLS_CLIENT_CA_FILE=/ca.crt", "PODHOOK_POD_API=true", "PODHOOK_POD_NAME=web-0",
 	}
 	set := "PODHOOK_CONFIG_YAML= PODHOOK_TOKEN= PODHOOK_TLS= " + strings.Join(entries, " ")
 	for _, row := range Table() {
@@ -87,6 +87,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	got := mustLoad(t, entries...)
 	want := &Settings{
+		PodAPI: true, PodName: "web-0",
 		Disabled: true, Config: "/etc/hooks/podhook.yaml", StateDir: "/state",
 		Listen: "127.0.0.1:9000", MaxConnections: 7, KubeletFailure: Status,
 		Main: "pidfile:/run/nginx.pid", GracePeriod: 90 * time.Second,

@@ -41,6 +41,9 @@ type Settings struct {
 	StopSignals Signals       `split_words:"true" default:"TERM,INT" desc:"signals that ask podhook run to stop the container; add the image's STOPSIGNAL"`
 	StopSignal  Signal        `split_words:"true" desc:"what podhook run gives to the main process for them, such as QUIT for nginx (unset: the one received)"`
 
+	PodAPI  bool   `split_words:"true" default:"false" desc:"shutdown asks the API server why the container is stopped, with a ServiceAccount that may get its own Pod"`
+	PodName string `split_words:"true" desc:"the name of the Pod for that, metadata.name of the downward API (unset: HOSTNAME, which is another name with hostNetwork or spec.hostname)"`
+
 	AllowWorldWritable bool `split_words:"true" default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
 
 	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text for people, logfmt or json"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
+	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -23,6 +24,7 @@ const (
 	MainStarted = "main process started"
 	MainEnded   = "main process ended"
 	StopSignal  = "stop signal received"
+	StopReason  = "stop reason"
 	UnknownPath = "request for an unknown path"
 	Refused     = "request refused"
 )
@@ -48,9 +50,14 @@ type Log struct {
 
 // Began logs the begin of a run.
 func (l Log) Began(rec state.Record) {
-	if !l.NoEnds {
-		l.Logger.Info(msgBegan, "hook", rec.Hook, "run", rec.RunID, "trigger", string(rec.Trigger))
+	if l.NoEnds {
+		return
 	}
+	attrs := []any{"hook", rec.Hook, "run", rec.RunID, "trigger", string(rec.Trigger)}
+	if rec.Unclean && rec.Hook == config.Prestart {
+		attrs = append(attrs, "after", "an unclean end")
+	}
+	l.Logger.Info(msgBegan, attrs...)
 }
 
 // Line logs one line of a step, or podhook's own words about it.

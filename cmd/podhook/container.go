@@ -184,7 +184,9 @@ func (c *container) options(inv *invocation) hooks.Options {
 		OneMain:  c.settings.Main == "",
 		Grace:    hooks.Grace{Period: c.settings.GracePeriod, Margin: c.settings.GraceMargin},
 		Disabled: c.settings.Disabled,
-		Observer: show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
+
+		StopReason: c.stopReason(),
+		Observer:   show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
 	}
 }
 
@@ -215,6 +217,7 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	for _, w := range c.warnings(cfg) {
 		c.logger.Warn("configuration", "problem", w.Error())
 	}
+	c.warnOfPodAPI()
 	c.adoptOrphans(reaper)
 	o := c.options(inv)
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
@@ -247,7 +250,7 @@ func (c *container) needsMain(steps []config.Problem) error {
 func (c *container) warnings(cfg *config.Config) []config.Problem {
 	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable}
 	look.Look(cfg)
-	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), look.Warnings,
+	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), c.forgetful(cfg), look.Warnings,
 		cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin))
 }
 

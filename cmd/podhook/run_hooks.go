@@ -42,7 +42,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		return nil, err
 	}
 	stops, rewrite := c.stopSignals(f.rewrite)
-	if !c.listens() && !hasSteps(cfg) {
+	if !c.listens() && !hasWork(cfg) {
 		maps.Copy(rewrite, stops)
 		return &hookRuntime{rewrite: rewrite, awaitAll: f.awaitAll(c, reaper)}, nil
 	}
@@ -139,9 +139,11 @@ func needsNoMain(prestart *config.Hook) error {
 	return problems(all)
 }
 
-func hasSteps(cfg *config.Config) bool {
+// hasWork reports whether podhook run does more than an init. Others wait for a marker of a
+// hook without steps too.
+func hasWork(cfg *config.Config) bool {
 	for _, hook := range cfg.Hooks {
-		if len(hook.Steps) > 0 {
+		if len(hook.Steps) > 0 || hook.Marker != "" {
 			return true
 		}
 	}

@@ -104,6 +104,9 @@ func (v *statusView) table(w io.Writer, st agent.Status) error {
 	} else if m != nil {
 		fmt.Fprintf(tw, "main process\t%s: %d (%s)\n", m.Target, m.PID, m.Name)
 	}
+	if st.StopReason != "" {
+		fmt.Fprintf(tw, "stop reason\t%s\n", st.StopReason)
+	}
 	fmt.Fprintln(tw, "\nHOOK\tOUTCOME\tTRIGGER\tSTARTED\tSECONDS\tREASON")
 	for _, h := range st.Hooks {
 		hookRow(tw, h)

@@ -64,7 +64,7 @@ func (h *Hook) leastCase() (w Worst) {
 }
 
 func (s *Step) least() (least time.Duration) {
-	if s.Once || len(s.When.Triggers) > 0 || s.When.PodEnds {
+	if s.Once || len(s.When.Triggers) > 0 || len(s.When.Reasons) > 0 || s.When.PodEnds || s.When.Unclean {
 		return 0
 	}
 	if sleep, ok := s.Action.(Sleep); ok {

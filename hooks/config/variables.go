@@ -14,6 +14,8 @@ const (
 	EnvDeadline = "PODHOOK_DEADLINE"
 	// EnvCallers lists the runs that wait for this one, as HOOK/RUN, outermost first.
 	EnvCallers = "PODHOOK_CALLERS"
+	// EnvStopReason is set in shutdown and poststop.
+	EnvStopReason = "PODHOOK_STOP_REASON"
 	// EnvMainExitCode and EnvMainExitSignal are set in poststop.
 	EnvMainExitCode   = "PODHOOK_MAIN_EXIT_CODE"
 	EnvMainExitSignal = "PODHOOK_MAIN_EXIT_SIGNAL"
@@ -24,7 +26,7 @@ const (
 func StepVariables() []string {
 	return []string{
 		EnvHook, EnvStep, EnvRunID, EnvAttempt, EnvTrigger, EnvDeadline, EnvCallers,
-		EnvMainExitCode, EnvMainExitSignal,
+		EnvStopReason, EnvMainExitCode, EnvMainExitSignal,
 	}
 }
 

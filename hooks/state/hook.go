@@ -84,6 +84,20 @@ func (h *Hook) Read() (Record, bool, error) {
 	}
 }
 
+// Last returns the record of the last run in any instance, nil where there is none. It is as
+// that instance has left it: the run may never have ended. It is empty if it cannot be read,
+// because the machine has crashed. It must not be changed.
+func (h *Hook) Last() *Record {
+	h.store.calls.Lock()
+	defer h.store.calls.Unlock()
+	r, ok, err := h.load()
+	var st unix.Stat_t
+	if (!ok || err != nil) && unix.Lstat(filepath.Join(h.dir, "run.json"), &st) != nil {
+		return nil
+	}
+	return &r
+}
+
 // Read is Hook.Read for the holder of the lock: if a record says running, the process of
 // that run has ended.
 func (l *Lock) Read() (Record, bool, error) {

@@ -37,6 +37,16 @@ func (s *Store) Current(r Record) bool {
 // instance that is not current still says what happened.
 func (s *Store) known(r *Record) bool { return r.Instance == s.instance.ID || s.Current(*r) }
 
+// Follows reports whether a run is of the same start of the container as the run before,
+// and is not older.
+func (r *Record) Follows(before *Record) bool {
+	same := r.Instance == before.Instance
+	if r.For != nil && before.For != nil {
+		same = r.For.ID == before.For.ID
+	}
+	return same && r.StartTicks >= before.StartTicks
+}
+
 func (s *Store) otherNow() *ContainerStart {
 	if s.main == nil {
 		return nil

@@ -44,6 +44,31 @@ const (
 	TriggerStart  Trigger = "start"
 )
 
+// StopReason says why the container is stopped.
+type StopReason string
+
+// The stop reasons.
+const (
+	StopDeleted      StopReason = "deleted"  // the Pod
+	StopLiveness     StopReason = "liveness" // the container alone: a probe has failed
+	StopEvicted      StopReason = "evicted"
+	StopPreempted    StopReason = "preempted" // by a Pod of a higher priority
+	StopNodeShutdown StopReason = "node-shutdown"
+	StopDeadline     StopReason = "deadline"    // activeDeadlineSeconds
+	StopCompleted    StopReason = "completed"   // the main process has exited by itself, with code 0
+	StopMainExited   StopReason = "main-exited" // in another way
+	StopUnknown      StopReason = "unknown"
+)
+
+// EndsPod reports whether the whole Pod ends.
+func (s StopReason) EndsPod() bool {
+	switch s {
+	case StopDeleted, StopEvicted, StopPreempted, StopNodeShutdown, StopDeadline:
+		return true
+	}
+	return false
+}
+
 // Record describes the last run of a hook. It is stored as JSON.
 type Record struct {
 	// Instance comes first: see ofInstance.
@@ -69,9 +94,14 @@ type Record struct {
 	ConfigSource string        `json:"configSource,omitempty"`
 	Main         *MainIdentity `json:"main,omitempty"`
 	// For is the start of the main process's container where that is not podhook's own.
-	For    *ContainerStart `json:"for,omitempty"`
-	Steps  []StepRecord    `json:"steps,omitempty"`
-	Totals Totals          `json:"totals"`
+	For *ContainerStart `json:"for,omitempty"`
+	// StopReason is "" in a hook that has none, and until the answer has come.
+	StopReason StopReason `json:"stopReason,omitempty"`
+	// Unclean, in the record of prestart and shutdown: the start of the container before this
+	// one has ended without a shutdown that succeeded.
+	Unclean bool         `json:"unclean,omitempty"`
+	Steps   []StepRecord `json:"steps,omitempty"`
+	Totals  Totals       `json:"totals"`
 }
 
 // MainIdentity identifies a main process, because a PID alone is reused.

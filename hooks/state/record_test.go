@@ -21,7 +21,7 @@ func fullRecord() Record {
 		RunID: "r1", Trigger: TriggerExec, Start: testTime, StartTicks: 4711, Boot: "b", End: &end,
 		Outcome: Failed, Deadline: testTime.Add(time.Minute), PID: 42, Reason: "step b: exit code 3",
 		ConfigSource: "/etc/podhook/podhook.yaml",
-		Main:         &MainIdentity{PID: 7, StartTime: 12345}, For: &ContainerStart{ID: "c", PID: 5, Began: 12000},
+		Main:         &MainIdentity{PID: 7, StartTime: 12345}, For: &ContainerStart{ID: "c", PID: 5, Began: 12000}, Unclean: true, StopReason: StopEvicted,
 		Steps: []StepRecord{
 			{Name: "a", Kind: "exec", Outcome: Succeeded, Start: &end, End: &end, Attempt: 1, Once: true},
 			{Name: "b", Kind: "exec", Outcome: Failed, Start: &end, End: &end, ExitCode: &code, Signal: "SIGKILL",

@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -178,6 +179,7 @@ func podsOf(t *testing.T, source, text string) []pod {
 			all = append(all, pod{source, o.Spec.Template.ObjectMeta, o.Spec.Template.Spec, maps, policies})
 		case *networkingv1.NetworkPolicy:
 			*policies = append(*policies, *o)
+		case *corev1.ServiceAccount, *rbacv1.Role, *rbacv1.RoleBinding: // pod_api_test.go
 		default:
 			t.Fatalf("%s: a %T is not checked", source, object)
 		}
@@ -187,7 +189,7 @@ func podsOf(t *testing.T, source, text string) []pod {
 
 func decode(text string) ([]runtime.Object, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), networkingv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), networkingv1.AddToScheme(scheme), rbacv1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})

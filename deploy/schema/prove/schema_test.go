@@ -46,6 +46,7 @@ func TestGood(t *testing.T) {
 	s := compile(t)
 	for _, text := range []string{
 		"hooks: {}\n", "hooks: {prestart: {}}", "hooks: {own: {steps: []}}", "hooks: {own: {paths: }}",
+		"hooks: {prestart: {steps: [{remove: /a, when: {unclean: true}}]}}", "hooks: {poststop: {steps: [{remove: /a, when: {reason: [evicted, node-shutdown]}}]}}",
 		"hooks:\n  shutdown: {timeout: 1m30s, paths: [/api/shutdown], marker: /shared/x, steps: []}",
 		step("exec: [sleep, 5, 1.5, true]\ntimeout: ${STEP_TIMEOUT:-5s}\nretries: 2\nbackoff: 500ms\nretryOn: [75, timeout]\nonFailure: ignore\nonce: true\nalways: true\nwhen: {trigger: [exec, http], podEnds: true}\nenv: {A: b, N: 5}\nworkingDir: /tmp\nuser: 1000:1000\nnoNewPrivileges: true\nkillAfter: 1s\nname: all"),
 		step("wait: {connections: {port: 8080}}"), step("wait: {quiet: {port: 8080, for: 3s, atLeast: 1s, ignore: [10.0.0.1]}, interval: 50ms}"), step("wait: {connections: {ports: [\"80\", 8443], atMost: 2, loopback: true, ignore: [10.0.0.0/8, \"::1\"], idleFor: 10s}}"),
@@ -83,7 +84,7 @@ func TestBad(t *testing.T) {
 		step("exec: [a]\ntimeout: 10"), step("exec: [a]\nretries: 101"), step("exec: [a]\nretries: -1"), step("exec: [a]\nretries: many"),
 		step("exec: [a]\nbackoff: 1s"), step("exec: [a]\nretryOn: [1]"), step("exec: [a]\nretries: 1\nretryOn: [256]"), step("exec: [a]\nretries: 1\nretryOn: []"), step("exec: [a]\nretries: 1\nretryOn: [sometimes]"),
 		step("exec: [a]\nonFailure: stop"), step("exec: [a]\nonce: sometimes"), step("exec: [a]\nalways: 1"),
-		step("exec: [a]\nwhen: {}"), step("exec: [a]\nwhen: {trigger: [kubelet]}"), step("exec: [a]\nwhen: {podEnds: false}"), step("exec: [a]\nwhen: {pod: true}"),
+		step("exec: [a]\nwhen: {}"), step("exec: [a]\nwhen: {trigger: [kubelet]}"), step("exec: [a]\nwhen: {podEnds: false}"), step("exec: [a]\nwhen: {unclean: false}"), step("exec: [a]\nwhen: {reason: [oom]}"), step("exec: [a]\nwhen: {pod: true}"),
 		step("exec: [a]\nenv: [A=b]"), step("exec: [a]\nenv: {\"A=B\": c}"), step("exec: [a]\nenv: {A: {b: c}}"), step("exec: [a]\nworkingDir: tmp"),
 		step("exec: [a]\nuser: -1"), step("exec: [a]\nuser: root:wheel"), step("exec: [a]\nuser: 4294967295"), step("exec: [a]\nkillAfter: 2"), step("exec: [a]\nname: a b"), step("exec: [a]\nname: \"\""),
 		step("sleep: 1s\nenv: {A: b}"), step("sleep: 1s\nworkingDir: /tmp"), step("sleep: 1s\nuser: 1"), step("sleep: 1s\nnoNewPrivileges: true"), step("exec: [a]\nnoNewPrivileges: 1"), step("sleep: 1s\nkillAfter: 1s"),

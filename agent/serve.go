@@ -14,6 +14,7 @@ import (
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -44,7 +45,12 @@ func (a *Agent) Serve(ctx context.Context, doors Doors, stops <-chan os.Signal) 
 	}
 	unstopped, stopped := context.WithCancel(ctx)
 	defer stopped()
-	go a.takeOver(unstopped)
+	go func() {
+		began := procfs.Now()
+		main := a.WatchMain(unstopped)
+		a.WatchFiles(unstopped) // no earlier: a signal can end a process that only begins
+		a.takeOver(unstopped, main, began)
+	}()
 	select {
 	case err := <-failed:
 		failed <- err // for leave

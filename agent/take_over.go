@@ -6,19 +6,15 @@ import (
 
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
-	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 )
 
 var errStopped = errors.New("the agent was told to stop")
 
-// takeOver waits for the main process. If the container of that is older than the
-// agent and has no record of prestart, it runs prestart: kubelet calls a postStart
-// once, and not again when another container is restarted
-// (deploy/kubernetes/kubelet.md). It ends with ctx.
-func (a *Agent) takeOver(ctx context.Context) {
-	began := procfs.Now()
-	main := a.WatchMain(ctx)
+// takeOver runs prestart if the container of the main process is older than the agent,
+// which began then, and has no record of it: kubelet calls a postStart once, and not again
+// when another container is restarted (deploy/kubernetes/kubelet.md). It ends with ctx.
+func (a *Agent) takeOver(ctx context.Context, main *state.MainIdentity, began uint64) {
 	other := a.Store.OtherContainer(main)
 	if other == nil || other.Began >= began {
 		return

@@ -38,7 +38,7 @@ func TestParseRefuses(t *testing.T) {
 		{"null", "~\n", []string{"1: no value; " + noHooks}},
 		{"no key", "{}\n", []string{"1: has no hooks; " + noHooks}},
 		{"cut behind hooks", "hooks:\n", []string{"1: hooks: no value; " + noHooks}},
-		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths and marker; write {} for a hook that does nothing"}},
+		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths, marker and watch; write {} for a hook that does nothing"}},
 		{"cut behind steps", "hooks:\n  shutdown:\n    steps:\n", []string{"3: hooks.shutdown.steps: no value; a list of steps, such as [{sleep: 5s}]"}},
 		{"too many steps", "hooks:\n  a:\n    steps:\n" + strings.Repeat("    - sleep: 1s\n", maxSteps+1), []string{"2: hooks.a: has 1001 steps; 1000 are allowed"}},
 		{"a list", "- a\n", []string{"1: is a list; a mapping with the keys hooks and ready"}},
@@ -75,7 +75,7 @@ func TestParseRefuses(t *testing.T) {
 
 		// Hooks.
 		{"hooks as a list", "hooks:\n- demo\n", []string{"2: hooks: is a list; a mapping of hook names, such as prestart and shutdown"}},
-		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths and marker; write steps: above the list",
+		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths, marker and watch; write steps: above the list",
 			`2: hooks.demo[0]: "a": a mapping; write - exec: [a]`}},
 		{"Kubernetes' word", "hooks:\n  preStop:\n", []string{
 			`2: hooks: "preStop": ` + hookname.Rule + "; the hook for Kubernetes' preStop is shutdown"}},

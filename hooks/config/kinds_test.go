@@ -190,7 +190,7 @@ func TestParseRefusesKinds(t *testing.T) {
 		{"exec: [a]\nuser: 4294967295", []string{`5: ` + step + `.user: "4294967295": ` + userRule}},
 		{"exec: [a]\nuser: root:wheel", []string{`5: ` + step + `.user: "root:wheel": ` + userRule}},
 		{"exec: [a]\nwhen: {}", []string{"5: " + step + ".when: says nothing; trigger or podEnds is needed"}},
-		{"exec: [a]\nwhen: {trigger: [kubelet]}", []string{`5: ` + step + `.when.trigger[0]: "kubelet": one of exec, http, signal, start`}},
+		{"exec: [a]\nwhen: {trigger: [kubelet]}", []string{`5: ` + step + `.when.trigger[0]: "kubelet": one of exec, http, signal, start, watch`}},
 		{"exec: [a]\nwhen: {podEnds: false}", []string{`5: ` + step + `.when.podEnds: "false": true; a step without it runs whether the pod ends or not`}},
 	}
 	for _, tt := range tests {

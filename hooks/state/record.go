@@ -42,6 +42,7 @@ const (
 	TriggerHTTP   Trigger = "http"
 	TriggerSignal Trigger = "signal"
 	TriggerStart  Trigger = "start"
+	TriggerWatch  Trigger = "watch"
 )
 
 // Record describes the last run of a hook. It is stored as JSON.

@@ -98,6 +98,9 @@ func (f *fileWatch) begin(ctx context.Context, hook *config.Hook) context.Cancel
 	tree := f.notifier.NewTree(hook.Watch, f.agent.Store.Dir(), hook.Debounce, func() {
 		logger.Warn("more than 4096 files are watched, changes of the others are not noticed", "hook", hook.Name)
 	})
+	if hook.Name != "" {
+		logger.Info("files are watched", "hook", hook.Name, "paths", fmt.Sprint(hook.Watch))
+	}
 	own, end := context.WithCancel(ctx)
 	go func() {
 		defer tree.Close()

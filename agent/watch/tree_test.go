@@ -46,32 +46,10 @@ func (p place) link(target, name string) {
 	p.must(os.Rename(p.path(name)+".new", p.path(name)))
 }
 
-// project writes a volume as kubelet's AtomicWriter does: a new directory with a time in
-// its name, ..data_tmp renamed over ..data, links for the names, the old directory removed.
+// project writes a volume as kubelet does.
 func (p place) project(volume string, files map[string]string) {
 	p.t.Helper()
-	at := p.path(volume)
-	p.must(os.MkdirAll(at, 0o755))
-	old, _ := os.Readlink(filepath.Join(at, "..data"))
-	dir, err := os.MkdirTemp(at, "..2026_11_27_04_20_53.")
-	p.must(err)
-	p.must(os.Chmod(dir, 0o755))
-	for name, text := range files {
-		file := filepath.Join(dir, name)
-		p.must(os.MkdirAll(filepath.Dir(file), 0o755))
-		p.must(os.WriteFile(file, []byte(text), 0o644))
-	}
-	p.must(os.Symlink(filepath.Base(dir), filepath.Join(at, "..data_tmp")))
-	p.must(os.Rename(filepath.Join(at, "..data_tmp"), filepath.Join(at, "..data")))
-	for name := range files {
-		first, _, _ := strings.Cut(name, "/")
-		if err := os.Symlink("..data/"+first, filepath.Join(at, first)); !errors.Is(err, os.ErrExist) {
-			p.must(err)
-		}
-	}
-	if old != "" {
-		p.must(os.RemoveAll(filepath.Join(at, old)))
-	}
+	testutil.Project(p.t, p.path(volume), files)
 }
 
 // inotifies opens a Notifier that must not have to poll.

@@ -22,6 +22,8 @@ type Configuration struct {
 	source config.Source
 	store  *state.Store // nil: only this process knows the last good hooks
 	logger *slog.Logger
+	// changed has a value after the hooks in force have been replaced.
+	changed chan struct{}
 
 	mu       sync.Mutex
 	current  *config.Config
@@ -43,7 +45,7 @@ func LoadConfiguration(source config.Source, store *state.Store, logger *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	c := &Configuration{source: source, store: store, logger: logger}
+	c := &Configuration{source: source, store: store, logger: logger, changed: make(chan struct{}, 1)}
 	c.accept(current)
 	return c, nil
 }
@@ -145,6 +147,10 @@ func (c *Configuration) Refused() (failures int, why error) {
 
 func (c *Configuration) accept(next *config.Config) {
 	c.current = next
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
 	if c.store == nil {
 		return
 	}

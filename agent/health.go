@@ -73,6 +73,11 @@ func (a *Agent) notReadyByHooks(cfg *config.Config) string {
 	if !a.Settings.UnreadyOnShutdown {
 		return ""
 	}
+	return a.draining()
+}
+
+// draining returns why the container counts as stopping, or "".
+func (a *Agent) draining() string {
 	if a.stopping.Load() {
 		return "the agent was told to stop"
 	}

@@ -44,7 +44,11 @@ func (a *Agent) Serve(ctx context.Context, doors Doors, stops <-chan os.Signal) 
 	}
 	unstopped, stopped := context.WithCancel(ctx)
 	defer stopped()
-	go a.takeOver(unstopped)
+	go func() {
+		main := a.WatchMain(unstopped)
+		a.WatchFiles(unstopped) // no earlier: a signal can end a process that only begins
+		a.takeOver(unstopped, main)
+	}()
 	go a.forgetMarkers(unstopped)
 	select {
 	case err := <-failed:

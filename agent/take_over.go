@@ -13,13 +13,11 @@ import (
 
 var errStopped = errors.New("the agent was told to stop")
 
-// takeOver waits for the main process. If the container of that is older than the
-// agent and has no record of prestart, it runs prestart: kubelet calls a postStart
-// once, and not again when another container is restarted
-// (deploy/kubernetes/kubelet.md). It ends with ctx.
-func (a *Agent) takeOver(ctx context.Context) {
+// takeOver runs prestart if the container of the main process is older than the agent and
+// has no record of it: kubelet calls a postStart once, and not again when another container
+// is restarted (deploy/kubernetes/kubelet.md). It ends with ctx.
+func (a *Agent) takeOver(ctx context.Context, main *state.MainIdentity) {
 	began := ownStart()
-	main := a.WatchMain(ctx)
 	other := a.Store.OtherContainer(main)
 	if other == nil || other.Began >= began {
 		return

@@ -46,6 +46,9 @@ type Options struct {
 	AwaitAll func(ctx context.Context)
 	// Killed is called when the main process was killed at the end of the grace period.
 	Killed func(grace time.Duration)
+	// Watch runs hooks at changes of files until ctx ends: while the main process is there
+	// and is not to stop. It closes the channel when it has seen the files. It may be nil.
+	Watch  func(ctx context.Context) (seen <-chan struct{})
 	Logger *slog.Logger
 }
 
@@ -65,6 +68,9 @@ type Container struct {
 	rest, patience       context.Context
 	endRest, endPatience context.CancelFunc
 	mainBegan            time.Time // when the main process was started
+	// serving ends when the container is told to stop, or with the main process.
+	serving    context.Context
+	endServing context.CancelFunc
 
 	// drained is closed when drain returns.
 	drained chan struct{}
@@ -102,6 +108,7 @@ func newContainer(ctx context.Context, o Options, h containerHooks) *Container {
 	c := &Container{options: o, hooks: h, drained: make(chan struct{})}
 	c.rest, c.endRest = context.WithCancel(ctx)
 	c.patience, c.endPatience = context.WithCancel(c.rest)
+	c.serving, c.endServing = context.WithCancel(c.rest)
 	return c
 }
 
@@ -119,6 +126,7 @@ func (c *Container) Run(s supervised) (code int, err error) {
 			return code, nil
 		}
 	}
+	c.watch()
 	exited, err := c.start()
 	if err != nil {
 		return 0, err
@@ -174,6 +182,24 @@ func (c *Container) gate() (code int, open bool) {
 	return hooks.Judge(result, err).ExitCode, false
 }
 
+// firstLook bounds how long the main process waits for a look at the files that are
+// watched: their file system may hang.
+const firstLook = time.Second
+
+// watch begins to watch files. What changes after the main process has read it counts.
+func (c *Container) watch() {
+	if c.options.Watch == nil {
+		return
+	}
+	timer := time.NewTimer(firstLook)
+	defer timer.Stop()
+	select {
+	case <-c.options.Watch(c.serving):
+	case <-timer.C:
+	case <-c.serving.Done():
+	}
+}
+
 // lookInterval is how often a gated start looks for a call of shutdown by another
 // process.
 const lookInterval = 200 * time.Millisecond
@@ -210,6 +236,7 @@ func (c *Container) abandonIfCalled() bool {
 
 // abandon gives up the start. The caller holds the lock.
 func (c *Container) abandon(cause error) {
+	c.endServing()
 	c.hooks.callOff(config.Prestart, cause)
 	c.enter(abandoned)
 }

@@ -18,6 +18,7 @@ import (
 // that has begun.
 func (c *Container) mainEnded(status syscall.WaitStatus) {
 	c.options.Main.Exited()
+	c.endServing()
 	at := time.Now()
 	c.mu.Lock()
 	stopped := c.stopSignal != 0

@@ -83,6 +83,7 @@ func (c *Container) forward(sig, forMain syscall.Signal) (held bool) {
 func (c *Container) stop(sig syscall.Signal) {
 	at := time.Now()
 	c.stopSignal = sig
+	c.endServing()
 	if c.graceBegan.IsZero() {
 		c.graceBegan = at
 	}

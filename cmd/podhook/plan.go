@@ -17,13 +17,14 @@ import (
 
 // definePlan shows what a call of a hook would do now, and runs nothing.
 func definePlan(inv *invocation, fs *flag.FlagSet) action {
-	trigger := choiceFlag(fs, "trigger", "who calls: `TRIGGER` is exec, http, signal or start",
-		string(state.TriggerExec), string(state.TriggerHTTP), string(state.TriggerSignal), string(state.TriggerStart))
+	trigger := choiceFlag(fs, "trigger", "who calls: `TRIGGER` is exec, http, signal, start or watch",
+		string(state.TriggerExec), string(state.TriggerHTTP), string(state.TriggerSignal), string(state.TriggerStart), string(state.TriggerWatch))
 	force := forceFlag(fs)
 	form := formFlag(fs, "table", "json")
 	inv.settingFlags(fs, "config")
 	return func(ctx context.Context, words []string) int {
-		return plan(ctx, inv, words[0], hooks.Request{Trigger: state.Trigger(trigger.String()), Force: *force}, form.is("json"))
+		by := state.Trigger(trigger.String())
+		return plan(ctx, inv, words[0], hooks.Request{Trigger: by, Force: *force || by == state.TriggerWatch}, form.is("json"))
 	}
 }
 

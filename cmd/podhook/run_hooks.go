@@ -68,6 +68,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
 		AwaitAll: f.awaitAll(c, reaper),
 		Killed:   show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
+		Watch:    a.WatchFiles,
 	})
 	if c.listens() {
 		limitMemory()
@@ -85,11 +86,11 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 func (c *container) listens() bool { return c.settings.Listen != "" || c.settings.MetricsListen != "" }
 
 // openForRun opens the state and finds the main process of PODHOOK_MAIN. Only a
-// container that has no prestart and does not listen can start without a state.
+// container that has no prestart, does not listen and watches nothing can start without a state.
 func (c *container) openForRun(cfg *config.Config, mode lifecycle.Mode) error {
 	c.openStore(toWrite)
 	if c.storeErr != nil {
-		if c.listens() || len(cfg.Hooks[config.Prestart].Steps) > 0 {
+		if c.listens() || cfg.Watches() || len(cfg.Hooks[config.Prestart].Steps) > 0 {
 			return &hooks.NotRecordedError{Err: c.storeErr}
 		}
 		c.logger.Warn("shutdown is run, and not recorded", "error", c.storeErr.Error())

@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	allKeys  = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, noNewPrivileges, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
-	oneOf    = "a step has exactly one of exec, scripts, http, wait, signal, sleep, write, remove, parallel"
-	unitRule = "a duration with a unit, such as 5s or 1m30s"
-	execRule = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
+	allKeys   = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, noNewPrivileges, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
+	oneOf     = "a step has exactly one of exec, scripts, http, wait, signal, sleep, write, remove, parallel"
+	watchRule = "a list of files and directories, such as [/etc/nginx]"
+	tellsRule = "a path that tells of its changes; / is too much, and /proc and /sys tell of none"
+	unitRule  = "a duration with a unit, such as 5s or 1m30s"
+	execRule  = "a list of the program and its arguments, such as [/scripts/render.sh, --strict]"
 )
 
 // inStep makes lines the first step of a hook. They begin on line 4.
@@ -38,7 +40,7 @@ func TestParseRefuses(t *testing.T) {
 		{"null", "~\n", []string{"1: no value; " + noHooks}},
 		{"no key", "{}\n", []string{"1: has no hooks; " + noHooks}},
 		{"cut behind hooks", "hooks:\n", []string{"1: hooks: no value; " + noHooks}},
-		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths and marker; write {} for a hook that does nothing"}},
+		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths, marker and watch; write {} for a hook that does nothing"}},
 		{"cut behind steps", "hooks:\n  shutdown:\n    steps:\n", []string{"3: hooks.shutdown.steps: no value; a list of steps, such as [{sleep: 5s}]"}},
 		{"too many steps", "hooks:\n  a:\n    steps:\n" + strings.Repeat("    - sleep: 1s\n", maxSteps+1), []string{"2: hooks.a: has 1001 steps; 1000 are allowed"}},
 		{"a list", "- a\n", []string{"1: is a list; a mapping with the keys hooks and ready"}},
@@ -75,7 +77,7 @@ func TestParseRefuses(t *testing.T) {
 
 		// Hooks.
 		{"hooks as a list", "hooks:\n- demo\n", []string{"2: hooks: is a list; a mapping of hook names, such as prestart and shutdown"}},
-		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths and marker; write steps: above the list",
+		{"a hook as a list", "hooks:\n  demo: [a]\n", []string{"2: hooks.demo: is a list; a mapping with steps, timeout, paths, marker and watch; write steps: above the list",
 			`2: hooks.demo[0]: "a": a mapping; write - exec: [a]`}},
 		{"Kubernetes' word", "hooks:\n  preStop:\n", []string{
 			`2: hooks: "preStop": ` + hookname.Rule + "; the hook for Kubernetes' preStop is shutdown"}},
@@ -85,6 +87,20 @@ func TestParseRefuses(t *testing.T) {
 		{"empty name", "hooks:\n  \"\":\n", []string{"2: hooks: " + hookname.Rule}},
 		{"relative marker", "hooks:\n  demo:\n    marker: done\n",
 			[]string{`3: hooks.demo.marker: "done": an absolute path, such as /etc/podhook/file`}},
+		{"watch on a built-in hook", "hooks:\n  shutdown:\n    watch: [/a]\n",
+			[]string{"3: hooks.shutdown.watch: shutdown is run at its own moment of the container's life; write watch into a hook of your own, such as reload"}},
+		{"watch of nothing", "hooks:\n  a: {watch: }\n  b: {watch: []}\n  c: {watch: /a}\n", []string{
+			"2: hooks.a.watch: " + watchRule + "; at least one and at most 100", "3: hooks.b.watch: " + watchRule + "; at least one and at most 100",
+			`4: hooks.c.watch: "/a": ` + watchRule}},
+		{"watch of what does not tell", "hooks:\n  a:\n    watch: [/, //proc/1, /sys/, etc]\n", []string{
+			`3: hooks.a.watch[0]: "/": ` + tellsRule, `3: hooks.a.watch[1]: "//proc/1": ` + tellsRule, `3: hooks.a.watch[2]: "/sys/": ` + tellsRule,
+			`3: hooks.a.watch[3]: "etc": an absolute path, such as /etc/podhook/file`}},
+		{"debounce", "hooks:\n  a: {watch: [/a], debounce: 5ms}\n  b: {watch: [/a], debounce: 61s}\n  c: {watch: [/a], debounce: 1}\n  d: {debounce: 1s}\n", []string{
+			`2: hooks.a.debounce: "5ms": a duration from 10ms to 1m`, `3: hooks.b.debounce: "61s": a duration from 10ms to 1m`,
+			`4: hooks.c.debounce: "1": a duration needs a unit: write 1s`, "5: hooks.d.debounce: means nothing without watch"}},
+		{"marker in what is watched", "hooks:\n  a: {watch: [/etc/app/], marker: /etc/app/x/done}\n",
+			[]string{`2: hooks.a.marker: "/etc/app/x/done": is in /etc/app, which the hook watches: each run would be followed by another; write a path elsewhere`}},
+		{"watch as a hook", "hooks:\n  reload: {}\n  watch: [/a]\n", []string{"3: hooks: \"watch\": is a field of a hook: indent it under the hook's name"}},
 		{"marker twice", "hooks:\n  a:\n    marker: /done\n  b:\n    marker: /done\n",
 			[]string{`5: hooks.b.marker: "/done": is already a marker of the hook a, on line 3`}},
 		{"path of podhook's own", "hooks:\n  demo:\n    paths: [/status]\n", []string{

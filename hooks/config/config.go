@@ -59,8 +59,12 @@ type Hook struct {
 	Paths []string
 	// Marker is the path of the hook's marker, or "" for the default in the state.
 	Marker string
-	Steps  []*Step
-	Pos    Position
+	// Watch lists the files and directories at whose change an agent runs the hook, after
+	// they have stayed the same for Debounce.
+	Watch    []string
+	Debounce time.Duration
+	Steps    []*Step
+	Pos      Position
 
 	scripts map[Scripts][]Script
 }

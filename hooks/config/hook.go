@@ -75,7 +75,7 @@ func (d *decoder) config(v value, c *Config) {
 const noHooks = "write hooks: {} to have none"
 
 func (d *decoder) hook(v value, h *Hook) {
-	const allowed = "a mapping with steps, timeout, paths and marker"
+	const allowed = "a mapping with steps, timeout, paths, marker and watch"
 	if v.resolved().isNull() {
 		if hookname.Valid(h.Name) { // otherwise the name is the problem
 			d.refuse(v, "%s; write {} for a hook that does nothing", allowed)
@@ -99,8 +99,11 @@ func (d *decoder) hook(v value, h *Hook) {
 				h.Marker = path
 			}
 		}},
+		{"watch", func(v value) { h.Watch = d.watch(v, h.Name) }},
+		{"debounce", func(v value) { h.Debounce = d.debounce(v) }},
 		{"steps", func(v value) { h.Steps = d.steps(v) }},
 	})
+	d.checkWatch(v, h)
 	if n := h.builtinSteps(); n > maxSteps {
 		d.add(Problem{Pos: h.Pos, Field: "hooks." + h.Name, Msg: fmt.Sprintf("has %d steps; %d are allowed", n, maxSteps)})
 	}
@@ -111,9 +114,9 @@ func (d *decoder) hook(v value, h *Hook) {
 func isHookField(e entry) bool {
 	kind := e.value.resolved().node.Kind
 	switch e.key {
-	case "steps", "paths":
+	case "steps", "paths", "watch":
 		return kind == yaml.SequenceNode
-	case "timeout", "marker":
+	case "timeout", "marker", "debounce":
 		return kind == scalarNode && !e.value.resolved().isNull()
 	}
 	return false
@@ -166,7 +169,7 @@ func hints(c *Config) []Problem {
 	var list []Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		h := c.Hooks[name]
-		if slices.Contains(Builtin(), name) || h.Pos.File == "" {
+		if slices.Contains(Builtin(), name) || h.Pos.File == "" || len(h.Watch) > 0 && len(h.Steps) > 0 {
 			continue
 		}
 		p := Problem{Pos: h.Pos, Field: "hooks." + name}

@@ -207,7 +207,7 @@ func TestParseRefusesKinds(t *testing.T) {
 		{"exec: [a]\nwhen: {reason: [deleted]}", []string{"5: " + step + ".when.reason: means nothing outside of shutdown and poststop; only these have a stop reason"}},
 		{"exec: [a]\nwhen: {unclean: false}", []string{`5: ` + step + `.when.unclean: "false": true; a step without it runs however the start before has ended`}},
 		{"exec: [a]\nwhen: {unclean: true}", []string{"5: " + step + ".when.unclean: means nothing outside of prestart; it is about the start of the container before this one"}},
-		{"exec: [a]\nwhen: {trigger: [kubelet]}", []string{`5: ` + step + `.when.trigger[0]: "kubelet": one of exec, http, signal, start`}},
+		{"exec: [a]\nwhen: {trigger: [kubelet]}", []string{`5: ` + step + `.when.trigger[0]: "kubelet": one of exec, http, signal, start, watch`}},
 		{"exec: [a]\nwhen: {podEnds: false}", []string{`5: ` + step + `.when.podEnds: "false": true; a step without it runs whether the pod ends or not`}},
 	}
 	for _, tt := range tests {

@@ -49,9 +49,14 @@ func (p *Preflight) Look(c *Config) {
 	}
 	p.ready(c.Ready)
 	for _, h := range c.inOrder() {
+		p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}
 		if h.Marker != "" {
-			p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}
 			p.marker(h.Marker)
+		}
+		for _, path := range h.Watch {
+			if _, err := os.Stat(path); err != nil {
+				p.warn(".watch", path, executable.Explain(path, err).Error()+"; the hook runs when it appears")
+			}
 		}
 		for name, s := range h.Each {
 			p.at = Problem{Pos: s.Pos, Field: fmt.Sprintf("hooks.%s, step %s", h.Name, name)}
@@ -95,7 +100,7 @@ func (p *Preflight) sense(h *Hook, s *Step) {
 	}
 	never := len(s.When.Triggers) > 0
 	for _, t := range s.When.Triggers {
-		never = never && (t == "signal" && h.Name != Shutdown || t == "start" && h.Name != Prestart && h.Name != Poststop)
+		never = never && (t == "signal" && h.Name != Shutdown || t == "start" && h.Name != Prestart && h.Name != Poststop || t == "watch" && len(h.Watch) == 0)
 	}
 	if never {
 		p.warn(", when.trigger", strings.Join(s.When.Triggers, ", "), "the step never runs: this hook is not called so")

@@ -181,7 +181,7 @@ func TestLoadRefusesFile(t *testing.T) {
 		{"NUL", Source{File: "/a\x00b"}, `PODHOOK_CONFIG: "/a\x00b": invalid argument`},
 		{"long", Source{File: "/" + strings.Repeat("x", 300)}, `PODHOOK_CONFIG: "/` + strings.Repeat("x", 59) + `"... (301 bytes): file name too long`},
 		{"both", Source{File: in("f"), Text: "hooks:"}, `PODHOOK_CONFIG: "` + in("f") + `": PODHOOK_CONFIG_YAML is given too; only one of them can say what the hooks are`},
-		{"text", Source{Text: "hooks:\n  a: 1"}, `PODHOOK_CONFIG_YAML:2: hooks.a: "1": a mapping with steps, timeout, paths and marker`},
+		{"text", Source{Text: "hooks:\n  a: 1"}, `PODHOOK_CONFIG_YAML:2: hooks.a: "1": a mapping with steps, timeout, paths, marker and watch`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

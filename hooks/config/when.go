@@ -7,7 +7,7 @@ import (
 
 // When says in which runs a step runs. The zero value means in all.
 type When struct {
-	// Triggers lists what may have begun the run: exec, http, signal or start. A caller
+	// Triggers lists what may have begun the run: exec, http, signal, start or watch. A caller
 	// that joins a run does not change its trigger.
 	Triggers []string
 	// PodEnds runs the step only if podhook knows that the whole pod ends, and not only
@@ -31,7 +31,7 @@ type When struct {
 }
 
 // triggers lists the values of state.Trigger, which this package does not import.
-func triggers() []string { return []string{"exec", "http", "signal", "start"} }
+func triggers() []string { return []string{"exec", "http", "signal", "start", "watch"} }
 
 // stopReasons lists the values of state.StopReason.
 func stopReasons() []string {

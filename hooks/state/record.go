@@ -42,6 +42,7 @@ const (
 	TriggerHTTP   Trigger = "http"
 	TriggerSignal Trigger = "signal"
 	TriggerStart  Trigger = "start"
+	TriggerWatch  Trigger = "watch"
 )
 
 // StopReason says why the container is stopped.

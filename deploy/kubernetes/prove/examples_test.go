@@ -13,6 +13,22 @@ import (
 
 var gracePeriod = regexp.MustCompile(`(?m)^# terminationGracePeriodSeconds: (\d+)$`)
 
+// The example of a reload is valid, and checks the configuration before it tells nginx.
+func TestReloadExample(t *testing.T) {
+	text, err := os.ReadFile("../reload/nginx.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("nginx.yaml", text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := cfg.Hooks["reload"]
+	if reload == nil || len(reload.Watch) == 0 || len(reload.Steps) != 2 || reload.Steps[1].OnFailure != config.Fail || len(cfg.Warnings) > 0 {
+		t.Errorf("the hook is %+v, the warnings are %v", reload, cfg.Warnings)
+	}
+}
+
 // Each example of a shutdown is valid, has steps, and fits the grace period in its first
 // line, with the default margin for the main process.
 func TestShutdownExamples(t *testing.T) {

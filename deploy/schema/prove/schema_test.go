@@ -45,7 +45,7 @@ func step(text string) string {
 func TestGood(t *testing.T) {
 	s := compile(t)
 	for _, text := range []string{
-		"hooks: {}\n", "hooks: {prestart: {}}", "hooks: {own: {steps: []}}", "hooks: {own: {paths: }}",
+		"hooks: {}\n", "hooks: {prestart: {}}", "hooks: {own: {steps: []}}", "hooks: {own: {paths: }}", "hooks: {own: {watch: [/etc/nginx, \"${DIR:-/etc/app}\"], debounce: 2s}}",
 		"hooks: {prestart: {steps: [{remove: /a, when: {unclean: true}}]}}", "hooks: {poststop: {steps: [{remove: /a, when: {reason: [evicted, node-shutdown]}}]}}",
 		"hooks:\n  shutdown: {timeout: 1m30s, paths: [/api/shutdown], marker: /shared/x, steps: []}",
 		step("exec: [sleep, 5, 1.5, true]\ntimeout: ${STEP_TIMEOUT:-5s}\nretries: 2\nbackoff: 500ms\nretryOn: [75, timeout]\nonFailure: ignore\nonce: true\nalways: true\nwhen: {trigger: [exec, http], podEnds: true}\nenv: {A: b, N: 5}\nworkingDir: /tmp\nuser: 1000:1000\nnoNewPrivileges: true\nkillAfter: 1s\nname: all"),
@@ -78,7 +78,8 @@ func TestBad(t *testing.T) {
 	for _, text := range []string{
 		"", "{}", "hooks:\n", "hooks:\n  prestart:\n", "hooks: {own: {steps: }}", "hook: {}", "[]", "hooks: []", "hooks: {Own: {}}", "hooks: {preStop: {}}", "hooks: {-a: {}}",
 		"hooks: {a: []}", "hooks: {a: {timeouts: 5s}}", "hooks: {a: {timeout: 5}}", "hooks: {a: {timeout: [5s]}}", "hooks: {a: {paths: /a}}", "hooks: {a: {paths: [a]}}",
-		"hooks: {a: {marker: here}}", "hooks: {a: {steps: {sleep: 1s}}}", "hooks: {a: {steps: [sleep]}}",
+		"hooks: {a: {marker: here}}", "hooks: {a: {watch: []}}", "hooks: {a: {watch: }}", "hooks: {a: {watch: /a}}", "hooks: {a: {watch: [a]}}", "hooks: {a: {debounce: 1s}}",
+		"hooks: {shutdown: {watch: [/a]}}", "hooks: {prestart: {watch: [/a]}}", "hooks: {poststop: {watch: [/a]}}", "hooks: {a: {steps: {sleep: 1s}}}", "hooks: {a: {steps: [sleep]}}",
 		step("{}"), step("name: a"), step("sleep: 1s\nexec: [a]"), step("slep: 1s"), step("sleep: 5"), step("sleep: soon"), step("sleep:"),
 		step("exec: ls -l"), step("exec: []"), step("exec:"), step("exec: [[a]]"), step("exec: [a, null]"),
 		step("exec: [a]\ntimeout: 10"), step("exec: [a]\nretries: 101"), step("exec: [a]\nretries: -1"), step("exec: [a]\nretries: many"),

@@ -243,7 +243,9 @@ func TestSlowOnLine(t *testing.T) {
 func TestOnLineIsNotConcurrent(t *testing.T) {
 	r := newReaper(t)
 	count := 0
-	spec := shell("(seq 2000; seq 2000 >&2) & seq 2000 >&2; seq 2000", nil)
+	// What is in the background when the leader ends writes whole lines: half a line would be
+	// passed on at that moment.
+	spec := shell("lines() { i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; }; (lines; lines >&2) & seq 2000 >&2; seq 2000", nil)
 	spec.OnLine = func(process.Line) { count++ }
 	mustRun(t, r, context.Background(), spec)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

@@ -174,9 +174,25 @@ func (w *watch) readRest() {
 			}
 			rest -= n
 		}
-		// This closes the pipe where no writer is left.
-		w.read(o, 1)
+		w.endIfOver(o)
 		o.lines.flush()
+	}
+}
+
+// endIfOver closes the pipe where no writer is left. It reads nothing where there is one:
+// the line that this one writes now is not to be cut in two.
+func (w *watch) endIfOver(o *output) {
+	pipe := []unix.PollFd{{Fd: int32(o.fd), Events: unix.POLLIN}}
+	if o.fd < 0 {
+		return
+	}
+	if _, err := unix.Poll(pipe, 0); err != nil || pipe[0].Revents&unix.POLLHUP == 0 {
+		return
+	}
+	for pipe[0].Revents&unix.POLLIN != 0 && w.read(o, readSize) > 0 {
+	}
+	if o.fd >= 0 {
+		o.end()
 	}
 }
 

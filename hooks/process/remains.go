@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/podhook/podhook/hooks/procfs"
 )
 
@@ -47,10 +49,12 @@ func (r *Reaper) KillDescendants(of Remains) (left int) {
 // PID 1 or a subreaper. Without /proc it does nothing.
 func (r *Reaper) EndDescendants(ctx context.Context, patience time.Duration) (late int) {
 	orphan := func(pid int) bool {
+		group, _ := unix.Getpgid(pid)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		_, started := r.children[pid]
-		return !started
+		_, beside := r.children[group] // the program left it in its group
+		return !started && !beside
 	}
 	f := newFinder(Remains{}, orphan)
 	f.spares = os.Getpid() == 1
@@ -103,7 +107,7 @@ func (r *Reaper) endAll(ctx context.Context, f *finder, killAfter time.Duration)
 type finder struct {
 	of Remains
 	// ours tells which children of this process belong to the run. Then the mark does not
-	// matter, and the other children live on. Nil: only the mark counts.
+	// matter. Nil: only the mark counts.
 	ours   func(pid int) bool
 	spares bool // nothing gets SIGKILL
 	late   int  // how many have outlived killAfter
@@ -130,9 +134,7 @@ func (f *finder) find() ([]procfs.Stat, error) {
 		p := &all[i]
 		marked, spared := f.look(p.PID)
 		if f.ours != nil {
-			child := p.PPID == os.Getpid()
-			marked = child && f.ours(p.PID)
-			spared = spared || child && !marked
+			marked = p.PPID == os.Getpid() && f.ours(p.PID)
 		}
 		switch {
 		case safe[p.PID] || spared:

@@ -189,7 +189,7 @@ func helpDescendants() error {
 	defer cancel()
 	ran := make(chan process.Result, 1)
 	go func() {
-		result, _ := r.Run(ctx, shell("sleep 60 & echo $! >"+dir+"/run; wait; exit 3", nil))
+		result, _ := r.Run(ctx, shell("(sleep 60 & echo $! >"+dir+"/helper); sleep 60 & echo $! >"+dir+"/run; wait; exit 3", nil))
 		ran <- result
 	}()
 	step := 0
@@ -207,7 +207,8 @@ func helpDescendants() error {
 			return fmt.Errorf("%s lives", name)
 		}
 	}
-	if !alive(step) {
+	helper, _ := os.ReadFile(dir + "/helper")
+	if orphan, _ := strconv.Atoi(strings.TrimSpace(string(helper))); !alive(step) || !alive(orphan) {
 		return errors.New("the run was ended too")
 	}
 	cancel()

@@ -40,6 +40,7 @@ type Agent struct {
 	refusals      refusals
 	accessOpen    atomic.Bool // everybody can run hooks
 
+	sending      sync.Mutex // held while figures are sent
 	makeRegistry sync.Once
 	gathered     *prometheus.Registry
 

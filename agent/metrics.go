@@ -1,13 +1,11 @@
 package agent
 
 import (
-	"bytes"
 	"net/http"
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -30,20 +28,12 @@ func (a *Agent) newRegistry() *prometheus.Registry {
 // binary much larger.
 func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) {
 	a.reading.Lock()
-	families, err := a.registry().Gather()
+	text, err := exposition(a.registry())
 	a.reading.Unlock()
 	if err != nil {
 		a.Logger.Error("metrics not complete", "error", err.Error())
 	}
-	var body bytes.Buffer
-	for _, family := range families {
-		// An expfmt.Encoder would add the other formats to the binary.
-		if _, err := expfmt.MetricFamilyToText(&body, family); err != nil {
-			send(w, http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
-			return
-		}
-	}
-	send(w, http.StatusOK, textFormat, body.Bytes())
+	send(w, http.StatusOK, textFormat, text)
 }
 
 // registry returns the registry, which is made at the first scrape.

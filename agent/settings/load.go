@@ -109,6 +109,9 @@ func (s *Settings) contradictions() []string {
 		problems = append(problems, "PODHOOK_TOKEN and PODHOOK_TOKEN_FILE are both set: one of them is allowed")
 	}
 	problems = append(problems, s.tlsProblems()...)
+	if (s.Pushgateway != "" || s.TextfileDir != "") && s.PushGroup == nil {
+		problems = append(problems, "PODHOOK_PUSHGATEWAY and PODHOOK_TEXTFILE_DIR need PODHOOK_PUSH_GROUP: labels of the workload such as namespace=shop,app=web")
+	}
 	if s.MetricsListen != "" && s.MetricsListen == s.Listen {
 		problems = append(problems, fmt.Sprintf("PODHOOK_METRICS_LISTEN: %q: another address than that of PODHOOK_LISTEN is needed", s.MetricsListen))
 	}

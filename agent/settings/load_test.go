@@ -78,6 +78,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"PODHOOK_ALLOW_WORLD_WRITABLE=true", "PODHOOK_TOKEN_FILE=/tokens", "PODHOOK_METRICS_LISTEN=unix:/run/podhook.sock",
 		"PODHOOK_ALLOW_FROM=10.0.0.0/8,gateway", "PODHOOK_TLS_CERT_FILE=/tls.crt", "PODHOOK_TLS_KEY_FILE=/tls.key",
 		"PODHOOK_TLS_CLIENT_CA_FILE=/ca.crt", "PODHOOK_POD_API=true", "PODHOOK_POD_NAME=web-0",
+		"PODHOOK_PUSHGATEWAY=https://gateway:9091/a", "PODHOOK_TEXTFILE_DIR=/node", "PODHOOK_PUSH_GROUP=namespace=shop,app=web-1.x",
 	}
 	set := "PODHOOK_CONFIG_YAML= PODHOOK_TOKEN= PODHOOK_TLS= " + strings.Join(entries, " ")
 	for _, row := range Table() {
@@ -88,6 +89,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	got := mustLoad(t, entries...)
 	want := &Settings{
 		PodAPI: true, PodName: "web-0",
+		Pushgateway: "https://gateway:9091/a", TextfileDir: "/node", PushGroup: Group{{Name: "namespace", Value: "shop"}, {Name: "app", Value: "web-1.x"}},
 		Disabled: true, Config: "/etc/hooks/podhook.yaml", StateDir: "/state",
 		Listen: "127.0.0.1:9000", MaxConnections: 7, KubeletFailure: Status,
 		Main: "pidfile:/run/nginx.pid", GracePeriod: 90 * time.Second,

@@ -46,6 +46,10 @@ type Settings struct {
 
 	AllowWorldWritable bool `split_words:"true" default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
 
+	Pushgateway URL   `desc:"URL of a Pushgateway that gets the metrics after shutdown and at the end of podhook run and podhook serve"`
+	TextfileDir Path  `split_words:"true" desc:"directory, such as one of the node, that gets the metrics at these moments as a file for node_exporter's textfile collector"`
+	PushGroup   Group `split_words:"true" desc:"labels for these metrics, such as namespace=shop,app=web; the figures of one pod replace those of another one with the same labels"`
+
 	LogFormat      LogFormat `split_words:"true" default:"text" desc:"form of the container's log: text for people, logfmt or json"`
 	OutputLimit    Bytes     `split_words:"true" default:"64KiB" desc:"how much of the last run's output of each hook is kept: head and tail, the middle is counted"`
 	TerminationLog string    `split_words:"true" desc:"file for the reason of a failure, off for none (unset: /dev/termination-log where it exists)"`

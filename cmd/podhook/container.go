@@ -221,12 +221,14 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	c.adoptOrphans(reaper)
 	o := c.options(inv)
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
-	runner := hooks.New(ctx, o)
-	runner.Prepare(cfg)
-	return &agent.Agent{
-		Settings: c.settings, Access: rights, Configuration: configuration, Store: c.store, Runner: runner,
+	a := &agent.Agent{
+		Settings: c.settings, Access: rights, Configuration: configuration, Store: c.store,
 		Finder: c.finder, Logger: c.logger, Log: c.log, Version: version,
-	}, nil
+	}
+	o.Observer = show.All{o.Observer, afterShutdown(func() { go a.SendFigures() })}
+	a.Runner = hooks.New(ctx, o)
+	a.Runner.Prepare(cfg)
+	return a, nil
 }
 
 // adoptOrphans makes this process the parent of the orphans of steps, so that a

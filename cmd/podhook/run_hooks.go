@@ -26,6 +26,7 @@ type hookRuntime struct {
 	// awaitAll ends what CMD leaves behind, where there is no container. It may be nil.
 	awaitAll  func(context.Context)
 	container *lifecycle.Container
+	agent     *agent.Agent
 	beside    *agent.Beside
 	cancel    context.CancelCauseFunc
 }
@@ -63,6 +64,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		return nil, err
 	}
 	go a.WatchMain(ctx)
+	r.agent = a
 	r.container = lifecycle.New(ctx, lifecycle.Options{
 		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started,
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
@@ -170,7 +172,9 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 // live runs CMD and the hooks to their end.
 func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
-		return r.container.Run(super)
+		code, err = r.container.Run(super)
+		r.agent.SendFigures()
+		return code, err
 	}
 	_, exited, err := super.Start(command)
 	if err != nil {

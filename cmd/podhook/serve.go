@@ -61,7 +61,9 @@ func serve(ctx context.Context, inv *invocation) int {
 			a.Configuration.Reload()
 		}
 	}()
-	if err := a.Serve(ctx, doors, stops); err != nil {
+	err = a.Serve(ctx, doors, stops)
+	a.SendFigures()
+	if err != nil {
 		return inv.fail(err)
 	}
 	return exitOK

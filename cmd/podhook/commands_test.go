@@ -54,7 +54,7 @@ func TestUsageErrors(t *testing.T) {
 		{"logs preStop", `there is no hook "preStop", did you mean "shutdown"?`},
 		{"status x", `status: "x"`},
 		{"status -o yaml", `status: -o: "yaml": allowed are table and json`},
-		{"plan other --trigger x", `plan: --trigger: "x": allowed are exec, http, signal and start`},
+		{"plan other --trigger x", `plan: --trigger: "x": allowed are exec, http, signal, start and watch`},
 		{"logs other --tail x", `logs: --tail: "x": a number of lines is needed`},
 		{"logs other --tail -1", `logs: --tail: "-1": a number of lines is needed`},
 		{"run --grop -- true", "run: there is no flag --grop"},

@@ -210,7 +210,7 @@ func TestPlanUsage(t *testing.T) {
 	s := newSandbox(t, "hooks: {}")
 	contains(t, s.expect(2, "plan").stderr, "the name of one hook is needed")
 	contains(t, s.expect(2, "plan", "nix").stderr, `there is no hook "nix"`)
-	contains(t, s.expect(2, "plan", "prestart", "--trigger", "kubelet").stderr, `"kubelet": allowed are exec, http, signal and start`)
+	contains(t, s.expect(2, "plan", "prestart", "--trigger", "kubelet").stderr, `"kubelet": allowed are exec, http, signal, start and watch`)
 	s.expect(0, "prestart") // makes it the last good one
 	s.configure("hooks: [")
 	contains(t, s.expect(0, "plan", "prestart").stderr, "the configuration is broken, the last good one is in force")

@@ -99,7 +99,7 @@ func (f *fileWatch) begin(ctx context.Context, hook *config.Hook) context.Cancel
 		logger.Warn("more than 4096 files are watched, changes of the others are not noticed", "hook", hook.Name)
 	})
 	if hook.Name != "" {
-		logger.Info("files are watched", "hook", hook.Name, "paths", fmt.Sprint(hook.Watch))
+		logger.Info("watches files", "hook", hook.Name, "paths", fmt.Sprint(hook.Watch))
 	}
 	own, end := context.WithCancel(ctx)
 	go func() {
@@ -128,7 +128,7 @@ func (a *Agent) runAtChange(ctx context.Context, hook string) {
 			a.Runner.Interrupt(errNoReload, func(name string) bool { return name == hook })
 			return
 		case err != nil:
-			a.Logger.Error("hook not run at a change of its files", "hook", hook, "error", err.Error())
+			a.Logger.Error("not run at a change of its files", "hook", hook, "error", err.Error())
 			return
 		case !result.Joined:
 			return

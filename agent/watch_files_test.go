@@ -71,7 +71,7 @@ func (s *served) change(text string) { place{s.t, s.watchedDir()}.put("f", text)
 // watches waits until the hook watches a directory.
 func (s *served) watches(dir string) {
 	s.t.Helper()
-	testutil.Eventually(s.t, "it watches "+dir, func() bool { return s.logs.count("files are watched", "["+dir+"]") == 1 })
+	testutil.Eventually(s.t, "it watches "+dir, func() bool { return s.logs.count("watches files", "["+dir+"]") == 1 })
 }
 
 // watches is how many inotify watches this process has of a directory.
@@ -250,7 +250,7 @@ func TestWatchFollowsTheConfiguration(t *testing.T) {
 	s.write(s.config, reloadOf(again.dir, "")) // nobody watches the file any more: a call reads it
 	testutil.Eventually(t, "a call reads the file", func() bool {
 		s.is("/hooks/reload", 200)
-		return s.logs.count("files are watched", "["+again.dir+"]") == 1
+		return s.logs.count("watches files", "["+again.dir+"]") == 1
 	})
 	again.put("f", "1")
 	testutil.Eventually(t, "the hook runs", func() bool { return s.reload().Trigger == state.TriggerWatch })

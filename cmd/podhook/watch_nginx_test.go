@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,11 @@ hooks:
 `))
 	s.env = append(s.env, "PODHOOK_CONFIG="+s.path("podhook.yaml"))
 	nginx := s.start("run", "-s", "--", program, "-c", config)
+	t.Cleanup(func() { // nginx, which writes its title over its environment, is not found by that
+		if pid, err := strconv.Atoi(strings.TrimSpace(s.read("nginx.pid"))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+	})
 	get := func() string { return bodyOf(http.DefaultClient, "http://"+address) }
 	testutil.Eventually(t, "nginx serves", func() bool { return get() == "0" })
 

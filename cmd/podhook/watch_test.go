@@ -116,6 +116,14 @@ func TestRunWatchesWithoutAState(t *testing.T) {
 	contains(t, e.stderr, "the state cannot be written")
 }
 
+// A change runs the hook though it has succeeded, and a plan says so.
+func TestPlanOfAWatch(t *testing.T) {
+	s := newSandbox(t, "hooks: {reload: {watch: [/etc], steps: [{exec: [\"true\"]}]}}")
+	s.expect(0, "hook", "reload")
+	contains(t, s.expect(0, "plan", "reload").stdout, "would run nothing: succeeded in this instance")
+	contains(t, s.expect(0, "plan", "reload", "--trigger", "watch").stdout, "reload, called by watch, would run: ")
+}
+
 // A process that watches does nothing while nothing changes.
 func TestWatchIsIdle(t *testing.T) {
 	if raceDetector {

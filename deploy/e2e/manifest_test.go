@@ -17,8 +17,8 @@ import (
 // by exec, preStop by httpGet on their own port and path.
 func TestPodsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
-	tool := filepath.Join(t.TempDir(), "rehearse")
-	if output, err := exec.Command("go", "build", "-o", tool, "../../cmd/kubectl-podhook/rehearse").CombinedOutput(); err != nil {
+	tool := filepath.Join(t.TempDir(), "kubectl-podhook")
+	if output, err := exec.Command("go", "build", "-o", tool, "../../cmd/kubectl-podhook").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	manifests, err := filepath.Glob("../kubernetes/pods/*.yaml")
@@ -28,7 +28,7 @@ func TestPodsOfTheDocumentation(t *testing.T) {
 	for _, manifest := range manifests {
 		t.Run(filepath.Base(manifest), func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--runtime", "docker", "--image", built.Layer, "--pause-image", built.Podhook, "-f", manifest, "-o", "json"}
+			args := []string{"rehearse", "--runtime", "docker", "--image", built.Layer, "--pause-image", built.Podhook, "-f", manifest, "-o", "json"}
 			for _, a := range []string{"--tmpfs=/tmp", "--read-only", "--user=65532:65532", "--cap-drop=ALL", "--security-opt=no-new-privileges"} {
 				args = append(args, "--docker-arg", a)
 			}

@@ -147,3 +147,12 @@ func TestProductLeavesHeavyPackagesOut(t *testing.T) {
 		}
 	}
 }
+
+// The types of Kubernetes are for the plugin of kubectl alone.
+func TestProductKnowsNoTypesOfKubernetes(t *testing.T) {
+	for path := range list(t, "-deps", "./cmd/podhook", "./hooks/...", "./agent/...") {
+		if strings.HasPrefix(path, "k8s.io/") || strings.HasPrefix(path, "sigs.k8s.io/") {
+			t.Errorf("podhook depends on %s", path)
+		}
+	}
+}

@@ -9,8 +9,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/inject"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/logs"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/status"
 )
 
 func main() {
@@ -37,7 +40,10 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"inject", "print manifests with podhook in them", inject.Run},
+		{"logs", "print the output of a hook's last run in a pod", logs.Run},
 		{"rehearse", "play kubelet for a manifest or a command, on this machine", rehearse.Run},
+		{"status", "show the hooks of pods and their last runs", status.Run},
 	}
 }
 
@@ -51,8 +57,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	asked := len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help")
-	if asked {
+	switch {
+	case asked:
 		stderr = stdout
+	case len(args) > 0:
+		fmt.Fprintf(stderr, "kubectl podhook: there is no command %q\n\n", args[0])
 	}
 	fmt.Fprint(stderr, "usage: kubectl podhook COMMAND [flags]; COMMAND -h lists its flags\n\n")
 	for _, c := range commands() {

@@ -1,0 +1,3 @@
+// Package manifest reads Kubernetes manifests: strictly, as the API server does, and
+// with the place in the file where each thing stands.
+package manifest

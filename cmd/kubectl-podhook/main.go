@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/lint"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
 )
@@ -37,6 +38,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"lint", "find mistakes in manifests with podhook", lint.Run},
 		{"rehearse", "play kubelet for a manifest or a command, on this machine", rehearse.Run},
 	}
 }

@@ -151,8 +151,8 @@ func isSetting(name string) bool {
 
 // given returns how the value of a setting came to be, for messages.
 func (c *container) given(setting string, value string) string {
-	if c.isSet(setting) {
-		return setting + "=" + value
+	if c.isSet(setting) || len(c.EnvFrom) > 0 {
+		return setting + " is " + value
 	}
-	return setting + " is " + value + " unless it is set"
+	return setting + " is " + value + " by default"
 }

@@ -25,7 +25,7 @@ func hookPort(p *pod) (list []finding) {
 			list = append(list, found(k.at("port"), k.Port.String(), "podhook does not listen there: "+p.whereItListens(k.port)))
 		case k.isHook() && !declared:
 			list = append(list, found(k.at("port"), k.Port.String(),
-				"nobody listens there: no container of the pod declares the port, and no podhook has it; the hook fails at once and is not repeated"))
+				"no container of the pod declares the port, and podhook does not listen there; a hook that is refused is not repeated: write another port, or declare this one under ports"))
 		}
 	}
 	return list

@@ -92,31 +92,38 @@ func (r *profile) lookAtContainer(c *container) {
 	r.labels(at, s.SELinuxOptions, s.AppArmorProfile)
 	r.forbid(isTrue(s.Privileged), field("privileged"), "true", "leave it out")
 	r.forbid(s.ProcMount != nil && *s.ProcMount != corev1.DefaultProcMount && !r.ownUsers(), field("procMount"), "", "leave it out")
-	r.forbid(s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation, field("allowPrivilegeEscalation"), "", "write allowPrivilegeEscalation: false")
-	r.capabilities(s.Capabilities, field("capabilities"))
-	if !r.ownUsers() {
-		r.forbid(s.RunAsUser != nil && *s.RunAsUser == 0, field("runAsUser"), "0", "write another user")
-		nonRoot := pod.RunAsNonRoot
-		if s.RunAsNonRoot != nil {
-			nonRoot = s.RunAsNonRoot
+	r.forbid(s.RunAsUser != nil && *s.RunAsUser == 0 && !r.ownUsers(), field("runAsUser"), "0", "write another user")
+	r.require(at, s, pod)
+	if s.Capabilities != nil {
+		for _, added := range s.Capabilities.Add {
+			r.forbid(added != "NET_BIND_SERVICE", field("capabilities"), string(added), "add none but NET_BIND_SERVICE")
 		}
-		r.forbid(!isTrue(nonRoot), field("runAsNonRoot"), "", "write runAsNonRoot: true")
 	}
-	seccomp := pod.SeccompProfile
+}
+
+// require makes one finding of the fields that a container must have.
+func (r *profile) require(at []string, s *corev1.SecurityContext, pod *corev1.PodSecurityContext) {
+	nonRoot, seccomp := pod.RunAsNonRoot, pod.SeccompProfile
+	if s.RunAsNonRoot != nil {
+		nonRoot = s.RunAsNonRoot
+	}
 	if s.SeccompProfile != nil {
 		seccomp = s.SeccompProfile
 	}
-	r.forbid(seccomp == nil || unconfined(s.SeccompProfile), field("seccompProfile"), "", "write seccompProfile: {type: RuntimeDefault}")
-}
-
-func (r *profile) capabilities(c *corev1.Capabilities, at []string) {
-	if c == nil {
-		c = &corev1.Capabilities{}
+	var fields, write []string
+	need := func(missing bool, field, value string) {
+		if missing {
+			fields, write = append(fields, field), append(write, field+": "+value)
+		}
 	}
-	r.forbid(!slices.Contains(c.Drop, "ALL"), at, "", "write capabilities: {drop: [ALL]}")
-	for _, added := range c.Add {
-		r.forbid(added != "NET_BIND_SERVICE", slices.Concat(at, []string{"add"}), string(added), "add none but NET_BIND_SERVICE")
+	need(s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation, "allowPrivilegeEscalation", "false")
+	need(s.Capabilities == nil || !slices.Contains(s.Capabilities.Drop, "ALL"), "capabilities", "{drop: [ALL]}")
+	need(!isTrue(nonRoot) && !r.ownUsers(), "runAsNonRoot", "true")
+	need(seccomp == nil || unconfined(s.SeccompProfile), "seccompProfile", "{type: RuntimeDefault}")
+	if len(fields) == 1 {
+		at = slices.Concat(at, fields)
 	}
+	r.forbid(len(fields) > 0, at, "", "write "+strings.Join(write, ", "))
 }
 
 // isSafeSysctl reports whether a pod may set a kernel parameter, by the profile of 1.37.

@@ -50,7 +50,7 @@ func cases() []badCase {
 
 		{rule: "hook-port", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: /shutdown, port: 8082} # bad`}, says: "write 8080", also: []string{"hook-uncalled"}},
 		{rule: "hook-port", base: "run", change: []string{"port: podhook\n", "port: podhok # bad\n"}, says: "no port of this name"},
-		{rule: "hook-port", base: "exec", change: []string{`exec: {command: [/podhook-bin/podhook, shutdown]}`, `httpGet: {path: /drain, port: 9000} # bad`}, says: "nobody listens", also: []string{"hook-uncalled"}},
+		{rule: "hook-port", base: "exec", change: []string{`exec: {command: [/podhook-bin/podhook, shutdown]}`, `httpGet: {path: /drain, port: 9000} # bad`}, says: "declare this one", also: []string{"hook-uncalled"}},
 		{rule: "hook-path", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: /preStop, port: 8080} # bad`}, says: "write /shutdown", also: []string{"hook-uncalled"}},
 		{rule: "hook-path", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: /shutdown, port: 8081} # bad`}, says: "PODHOOK_LISTEN", also: []string{"hook-uncalled"}},
 		{rule: "hook-path", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: /readyz, port: 8080} # bad`}, says: "runs no hook", also: []string{"hook-uncalled"}},

@@ -29,7 +29,7 @@ const newest = 37
 
 // options are the flags.
 type options struct {
-	files      list
+	files      files
 	output     string
 	strict     bool
 	kubernetes string
@@ -37,7 +37,13 @@ type options struct {
 	disabled   list
 }
 
-// list is a flag that can be repeated, or has commas between its values.
+// files is a flag that can be repeated.
+type files []string
+
+func (f *files) String() string     { return strings.Join(*f, " ") }
+func (f *files) Set(s string) error { *f = append(*f, s); return nil }
+
+// list is such a flag with commas between its values, too.
 type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }

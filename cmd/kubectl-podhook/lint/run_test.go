@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,8 +61,8 @@ func written(t *testing.T, form string) (file string, line int, out string) {
 }
 
 func TestAnnotation(t *testing.T) {
-	file, _, out := written(t, "github")
-	want := "::error file=" + strings.ReplaceAll(file, ",", "%2C") + ",line=16,title=hooks::hooks.shutdown.steps[0].slep: "
+	file, line, out := written(t, "github")
+	want := fmt.Sprintf("::error file=%s,line=%d,title=hooks::hooks.shutdown.steps[0]: ", strings.ReplaceAll(file, ",", "%2C"), line)
 	if !strings.HasPrefix(out, want) {
 		t.Errorf("%q, want %q", out, want)
 	}

@@ -23,6 +23,10 @@ func restricted(p *pod) []finding {
 	return r.list
 }
 
+// hostsForbiddenSince is the minor version since which the profile forbids host in probes and
+// hooks.
+const hostsForbiddenSince = 34
+
 // profile collects what the profile forbids.
 type profile struct {
 	*pod
@@ -78,7 +82,12 @@ func (r *profile) lookAtContainer(c *container) {
 		r.forbid(port.HostPort != 0, c.at("ports", port.Name), fmt.Sprint(port.HostPort), "leave hostPort out")
 	}
 	for _, k := range r.calls() {
-		r.forbid(k.c == c && k.Host != "" && r.cluster.minor >= 34, k.at("host"), k.Host, "leave host out")
+		r.forbid(k.c == c && k.Host != "" && r.cluster.minor >= hostsForbiddenSince, k.at("host"), k.Host, "leave host out")
+	}
+	for name, probe := range c.probes() {
+		if tcp := probe.TCPSocket; tcp != nil {
+			r.forbid(tcp.Host != "" && r.cluster.minor >= hostsForbiddenSince, c.at(name, "tcpSocket", "host"), tcp.Host, "leave host out")
+		}
 	}
 	at := c.at("securityContext")
 	field := func(name string) []string { return slices.Concat(at, []string{name}) }

@@ -69,6 +69,8 @@ func (p *pod) readHooks(c *container, environ []string) {
 	switch {
 	case state == inInput:
 		c.parse(doc, node, text, environ)
+	case state != missing && p.image != nil:
+		c.parse(p.image.file, nil, p.image.text, environ)
 	case state == elsewhere:
 		c.unseen(c.at("volumeMounts", c.mountAt(file).Name), "the volume of "+file+" is not in the input: add the ConfigMap to see the hooks checked")
 	case state == missing && given:

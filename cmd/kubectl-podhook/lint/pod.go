@@ -19,7 +19,11 @@ type pod struct {
 	maps       map[string]manifest.Document // ConfigMaps by name
 	policies   []*networkingv1.NetworkPolicy
 	cluster    cluster
+	image      *imageHooks // nil if they are not given
 }
+
+// imageHooks are the hooks in the image, which no manifest has.
+type imageHooks struct{ file, text string }
 
 // cluster is what the flags say about the cluster.
 type cluster struct {
@@ -33,12 +37,12 @@ func (c cluster) has(gate string, since int) bool {
 }
 
 // podsOf returns the pods of the input, except those for Windows.
-func podsOf(documents []manifest.Document, c cluster) (pods []*pod) {
+func podsOf(documents []manifest.Document, c cluster, image *imageHooks) (pods []*pod) {
 	for _, doc := range documents {
 		if doc.Pod == nil || doc.Pod.Spec.OS != nil && doc.Pod.Spec.OS.Name == corev1.Windows {
 			continue
 		}
-		p := &pod{PodTemplateSpec: doc.Pod, doc: doc, maps: map[string]manifest.Document{}, cluster: c}
+		p := &pod{PodTemplateSpec: doc.Pod, doc: doc, maps: map[string]manifest.Document{}, cluster: c, image: image}
 		for _, other := range documents {
 			switch {
 			case other.Namespace != doc.Namespace:

@@ -35,6 +35,7 @@ type options struct {
 	kubernetes string
 	gates      list
 	disabled   list
+	hooks      string
 }
 
 // files is a flag that can be repeated.
@@ -70,7 +71,15 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	r, err := look(documents, c, o.disabled)
+	var image *imageHooks
+	if o.hooks != "" {
+		text, err := os.ReadFile(o.hooks)
+		if err != nil {
+			return exitUsage, fmt.Errorf("--hooks: %w", err)
+		}
+		image = &imageHooks{o.hooks, string(text)}
+	}
+	r, err := look(podsOf(documents, c, image), o.disabled)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -105,6 +114,7 @@ func (o *options) flags() *flag.FlagSet {
 	flags.BoolVar(&o.strict, "strict", false, "warnings too make the exit code 1")
 	flags.StringVar(&o.kubernetes, "kubernetes", fmt.Sprintf("1.%d", newest), "the `VERSION` of the oldest cluster that the manifests are for")
 	flags.Var(&o.gates, "gate", "the cluster has this feature `GATE` on, such as ImageVolume (repeatable)")
+	flags.StringVar(&o.hooks, "hooks", "", "the `FILE` with the hooks of the image, for containers whose hooks are not in the input")
 	flags.Var(&o.disabled, "disable", "leave a `RULE` out (repeatable)")
 	return flags
 }
@@ -142,8 +152,7 @@ func minorVersion(text string) (int, error) {
 }
 
 // look applies the rules to all pods.
-func look(documents []manifest.Document, c cluster, disabled []string) (*result, error) {
-	pods := podsOf(documents, c)
+func look(pods []*pod, disabled []string) (*result, error) {
 	if len(pods) == 0 {
 		return nil, errors.New("no Pod and no workload with one is in the input")
 	}

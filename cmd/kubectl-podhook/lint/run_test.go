@@ -170,3 +170,17 @@ func TestSources(t *testing.T) {
 		t.Errorf("%+v", r.Findings)
 	}
 }
+
+// --hooks stands for hooks that the input does not have. Their problems have the lines of that
+// file.
+func TestHooksOfTheImage(t *testing.T) {
+	text, _ := bad(t, "exec", []string{"configMap: {name: hooks}", "emptyDir: {} # bad"})
+	file := filepath.Join(t.TempDir(), "podhook.yaml")
+	if err := os.WriteFile(file, []byte("hooks:\n  shutdown:\n    steps:\n    - slep: 5s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, code := lintText(t, text, "--hooks", file)
+	if code != exitFindings || len(r.Findings) != 1 || r.Findings[0].File != file || r.Findings[0].Line != 4 {
+		t.Errorf("exit code %d, %+v", code, r.Findings)
+	}
+}

@@ -3,6 +3,7 @@ package lint
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,11 +162,45 @@ func (c *container) execs() (list []exec) {
 	return list
 }
 
-// nativeSleep returns how long kubelet itself sleeps as the preStop. That is part of the
-// grace period, and podhook does not know of it (deploy/kubernetes/kubelet.md).
-func (c *container) nativeSleep() time.Duration {
-	if h := c.handlers()["preStop"]; h != nil && h.Sleep != nil {
+// preStopSleep returns how long a preStop only sleeps. That is part of the grace period, and
+// podhook does not know of it (deploy/kubernetes/kubelet.md).
+func (c *container) preStopSleep() time.Duration {
+	h := c.handlers()["preStop"]
+	switch {
+	case h == nil:
+	case h.Sleep != nil:
 		return time.Duration(h.Sleep.Seconds) * time.Second
+	case h.Exec != nil:
+		words := h.Exec.Command
+		if after := (exec{argv: words}).podhookWords(); after != nil {
+			words = after
+		}
+		if len(words) == 2 && path.Base(words[0]) == "sleep" {
+			return sleepTime(words[1])
+		}
 	}
 	return 0
+}
+
+// sleepTime reads 5s of podhook sleep and 5 of sleep(1). Other times are 0.
+func sleepTime(text string) time.Duration {
+	if n, err := strconv.Atoi(text); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// shutsDown reports whether podhook runs hooks there when the container is stopped.
+func (c *container) shutsDown() bool {
+	if !c.hasHooks() || c.isInit() && !c.isSidecar() {
+		return false
+	}
+	return c.runs() == "run" || c.runs() == "serve" || c.imageDecides || slices.ContainsFunc(c.execs(), func(e exec) bool {
+		words := e.podhookWords()
+		return words == nil && e.mentionsPodhook() || len(words) > 0 && slices.Contains([]string{config.Prestart, config.Shutdown, "hook"}, words[0])
+	})
 }

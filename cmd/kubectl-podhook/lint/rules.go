@@ -27,13 +27,14 @@ func allRules() []rule {
 		{ruleUnseen, Warning, "hooks that are not in the input, so that lint cannot check them", known(ruleUnseen)},
 		{"disabled", Warning, "podhook that is turned off", disabled},
 
-		{"grace-period", Error, "a `PODHOOK_GRACE_PERIOD` (30s by default) that is longer than what kubelet gives: `terminationGracePeriodSeconds` of the pod or the probe, without a preStop `sleep`", gracePeriod},
+		{"grace-period", Error, "a `PODHOOK_GRACE_PERIOD` (30s by default) that is longer than what kubelet gives: `terminationGracePeriodSeconds` of the pod or the probe, without what a preStop only sleeps", gracePeriod},
 		{"grace-period-short", Warning, "a `PODHOOK_GRACE_PERIOD` that is shorter than that", gracePeriodShort},
-		{"grace-budget", Error, "a `shutdown` whose worst case (timeouts, retries, pauses) is longer than the grace period, or a preStop `sleep` that uses it up", graceBudget},
+		{"grace-budget", Error, "a `shutdown` whose worst case (timeouts, retries, pauses) is longer than the grace period, or a preStop that sleeps until its end", graceBudget},
 		{"hook-budget", Warning, "a worst case that is longer than the timeout of its hook", hookBudget},
 		{"readiness-late", Warning, "a readiness probe whose `failureThreshold` x `periodSeconds` is longer than `shutdown` drains", readinessLate},
 
 		{"hook-port", Error, "an `httpGet` to a port that has no such name or where nobody listens", hookPort},
+		{"port-taken", Error, "an agent at the port of another container of the pod", portTaken},
 		{"hook-path", Error, "an `httpGet` to a path that podhook does not answer, or that runs no hook", hookPath},
 		{"hook-name", Error, "an exec'd `podhook hook NAME` that the configuration does not have", hookName},
 		{"hook-scheme", Error, "`scheme: HTTPS` to podhook without TLS, or HTTP to podhook with TLS", hookScheme},

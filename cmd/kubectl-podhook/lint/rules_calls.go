@@ -31,6 +31,25 @@ func hookPort(p *pod) (list []finding) {
 	return list
 }
 
+// portTaken finds agents whose port another container of the pod has: all have one network.
+func portTaken(p *pod) (list []finding) {
+	first := map[int]*container{}
+	for _, l := range p.listeners() {
+		other := first[l.port]
+		if first[l.port] = l.c; other == nil {
+			for _, c := range p.containers {
+				if c != l.c && c.declares(l.port) {
+					other = c
+				}
+			}
+		}
+		if other != nil && other != l.c {
+			list = append(list, found(l.c.at("env", l.setting), fmt.Sprint(l.port), "the container "+other.Name+" has this port, and the pod has one network: write another port"))
+		}
+	}
+	return list
+}
+
 // whereItListens says which port to write, or how to make podhook listen.
 func (p *pod) whereItListens(port int) string {
 	for _, l := range p.listeners() {

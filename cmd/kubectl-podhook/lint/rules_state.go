@@ -3,6 +3,7 @@ package lint
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/podhook/podhook/hooks/config"
 )
@@ -62,7 +63,7 @@ func (p *pod) readOnly(c *container, file string) string {
 // writableAlways reports whether a file can be written with a read-only root
 // (deploy/kubernetes/kubelet.md, inside a restricted container).
 func writableAlways(file string) bool {
-	return file == "/dev/termination-log" || file == "/dev/shm" || len(file) > 9 && file[:9] == "/dev/shm/"
+	return file == "/dev/termination-log" || file == "/dev/shm" || strings.HasPrefix(file, "/dev/shm/")
 }
 
 // stateShared finds containers that keep their state in the same directory.
@@ -77,7 +78,7 @@ func stateShared(p *pod) (list []finding) {
 		if mount == nil {
 			continue // its own file system
 		}
-		place := mount.Name + " " + mount.SubPath + mount.SubPathExpr + dir[len(mount.MountPath):]
+		place := mount.Name + " " + mount.SubPath + mount.SubPathExpr + strings.TrimPrefix(dir, strings.TrimSuffix(mount.MountPath, "/"))
 		if other, taken := first[place]; taken {
 			list = append(list, found(c.at("env", "PODHOOK_STATE_DIR"), dir,
 				"is the directory of the container "+other+" too, in the volume "+mount.Name+": each container needs its own"))

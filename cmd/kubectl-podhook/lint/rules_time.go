@@ -20,7 +20,7 @@ const leftByKubelet = 2 * time.Second
 func (p *pod) available(c *container) (left time.Duration, sum string) {
 	left = time.Duration(p.grace()) * time.Second
 	sum = fmt.Sprintf("terminationGracePeriodSeconds %d", p.grace())
-	if sleep := c.nativeSleep(); sleep > 0 {
+	if sleep := c.preStopSleep(); sleep > 0 {
 		left = max(left-sleep, leftByKubelet)
 		sum += fmt.Sprintf(" - %s of the preStop sleep", seconds(sleep))
 	}
@@ -32,7 +32,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int64(d/time.Se
 // gracePeriod finds a PODHOOK_GRACE_PERIOD after which the container has been killed.
 func gracePeriod(p *pod) (list []finding) {
 	for _, c := range p.containers {
-		if !c.hasHooks() || !c.knows("PODHOOK_GRACE_PERIOD") {
+		if !c.shutsDown() || !c.knows("PODHOOK_GRACE_PERIOD") {
 			continue
 		}
 		set := c.given("PODHOOK_GRACE_PERIOD", c.settings.GracePeriod.String())
@@ -54,7 +54,7 @@ func gracePeriod(p *pod) (list []finding) {
 // unused.
 func gracePeriodShort(p *pod) (list []finding) {
 	for _, c := range p.containers {
-		if !c.hasHooks() || !c.knows("PODHOOK_GRACE_PERIOD") {
+		if !c.shutsDown() || !c.knows("PODHOOK_GRACE_PERIOD") {
 			continue
 		}
 		if left, sum := p.available(c); c.settings.GracePeriod < left {
@@ -66,16 +66,16 @@ func gracePeriodShort(p *pod) (list []finding) {
 	return list
 }
 
-// graceBudget finds a shutdown that can take longer than the grace period, and a native
-// sleep that uses it up.
+// graceBudget finds a shutdown that can take longer than the grace period, and a preStop
+// that sleeps until its end.
 func graceBudget(p *pod) (list []finding) {
 	for _, c := range p.containers {
-		if sleep := c.nativeSleep(); sleep > 0 && sleep >= time.Duration(p.grace())*time.Second {
-			list = append(list, found(c.at("lifecycle", "preStop", "sleep", "seconds"), seconds(sleep), fmt.Sprintf(
+		if sleep := c.preStopSleep(); sleep > 0 && sleep >= time.Duration(p.grace())*time.Second {
+			list = append(list, found(c.at("lifecycle", "preStop"), seconds(sleep), fmt.Sprintf(
 				"uses up the grace period of %ds, and kubelet kills the container 2 s after the stop signal: sleep less, or set terminationGracePeriodSeconds", p.grace())))
 			continue
 		}
-		if c.hooks == nil || !c.hasHooks() {
+		if c.hooks == nil || !c.shutsDown() {
 			continue
 		}
 		left, sum := p.available(c)

@@ -184,3 +184,30 @@ func TestHooksOfTheImage(t *testing.T) {
 		t.Errorf("exit code %d, %+v", code, r.Findings)
 	}
 }
+
+// Whatever the input is, lint does not panic, and each finding has a line of the input.
+func FuzzLint(f *testing.F) {
+	for _, base := range []string{"exec", "sidecar", "run"} {
+		text, err := os.ReadFile(filepath.Join("testdata", base+".yaml"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var out bytes.Buffer
+		code, err := run([]string{"-f", "-", "-o", "json"}, strings.NewReader(text), &out)
+		if err != nil {
+			return
+		}
+		var r result
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range r.Findings {
+			if found.Line < 1 || found.Line > strings.Count(text, "\n")+1 || found.Rule == "" || found.Message == "" {
+				t.Errorf("exit code %d, %+v", code, found)
+			}
+		}
+	})
+}

@@ -27,6 +27,8 @@ type container struct {
 	// imageDecides says that the manifest names no command, so that the entrypoint of the
 	// image, which is not podhook's own, may be podhook run.
 	imageDecides bool
+	// hasSettings says that the manifest sets variables of podhook.
+	hasSettings bool
 
 	// The settings, and the positions of problems that they have.
 	settings *settings.Settings
@@ -199,7 +201,7 @@ func (c *container) shutsDown() bool {
 	if !c.hasHooks() || c.isInit() && !c.isSidecar() {
 		return false
 	}
-	return c.runs() == "run" || c.runs() == "serve" || c.imageDecides || slices.ContainsFunc(c.execs(), func(e exec) bool {
+	return c.runs() == "run" || c.runs() == "serve" || c.imageDecides && c.hasSettings || slices.ContainsFunc(c.execs(), func(e exec) bool {
 		words := e.podhookWords()
 		return words == nil && e.mentionsPodhook() || len(words) > 0 && slices.Contains([]string{config.Prestart, config.Shutdown, "hook"}, words[0])
 	})

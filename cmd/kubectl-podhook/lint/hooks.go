@@ -18,7 +18,7 @@ func (p *pod) readPodhook(c *container) {
 	c.words = processWords(c.Container)
 	environ := p.environment(c)
 	for _, list := range [][]string{environ, keys(c.unsure)} {
-		c.uses = c.uses || slices.ContainsFunc(list, func(name string) bool { return strings.HasPrefix(name, "PODHOOK_") })
+		c.hasSettings = c.hasSettings || slices.ContainsFunc(list, func(name string) bool { return strings.HasPrefix(name, "PODHOOK_") })
 	}
 	c.imageDecides = len(c.Command) == 0 && c.words == nil
 	byMount := false
@@ -28,7 +28,7 @@ func (p *pod) readPodhook(c *container) {
 			byMount = byMount || c.mountAt(e.argv[0]) != nil
 		}
 	}
-	c.uses = c.uses || c.words != nil
+	c.uses = c.uses || c.hasSettings || c.words != nil
 	if byMount {
 		c.imageDecides = false // an image with podhook would need no volume with it
 	}

@@ -37,6 +37,7 @@ func allRules() []rule {
 		{"port-taken", Error, "an agent at the port of another container of the pod", portTaken},
 		{"hook-path", Error, "an `httpGet` to a path that podhook does not answer, or that runs no hook", hookPath},
 		{"hook-name", Error, "an exec'd `podhook hook NAME` that the configuration does not have", hookName},
+		{"hook-wait", Error, "a preStop with `?wait=false`: the stop signal comes while `shutdown` runs", hookWait},
 		{"hook-scheme", Error, "`scheme: HTTPS` to podhook without TLS, or HTTP to podhook with TLS", hookScheme},
 		{"hook-token", Error, "an `httpGet` without the token that podhook wants: the refusal counts as success", hookToken},
 		{"hook-uncalled", Warning, "a hook with steps that nothing calls", hookUncalled},

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -120,6 +121,18 @@ func hookName(p *pod) (list []finding) {
 				msg += ": it has " + strings.Join(names, ", ")
 			}
 			list = append(list, found(c.at(append(strings.Split(e.where, "."), "exec", "command")...), words[1], msg))
+		}
+	}
+	return list
+}
+
+// hookWait finds a preStop that is over before its hook is.
+func hookWait(p *pod) (list []finding) {
+	for _, k := range p.hookCalls() {
+		_, query, _ := strings.Cut(k.Path, "?")
+		values, err := url.ParseQuery(query)
+		if _, ours := p.listener(k); ours && err == nil && values.Get("wait") == "false" && k.where == "lifecycle.preStop" {
+			list = append(list, found(k.at("path"), k.Path, "podhook answers before the hook has run, and kubelet sends the stop signal at once: write "+k.path()))
 		}
 	}
 	return list

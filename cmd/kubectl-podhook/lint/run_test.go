@@ -185,6 +185,15 @@ func TestHooksOfTheImage(t *testing.T) {
 	}
 }
 
+// A container that only uses podhook for its small commands has no hooks to check.
+func TestSmallCommandsNeedNoGracePeriod(t *testing.T) {
+	text := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  terminationGracePeriodSeconds: 10\n  containers:\n" +
+		"  - name: app\n    image: web\n    lifecycle: {preStop: {exec: {command: [/podhook, sleep, 5s]}}}\n"
+	if r, _ := lintText(t, text, "--disable", "restricted"); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 // Whatever the input is, lint does not panic, and each finding has a line of the input.
 func FuzzLint(f *testing.F) {
 	for _, base := range []string{"exec", "sidecar", "run"} {

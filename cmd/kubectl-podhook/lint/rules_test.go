@@ -60,7 +60,7 @@ func cases() []badCase {
 		{rule: "hook-path", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: /readyz, port: 8080} # bad`}, says: "runs no hook", also: []string{"hook-uncalled"}},
 		{rule: "hook-name", base: "exec", change: []string{`exec: {command: [/podhook-bin/podhook, shutdown]}`, `exec: {command: [/podhook-bin/podhook, hook, preStop]} # bad`}, says: "write shutdown", also: []string{"hook-uncalled"}},
 		{rule: "hook-wait", base: "sidecar", change: []string{`{path: /shutdown, port: 8080}`, `{path: "/shutdown?wait=false", port: 8080} # bad`}, says: "write /shutdown"},
-	{rule: "hook-scheme", base: "run", change: []string{"scheme: HTTPS\n", "scheme: HTTP # bad\n"}, says: "scheme: HTTPS"},
+		{rule: "hook-scheme", base: "run", change: []string{"scheme: HTTPS\n", "scheme: HTTP # bad\n"}, says: "scheme: HTTPS"},
 		{rule: "hook-scheme", base: "sidecar", change: []string{`{path: /livez, port: 8081}`, `{path: /livez, port: 8081, scheme: HTTPS} # bad`}, says: "the probe fails"},
 		{rule: "hook-token", base: "run", change: []string{"          httpHeaders:\n          - {name: X-Podhook-Token, value: 0123456789abcdef}\n", "", "        httpGet:\n", "        httpGet: # bad\n"}, says: "wants a token"},
 		{rule: "hook-token", base: "run", change: []string{"httpHeaders:\n          - {name: X-Podhook-Token, value: 0123456789abcdef}", "httpHeaders: # bad\n          - {name: X-Podhook-Token, value: 0123456789abcdeX}"}, says: "not that of"},

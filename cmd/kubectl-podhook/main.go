@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/inject"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/lint"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
@@ -38,6 +39,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"inject", "print manifests with podhook in them", inject.Run},
 		{"lint", "find mistakes in manifests with podhook", lint.Run},
 		{"rehearse", "play kubelet for a manifest or a command, on this machine", rehearse.Run},
 	}

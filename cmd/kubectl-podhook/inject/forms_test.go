@@ -1,0 +1,189 @@
+package inject
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/podhook/podhook/cmd/kubectl-podhook/manifest"
+)
+
+// onePod is the Pod of a text, and its one container that is no podhook.
+func onePod(t *testing.T, documents []manifest.Document) (*corev1.PodSpec, corev1.Container) {
+	t.Helper()
+	for _, d := range documents {
+		if d.Pod != nil {
+			return &d.Pod.Spec, d.Pod.Spec.Containers[0]
+		}
+	}
+	t.Fatal("there is no Pod")
+	return nil, corev1.Container{}
+}
+
+// Every form of YAML keeps what it says, and gets podhook.
+func TestForms(t *testing.T) {
+	for name, text := range map[string]string{
+		"flow":                 `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: app, image: b, env: [{name: A, value: "}"}]}]}}`,
+		"flow with comments":   "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [\n  {name: app, image: b, env: [{name: A, value: '}'}] # }\n  } # one\n] }\n",
+		"JSON":                 "{\n\t\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"},\n\t\"spec\": {\"containers\": [{\"name\": \"app\", \"image\": \"b\", \"env\": [{\"name\": \"A\", \"value\": \"}\"}]\n\t}]}\n}\n",
+		"no newline":           "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - env: [{name: A, value: '}'}]\n    name: app\n    image: b",
+		"no value":             "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  volumes:\n  containers:\n  - env: [{name: A, value: '}'}]\n    name: app\n    image: b\n    volumeMounts:\n    lifecycle: {}\n",
+		"null":                 "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  volumes: null\n  containers:\n  - {env: [{name: A, value: '}'}], name: app, image: b, volumeMounts: null, lifecycle: null}\n",
+		"lists to the right":   "apiVersion: v1\nkind: Pod\nmetadata:\n    name: a\nspec:\n    containers:\n        -   name: app\n            image: b\n            env:\n                -   name: A\n                    value: '}'\n",
+		"the key on its dash":  "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  -\n    name: app\n    image: b\n    env:\n    -\n      name: A\n      value: '}'\n",
+		"a script at the end":  "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: b\n    env: [{name: A, value: '}'}]\n    args:\n    - |\n      # no comment\n      x: [\n\n      end\n\n# the end\n",
+		"texts of some lines":  "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: b\n    env: [{name: A, value: '}'}]\n    args: [plain\n      text, \"two\n      lines\", 'it''s\n      ] so']\n",
+		"a plain text":         "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: b\n    env: [{name: A, value: '}'}]\n    workingDir: /a\n      b\n    # a comment\n  # another\n  nodeName: x\n",
+		"blank lines":          "\n\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n\n  containers:\n\n  - name: app\n\n    image: b\n\n    env:\n    - {name: A, value: '}'}\n\n  nodeName: x\n",
+		"other characters":     "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: b, workingDir: '/äöü', env: [{value: '}', name: A}]}]\n  nodeName: x # ü\n",
+		"a tag and an anchor":  "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: !!str b\n    env: [{name: A, value: '}'}]\n    args: &args [a]\n    command: *args\n",
+		"a document's start":   "# head\n---\n# of the pod\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: b, env: [{name: A, value: '}'}]}]\n---\n",
+		"a List":               "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n  spec:\n    containers:\n    - name: app\n      image: b\n      env: [{name: A, value: '}'}]\n- {apiVersion: v1, kind: Service, metadata: {name: b}}\n",
+		"CRLF":                 "apiVersion: v1\r\nkind: Pod\r\nmetadata: {name: a}\r\nspec:\r\n  containers:\r\n  - name: app\r\n    image: b\r\n    env:\r\n    - {name: A, value: '}'}\r\n",
+		"environment at end":   "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: b\n    env:\n    - name: A\n      value: '}'\n",
+		"spec before metadata": "spec:\n  containers:\n  - name: app\n    image: b\n    env:\n    - name: A\n      value: '}'\nkind: Pod\nmetadata: {name: a}\napiVersion: v1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, err := manifest.Parse(manifest.File{Name: "in", Text: []byte(text)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, was := onePod(t, before)
+			for _, way := range []string{"init", "sidecar"} {
+				out, documents := injectedText(t, text, "--image", "x", "--way", way, "--main", "name:app")
+				spec, is := onePod(t, documents)
+				if is.Name != "app" || is.Image != "b" || !slices.Equal(is.Args, was.Args) || is.WorkingDir != was.WorkingDir ||
+					is.Env[0] != (corev1.EnvVar{Name: "A", Value: "}"}) || is.Lifecycle.PreStop == nil || len(spec.InitContainers) != 1 ||
+					!slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == configVolume }) {
+					t.Errorf("--way %s:\n%s", way, out)
+				}
+				if strings.Contains(text, "\r\n") && strings.Count(out, "\n") != strings.Count(out, "\r\n") {
+					t.Errorf("CRLF is mixed:\n%q", out)
+				}
+			}
+		})
+	}
+}
+
+// Each workload of some files gets podhook, and everything else stays as it is.
+func TestSeveral(t *testing.T) {
+	service := "# odd   spacing\napiVersion: v1\nkind: Service\nmetadata:   {name: s}\n"
+	second := strings.ReplaceAll(workload(t), "web", "second")
+	cron := "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          containers: [{name: app, image: b}]\n"
+	other := strings.Replace(fill("", "", ""), "name: app", "name: other", 1)
+	out, documents := injectedText(t, service+"---\n"+workload(t)+"---\n"+second+"---\n"+cron+"---\n"+other, "--image", "x", "--container", "app")
+	var names []string
+	for _, d := range documents {
+		names = append(names, d.String())
+	}
+	want := []string{"Service/s", "ConfigMap/web-podhook", "Deployment/web", "ConfigMap/second-podhook", "Deployment/second",
+		"ConfigMap/c-podhook", "CronJob/c", "Pod/a"}
+	if !slices.Equal(names, want) {
+		t.Errorf("got %q", names)
+	}
+	if !strings.HasPrefix(out, service) || !strings.HasSuffix(out, other) {
+		t.Error("what needs no podhook is changed")
+	}
+	if c := documents[6].Pod.Spec.Containers[0]; c.ReadinessProbe != nil || c.Lifecycle == nil {
+		t.Errorf("a Job serves nobody: %+v", c)
+	}
+	_, stderr, _ := injectText(t, workload(t)+"---\n"+other, "--image", "x", "--container", "app")
+	if !strings.Contains(stderr, "Pod/a is left as it is") {
+		t.Errorf("nothing says that a Pod is left out: %q", stderr)
+	}
+}
+
+func TestReadinessProbe(t *testing.T) {
+	for name, test := range map[string]struct {
+		probe, ready, note string
+	}{
+		"httpGet":         {"httpGet: {port: http, path: /healthz}", "answer", ""},
+		"tcpSocket":       {"tcpSocket: {port: 8000}", "tcp", ""},
+		"exec":            {"exec: {command: [a]}", "", "stays as it is"},
+		"grpc":            {"grpc: {port: 8000}", "", "stays as it is"},
+		"a slow one":      {"httpGet: {port: 8000}\n      timeoutSeconds: 3", "", "timeoutSeconds is 3"},
+		"an unknown port": {"httpGet: {port: admin}", "", "admin"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := fill("", "", test.probe)
+			out, documents := injectedText(t, text, "--image", "x")
+			_, stderr, _ := injectText(t, text, "--image", "x")
+			_, c := onePod(t, documents)
+			if c.ReadinessProbe.PeriodSeconds != 3 || test.note != "" && !strings.Contains(stderr, test.note) {
+				t.Errorf("%+v, %q", c.ReadinessProbe, stderr)
+			}
+			ready := hooksOf(t, documents).Ready
+			if test.ready == "" {
+				if len(ready) != 0 || len(removed(t, text, out)) != 0 {
+					t.Errorf("it is not kept: %+v\n%s", ready, out)
+				}
+				return
+			}
+			if len(ready) != 1 || c.ReadinessProbe.Exec == nil || c.ReadinessProbe.Exec.Command[1] != "ready" || c.ReadinessProbe.TimeoutSeconds != 2 {
+				t.Errorf("%+v, %+v", ready, c.ReadinessProbe)
+			}
+			// A sidecar has its own probe beside it.
+			if out, _ := injectedText(t, text, "--image", "x", "--way", "sidecar", "--main", "name:a"); removed(t, text, out) != nil {
+				t.Errorf("a sidecar changes the probe:\n%s", out)
+			}
+		})
+	}
+}
+
+// Hooks of the user's own come from a file or a ConfigMap.
+func TestGivenHooks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hooks.yaml")
+	hooks := "# mine\nhooks:\n  shutdown:\n    steps:\n    - exec: [\"${PROGRAM}\"]\n"
+	if err := os.WriteFile(path, []byte(hooks), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, documents := injectedText(t, workload(t), "--image", "x", "--config", path)
+	if got := documents[0].ConfigMap.Data["podhook.yaml"]; got != hooks {
+		t.Errorf("got %q", got)
+	}
+	out, documents := injectedText(t, workload(t), "--image", "x", "--config-map", "mine")
+	if len(documents) != 1 || !strings.Contains(out, "configMap: {name: mine}") {
+		t.Errorf("got\n%s", out)
+	}
+	beside := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web-podhook}\ndata: {podhook.yaml: 'hooks: {}'}\n---\n"
+	if out, documents := injectedText(t, beside+workload(t), "--image", "x"); len(documents) != 2 || !strings.HasPrefix(out, beside) {
+		t.Errorf("a ConfigMap beside it is not used:\n%s", out)
+	}
+	if err := os.WriteFile(path, []byte("hooks: {shutdown: {preStop: 1}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, stderr, code := injectText(t, workload(t), "--image", "x", "--config", path); code != exitWrong || out != "" || !strings.Contains(stderr, path+":1") {
+		t.Errorf("broken hooks: exit code %d, %q", code, stderr)
+	}
+}
+
+// A step that was a handler does what the handler did.
+func TestStepRuns(t *testing.T) {
+	dir := t.TempDir()
+	command := `echo "$0 $1 ${HOME:+home} $$" >` + dir + "/out\n"
+	text := fill("", "exec:\n          command: [sh, -c, '"+strings.TrimSpace(command)+"', zero, one]", "")
+	_, documents := injectedText(t, text, "--image", "x")
+	hooks := filepath.Join(dir, "podhook.yaml")
+	for _, d := range documents {
+		if d.ConfigMap != nil {
+			if err := os.WriteFile(hooks, []byte(d.ConfigMap.Data["podhook.yaml"]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd := exec.Command(podhookProgram, "shutdown")
+	cmd.Env = append(os.Environ(), "HOME=/", "PODHOOK_STATE_DIR="+dir+"/state", "PODHOOK_CONFIG="+hooks, "PODHOOK_GRACE_PERIOD=60s")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got, err := os.ReadFile(dir + "/out")
+	words := strings.Fields(string(got))
+	if err != nil || len(words) != 4 || words[0] != "zero" || words[2] != "home" || strings.Trim(words[3], "0123456789") != "" {
+		t.Errorf("%v, %q", err, got)
+	}
+}

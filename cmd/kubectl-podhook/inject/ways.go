@@ -1,0 +1,289 @@
+package inject
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The ways in which a container gets podhook.
+const (
+	wayInit    = "init"
+	wayVolume  = "volume"
+	waySidecar = "sidecar"
+	wayRun     = "run"
+)
+
+// Names of what a pod gets.
+const (
+	binVolume    = "podhook-bin"
+	configVolume = "podhook-config"
+	installName  = "podhook-install"
+	sidecarName  = "podhook"
+	binDir       = "/podhook-bin"
+)
+
+// Depths of the places in a pod that are changed.
+const (
+	inSpec = iota
+	inSpecList
+	inContainer
+	inContainerField
+)
+
+const secure = `
+  securityContext:
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL]}`
+
+// write adds what the workload lacks to the text. configMap is the name of the ConfigMap
+// with the hooks.
+func (p *podhook) write(e *editor, configMap string) error {
+	spec, container, err := p.nodes()
+	if err != nil {
+		return err
+	}
+	if p.way == waySidecar {
+		err = p.writeSidecar(e, spec, container)
+	} else {
+		err = p.writeContainer(e, container)
+	}
+	if err != nil {
+		return err
+	}
+	if p.way == wayInit && !p.hasInit() {
+		if err := e.append(spec, "initContainers", inSpec, fmt.Sprintf(`- name: %s
+  image: %s
+  args: [install, %s]
+  resources:
+    limits: {memory: 64Mi}%s
+  volumeMounts:
+  - {name: %s, mountPath: %s}`, installName, p.image, binDir, secure, binVolume, binDir)); err != nil {
+			return err
+		}
+	}
+	return e.append(spec, "volumes", inSpec, p.volumes(configMap)...)
+}
+
+func (p *podhook) hasInit() bool {
+	return slices.ContainsFunc(p.pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == installName })
+}
+
+// nodes finds the pod's spec and the container, and refuses what other places share.
+func (p *podhook) nodes() (spec, container *yaml.Node, err error) {
+	spec = p.document.Node
+	for name := range strings.SplitSeq(strings.TrimPrefix(p.document.PodPath+".spec", "."), ".") {
+		if err = shared(spec); err == nil {
+			_, spec = fieldOf(spec, name)
+		}
+		if err != nil || spec == nil {
+			return nil, nil, cmp.Or(err, error(&lineError{p.document.Line, "it has no " + name}))
+		}
+	}
+	_, list := fieldOf(spec, "containers")
+	if err = shared(spec); err == nil && list != nil {
+		err = shared(list)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	container = list.Content[p.index]
+	return spec, container, shared(container)
+}
+
+func (p *podhook) volumes(configMap string) (missing []string) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(p.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == name })
+	}
+	if !has(binVolume) && p.way == wayInit {
+		missing = append(missing, "- name: "+binVolume+"\n  emptyDir: {sizeLimit: 64Mi}")
+	}
+	if !has(binVolume) && p.way == wayVolume {
+		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+p.image+", pullPolicy: IfNotPresent}")
+	}
+	if !has(configVolume) && !p.configured {
+		missing = append(missing, "- name: "+configVolume+"\n  configMap: {name: "+scalar(configMap)+"}")
+	}
+	return missing
+}
+
+// writeContainer lets podhook run in the application's own container.
+func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
+	program := binDir + "/podhook"
+	if p.way == wayRun {
+		program = "/podhook"
+		if err := p.writeCommand(e, container); err != nil {
+			return err
+		}
+	}
+	var env []string
+	for _, v := range [][2]string{{"PODHOOK_MAIN", p.main}, {"PODHOOK_GRACE_PERIOD", short(p.grace)}} {
+		if v[1] != "" && !hasEnv(p.container, v[0]) {
+			env = append(env, fmt.Sprintf("- {name: %s, value: %q}", v[0], v[1]))
+		}
+	}
+	var mounts []string
+	if p.way != wayRun && !mounted(p.container, binVolume) {
+		mounts = append(mounts, fmt.Sprintf("- {name: %s, mountPath: %s, readOnly: true}", binVolume, binDir))
+	}
+	if !p.configured {
+		mounts = append(mounts, configMount)
+	}
+	if err := e.append(container, "env", inContainer, env...); err != nil {
+		return err
+	}
+	if err := p.writeHandlers(e, container, "exec: {command: ["+program+", %s]}"); err != nil {
+		return err
+	}
+	if p.probe {
+		if err := p.writeProbe(e, container, "exec: {command: ["+program+", ready]}"); err != nil {
+			return err
+		}
+	}
+	return e.append(container, "volumeMounts", inContainer, mounts...)
+}
+
+const configMount = "- {name: " + configVolume + ", mountPath: /etc/podhook, readOnly: true}"
+
+func mounted(c *corev1.Container, volume string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume })
+}
+
+// writeCommand lets podhook run the container's command. Without one the image's
+// entrypoint is podhook run.
+func (p *podhook) writeCommand(e *editor, container *yaml.Node) error {
+	command := p.container.Command
+	if len(command) == 0 || isPodhook(command) {
+		return nil
+	}
+	words := []string{"/podhook", "run", "--"}
+	if len(p.hooks.Hooks["prestart"].steps()) > 0 {
+		words = []string{"/podhook", "run", "--prestart=off", "--"} // postStart runs it, as before
+	}
+	text, err := marshal(map[string]argv{"command": append(words, command...)})
+	if err != nil {
+		return err
+	}
+	return e.set(container, inContainer, strings.TrimSuffix(text, "\n"))
+}
+
+func (h *hook) steps() []step {
+	if h == nil {
+		return nil
+	}
+	return h.Steps
+}
+
+// writeHandlers lets kubelet call podhook. form is the handler, with %s for the hook.
+func (p *podhook) writeHandlers(e *editor, container *yaml.Node, form string) error {
+	var missing []string
+	// Under podhook run, prestart gates the start, unless a postStart was there.
+	gated := p.way == wayRun && p.hooks.Hooks["prestart"].steps() == nil
+	if !p.postStart && !gated {
+		missing = append(missing, "postStart:\n  "+fmt.Sprintf(form, "prestart"))
+	}
+	if !p.preStop {
+		missing = append(missing, "preStop:\n  "+fmt.Sprintf(form, "shutdown"))
+	}
+	_, life := fieldOf(container, "lifecycle")
+	if len(missing) > 0 && (life == nil || len(life.Content) == 0) {
+		return e.set(container, inContainer, "lifecycle:\n"+indented(strings.Join(missing, "\n"), 2))
+	}
+	for _, text := range missing {
+		if err := e.set(life, inContainerField, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *podhook) writeProbe(e *editor, container *yaml.Node, exec string) error {
+	_, probe := fieldOf(container, "readinessProbe")
+	if p.container.ReadinessProbe == nil {
+		return e.set(container, inContainer, "readinessProbe:\n  "+exec+"\n  periodSeconds: 5\n  timeoutSeconds: 2\n  failureThreshold: 1")
+	}
+	if err := shared(probe); err != nil {
+		return err
+	}
+	for _, kind := range []string{"httpGet", "tcpSocket"} {
+		if key, _ := fieldOf(probe, kind); key == nil {
+			continue
+		}
+		if err := e.change(probe, kind, inContainerField, exec); err != nil {
+			return err
+		}
+	}
+	return e.set(probe, inContainerField, "timeoutSeconds: 2") // for an exec and its 0.8 s of looking
+}
+
+// ports of the sidecar, if the pod's containers declare none of them.
+func (p *podhook) sidecarPorts() (hooks, status int) {
+	taken := func(port int) bool {
+		return slices.ContainsFunc(p.pod.Spec.Containers, func(c corev1.Container) bool {
+			return slices.ContainsFunc(c.Ports, func(d corev1.ContainerPort) bool { return int(d.ContainerPort) == port })
+		})
+	}
+	for hooks = 8480; taken(hooks) || taken(hooks+1); hooks += 2 {
+	}
+	return hooks, hooks + 1
+}
+
+func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
+	hooks, status := p.sidecarPorts()
+	host, address := "", ""
+	if p.pod.Spec.HostNetwork { // without host, kubelet sends nothing; and nobody else needs to
+		host, address = "host: 127.0.0.1, ", "127.0.0.1"
+	}
+	if s := p.sidecar(); s != nil {
+		for _, env := range s.Env {
+			if i := strings.LastIndexByte(env.Value, ':'); env.Name == "PODHOOK_LISTEN" && i >= 0 {
+				hooks, _ = strconv.Atoi(env.Value[i+1:])
+			}
+		}
+		return p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks))
+	}
+	if err := p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks)); err != nil {
+		return err
+	}
+	mounts := ""
+	if !p.configured {
+		mounts = "\n  volumeMounts:\n  " + configMount
+	}
+	p.note("everybody on the pod network can call hooks at port %d until a NetworkPolicy, a token or PODHOOK_ALLOW_FROM closes it: agent/README.md, who may do what", hooks)
+	if shares := p.pod.Spec.ShareProcessNamespace; shares == nil || !*shares {
+		if err := e.set(spec, inSpec, "shareProcessNamespace: true"); err != nil {
+			return err
+		}
+	}
+	return e.append(spec, "initContainers", inSpec, fmt.Sprintf(`- name: %s
+  image: %s
+  restartPolicy: Always
+  args: [serve]
+  env:
+  - {name: PODHOOK_MAIN, value: %q}
+  - {name: PODHOOK_LISTEN, value: "%s:%d"}
+  - {name: PODHOOK_METRICS_LISTEN, value: "%s:%d"}
+  - {name: PODHOOK_GRACE_PERIOD, value: %q}
+  readinessProbe:
+    httpGet: {%spath: /readyz, port: %d}
+    periodSeconds: 2
+    failureThreshold: 1
+  livenessProbe:
+    httpGet: {%spath: /livez, port: %d}
+  resources:
+    requests: {cpu: 1m, memory: 8Mi}
+    limits: {memory: 64Mi}%s%s`, sidecarName, p.image, p.main, address, hooks, address, status, short(p.grace), host, status, host, status, secure, mounts))
+}
+
+// scalar writes a text with quotes where YAML needs them.
+func scalar(text string) string {
+	out, _ := marshal(text)
+	return strings.TrimSpace(out)
+}

@@ -158,16 +158,16 @@ func (p *pod) askedByReadiness(c *container, probe *corev1.Probe) *container {
 	return nil
 }
 
-// drainOf returns the least time that a hook takes before it stops the main process: what it
-// sleeps, and waits for quiet.
+// drainOf returns how long a hook sleeps before it stops the main process. It is 0 if the hook
+// waits for quiet.
 func drainOf(h *config.Hook) (drain time.Duration) {
 	for _, s := range h.Steps {
 		switch a := s.Action.(type) {
 		case config.Sleep:
 			drain += a.Duration
 		case config.Wait:
-			if quiet, ok := a.For.(config.Quiet); ok {
-				drain += max(quiet.For, quiet.AtLeast)
+			if _, ok := a.For.(config.Quiet); ok {
+				return 0 // it waits until the pod is withdrawn, however late that is
 			}
 		case config.Signal:
 			return drain

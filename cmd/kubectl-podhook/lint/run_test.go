@@ -185,6 +185,14 @@ func TestHooksOfTheImage(t *testing.T) {
 	}
 }
 
+// A drain that ends by what the kernel knows may have a slow readiness probe.
+func TestQuietNeedsNoQuickReadiness(t *testing.T) {
+	text, _ := bad(t, "exec", []string{"- sleep: 5s", "- wait: {quiet: {port: 8000}} # bad\n          timeout: 8s", "failureThreshold: 1", "failureThreshold: 3"})
+	if r, _ := lintText(t, text); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 // A container that only uses podhook for its small commands has no hooks to check.
 func TestSmallCommandsNeedNoGracePeriod(t *testing.T) {
 	text := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  terminationGracePeriodSeconds: 10\n  containers:\n" +

@@ -13,12 +13,11 @@ import (
 	"github.com/podhook/podhook/cmd/kubectl-podhook/manifest"
 )
 
-// reference matches $(NAME) and the escaped $$(NAME) in a value of env.
-var reference = regexp.MustCompile(`\$?\$\([A-Za-z_][A-Za-z0-9_]*\)`)
-
 // environment returns the variables of the container as far as the input has them. It notes
 // those whose values are elsewhere.
 func (p *pod) environment(c *container) []string {
+	// $(NAME), and the escaped $$(NAME).
+	reference := regexp.MustCompile(`\$?\$\([A-Za-z_][A-Za-z0-9_]*\)`)
 	values := map[string]string{}
 	var names []string
 	set := func(name, value string) {
@@ -78,17 +77,15 @@ func (p *pod) valueOf(e corev1.EnvVar) (string, bool) {
 	return "", false
 }
 
-// flagSettings are the flags of podhook that stand for a setting.
-var flagSettings = map[string]string{"config": "PODHOOK_CONFIG", "listen": "PODHOOK_LISTEN"}
-
 // withFlags adds the settings of podhook's command line, before the words of CMD.
 func withFlags(environ, words []string) []string {
+	settingOf := map[string]string{"config": "PODHOOK_CONFIG", "listen": "PODHOOK_LISTEN"}
 	for i, word := range words {
 		if word == "--" {
 			break
 		}
 		name, value, joined := strings.Cut(strings.TrimLeft(word, "-"), "=")
-		setting := flagSettings[name]
+		setting := settingOf[name]
 		if setting == "" || !strings.HasPrefix(word, "-") {
 			continue
 		}
@@ -109,6 +106,7 @@ func (c *container) readSettings(environ []string) {
 	if !errors.As(err, &bad) {
 		return
 	}
+	settingName := regexp.MustCompile(`PODHOOK_[A-Z_]*[A-Z]`)
 	for _, text := range bad.Problems {
 		at := c.at()
 		for _, name := range settingName.FindAllString(text, -1) {
@@ -123,8 +121,6 @@ func (c *container) readSettings(environ []string) {
 		c.problems = append(c.problems, f)
 	}
 }
-
-var settingName = regexp.MustCompile(`PODHOOK_[A-Z_]*[A-Z]`)
 
 // settingsOf reads settings from a list of variables. envconfig knows only the environment
 // of the process, so that is exchanged meanwhile.

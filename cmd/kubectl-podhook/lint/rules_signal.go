@@ -9,8 +9,8 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// stopSignalsGA is the minor version since which lifecycle.stopSignal works without its gate:
-// none yet. In 1.34 the field is kept and SIGTERM is sent (deploy/kubernetes/kubelet.md).
+// stopSignalsSince is the minor version since which lifecycle.stopSignal was seen to work. In
+// 1.34 the field is kept and SIGTERM is sent (deploy/kubernetes/kubelet.md).
 const stopSignalsSince = 37
 
 // stopSignal finds stop signals that podhook run passes on without a shutdown.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/inject"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/lint"
 )
 
@@ -187,5 +188,25 @@ func TestLintLeavesOtherPodsAlone(t *testing.T) {
 	}
 	if found := linted(t, strings.TrimSpace(string(text))+"\n"); len(found) > 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// What kubectl podhook inject prints has nothing for lint to find, except that a sidecar's port
+// is open until a policy closes it.
+func TestInjectedIsLintClean(t *testing.T) {
+	for way, flags := range map[string][]string{
+		"init": {"--image", "registry.example/podhook:v1"}, "volume": {"--image", "registry.example/podhook:v1"}, "run": nil,
+		"sidecar": {"--image", "registry.example/podhook:v1", "--main", "name:web"},
+	} {
+		var out, errors bytes.Buffer
+		if code := inject.Run(t.Context(), append([]string{"-f", "../workload/deployment.yaml", "--way", way}, flags...), &out, &errors); code != 0 {
+			t.Errorf("%s: exit code %d: %s", way, code, errors.String())
+			continue
+		}
+		for _, f := range linted(t, out.String()) {
+			if way != "sidecar" || f.Rule != "open-hooks" {
+				t.Errorf("%s: %+v", way, f)
+			}
+		}
 	}
 }

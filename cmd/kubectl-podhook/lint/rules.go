@@ -52,10 +52,10 @@ func allRules() []rule {
 		{"main-unseen", Error, "a sidecar with `PODHOOK_MAIN` in a pod without `shareProcessNamespace`", mainUnseen},
 		{"main-user", Error, "a sidecar that signals the process of another user", mainUser},
 		{"stop-signal", Error, "a stop signal, of `lifecycle.stopSignal` or of a well-known image, that is not in `PODHOOK_STOP_SIGNALS`", stopSignal},
-		{"stop-signal-ignored", Error, "a `lifecycle.stopSignal` that the API server refuses or kubelet does not send", stopSignalIgnored},
+		{"stop-signal-ignored", Error, "a `lifecycle.stopSignal` that the API server refuses or drops, or kubelet does not send", stopSignalIgnored},
 
 		{"podhook-missing", Error, "a command in an `emptyDir` into which nothing installs podhook", podhookMissing},
-		{"image-volume", Error, "an image volume below Kubernetes 1.36 without the gate (`--kubernetes`, `--gate`)", imageVolume},
+		{"image-volume", Error, "an image volume below Kubernetes 1.35, where its gate is off by default (`--kubernetes`, `--gate`)", imageVolume},
 		{"serve-init", Error, "`podhook serve` in an init container without `restartPolicy: Always`", serveInit},
 		{"state-dir", Error, "a `PODHOOK_STATE_DIR`, a marker or a file to write that is on a read-only root or volume", stateDir},
 		{"state-shared", Error, "two containers with the same directory for the state", stateShared},

@@ -9,8 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// imageVolumesSince is the minor version since which image volumes need no gate.
-const imageVolumesSince = 36
+// imageVolumesSince is the minor version since which the gate ImageVolume is on by default; it is
+// locked since 1.36 (pkg/features/kube_features.go of Kubernetes).
+const imageVolumesSince = 35
 
 // imageVolume finds image volumes that an older API server drops without a word
 // (deploy/kubernetes/kubelet.md).

@@ -9,10 +9,6 @@ import (
 	"github.com/podhook/podhook/hooks/config"
 )
 
-// stopSignalsSince is the minor version since which lifecycle.stopSignal was seen to work. In
-// 1.34 the field is kept and SIGTERM is sent (deploy/kubernetes/kubelet.md).
-const stopSignalsSince = 37
-
 // stopSignal finds stop signals that podhook run passes on without a shutdown.
 func stopSignal(p *pod) (list []finding) {
 	for _, c := range p.containers {
@@ -55,6 +51,10 @@ func imageSignal(name string) string {
 	return ""
 }
 
+// stopSignalsInVain is the minor version in which SIGTERM was seen instead of the stopSignal, with
+// the gate on (deploy/kubernetes/kubelet.md).
+const stopSignalsInVain = 34
+
 // stopSignalIgnored finds stop signals that the API server or kubelet does not take.
 func stopSignalIgnored(p *pod) (list []finding) {
 	for _, c := range p.containers {
@@ -65,9 +65,13 @@ func stopSignalIgnored(p *pod) (list []finding) {
 		switch {
 		case p.Spec.OS == nil:
 			list = append(list, found(at, name, "the API server refuses it without spec.os: write os: {name: linux} into the pod's spec"))
-		case !p.cluster.has("ContainerStopSignals", stopSignalsSince):
+		case !slices.Contains(p.cluster.gates, "ContainerStopSignals"):
+			// The gate is alpha, also in 1.37 (pkg/features/kube_features.go of Kubernetes).
+			list = append(list, found(at, name, "the API server drops it without a word unless the gate ContainerStopSignals, which is off by default, is on (--gate ContainerStopSignals): "+
+				"set the STOPSIGNAL of the image, or send the signal by a step of shutdown"))
+		case p.cluster.minor <= stopSignalsInVain:
 			list = append(list, found(at, name, fmt.Sprintf(
-				"Kubernetes 1.%d sends SIGTERM instead: set the STOPSIGNAL of the image, or send the signal by a step of shutdown", p.cluster.minor)))
+				"Kubernetes 1.%d sends SIGTERM all the same: set the STOPSIGNAL of the image, or send the signal by a step of shutdown", p.cluster.minor)))
 		}
 	}
 	return list

@@ -78,10 +78,11 @@ func cases() []badCase {
 		{rule: "main-missing", base: "sidecar", change: []string{"    - {name: PODHOOK_MAIN, value: \"name:web\"}\n", "", "- signal: QUIT", "- signal: QUIT # bad", "        - wait: {exit: main}\n          timeout: 19s\n", ""}, says: "PODHOOK_MAIN"},
 		{rule: "main-unseen", base: "sidecar", change: []string{"  shareProcessNamespace: true\n", "", `{name: PODHOOK_MAIN, value: "name:web"}`, `{name: PODHOOK_MAIN, value: "name:web"} # bad`}, says: "shareProcessNamespace: true"},
 		{rule: "main-user", base: "sidecar", change: []string{"    securityContext: &restricted\n", "    securityContext: &restricted\n      runAsUser: 1000 # bad\n", "    securityContext: *restricted\n", "    securityContext: {runAsUser: 65532, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n"}, says: "user 65532"},
-		{rule: "stop-signal", base: "run", change: []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGQUIT # bad\n"}, says: "PODHOOK_STOP_SIGNALS=TERM,INT,QUIT"},
+		{rule: "stop-signal", base: "run", args: []string{"--gate", "ContainerStopSignals"}, change: []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGQUIT # bad\n"}, says: "PODHOOK_STOP_SIGNALS=TERM,INT,QUIT"},
 		{rule: "stop-signal", base: "run", change: []string{"image: registry.example/web:1", "image: docker.io/library/nginx:1.29 # bad"}, says: "SIGQUIT"},
 		{rule: "stop-signal-ignored", base: "exec", change: []string{"        lifecycle:\n", "        lifecycle:\n          stopSignal: SIGQUIT # bad\n"}, says: "os: {name: linux}"},
-		{rule: "stop-signal-ignored", base: "run", args: []string{"--kubernetes", "v1.34.4"}, change: []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGTERM # bad\n"}, says: "1.34 sends SIGTERM"},
+		{rule: "stop-signal-ignored", base: "run", change: []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGTERM # bad\n"}, says: "--gate ContainerStopSignals"},
+		{rule: "stop-signal-ignored", base: "run", args: []string{"--kubernetes", "v1.34.4", "--gate", "ContainerStopSignals"}, change: []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGTERM # bad\n"}, says: "1.34 sends SIGTERM"},
 
 		{rule: "podhook-missing", base: "exec", change: []string{"args: [install, /podhook-bin]", "args: [sleep, 1s]", "- {name: bin, mountPath: /podhook-bin, readOnly: true}", "- {name: tools, mountPath: /podhook-bin, readOnly: true}",
 			"      - name: bin\n", "      - name: tools\n        emptyDir: {}\n      - name: bin\n", "exec: {command: [/podhook-bin/podhook, prestart]}", "exec: {command: [/podhook-bin/podhook, prestart]} # bad",

@@ -185,6 +185,23 @@ func TestHooksOfTheImage(t *testing.T) {
 	}
 }
 
+// What a cluster has by its version or its gates is no finding.
+func TestVersionsAndGates(t *testing.T) {
+	image, _ := bad(t, "exec", []string{"      - name: bin\n        emptyDir: {}", "      - name: bin\n        image: {reference: \"registry.example/podhook:v1\"} # bad"})
+	signal, _ := bad(t, "run", []string{"    lifecycle:\n", "    lifecycle:\n      stopSignal: SIGTERM # bad\n"})
+	for _, c := range []struct {
+		text string
+		args []string
+	}{
+		{image, nil}, {image, []string{"--kubernetes", "1.35"}}, {image, []string{"--kubernetes", "1.34", "--gate", "ImageVolume"}},
+		{signal, []string{"--gate", "ContainerStopSignals"}},
+	} {
+		if r, _ := lintText(t, c.text, c.args...); len(r.Findings) > 0 {
+			t.Errorf("%q: %+v", c.args, r.Findings)
+		}
+	}
+}
+
 // A drain that ends by what the kernel knows may have a slow readiness probe.
 func TestQuietNeedsNoQuickReadiness(t *testing.T) {
 	text, _ := bad(t, "exec", []string{"- sleep: 5s", "- wait: {quiet: {port: 8000}} # bad\n          timeout: 8s", "failureThreshold: 1", "failureThreshold: 3"})

@@ -38,6 +38,16 @@ func knownPaths(cfg *config.Config) []string {
 	return list
 }
 
+// Answers reports whether the agent has something at a path. With acts it is the address of
+// PODHOOK_LISTEN, without it that of PODHOOK_METRICS_LISTEN.
+func Answers(path string, cfg *config.Config, acts bool) bool {
+	if !acts {
+		return slices.Contains(readPaths(cfg), path)
+	}
+	name, isHook := strings.CutPrefix(path, "/hooks/")
+	return slices.Contains(knownPaths(cfg), path) || isHook && cfg.Hooks[name] != nil
+}
+
 // NearestPath returns the path that was probably meant, or "".
 func NearestPath(given string, cfg *config.Config) string {
 	if hook := config.MeantHook(strings.TrimPrefix(given, "/")); hook == config.Prestart || hook == config.Shutdown {

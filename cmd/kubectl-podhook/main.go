@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/podhook/podhook/cmd/kubectl-podhook/inject"
+	"github.com/podhook/podhook/cmd/kubectl-podhook/lint"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/logs"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/local"
@@ -41,6 +42,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"inject", "print manifests with podhook in them", inject.Run},
+		{"lint", "find mistakes in manifests with podhook", lint.Run},
 		{"logs", "print the output of a hook's last run in a pod", logs.Run},
 		{"rehearse", "play kubelet for a manifest or a command, on this machine", rehearse.Run},
 		{"status", "show the hooks of pods and their last runs", status.Run},

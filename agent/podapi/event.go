@@ -1,0 +1,109 @@
+package podapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	eventAPI = "/apis/events.k8s.io/v1"
+	// MaxNote is how many bytes the note of an Event may have. The API server refuses a
+	// longer one (pkg/apis/core/validation/events.go).
+	MaxNote = 1024
+	// The same for reportingInstance and for a name.
+	maxInstance, maxName = 128, 253
+)
+
+// Event is what happened to the Pod (k8s.io/api/events/v1).
+type Event struct {
+	ID     string // unique among those of the Pod: lower-case letters and digits
+	Time   time.Time
+	Action string // what podhook did, for programs
+	Reason string
+	Type   string // Normal or Warning
+	Note   string // at most MaxNote bytes
+	// PodUID is metadata.uid of the Pod. kubectl describe pod does not show an Event without.
+	PodUID string
+}
+
+// sentEvent is an Event as the API server takes it.
+type sentEvent struct {
+	APIVersion          string    `json:"apiVersion"`
+	Kind                string    `json:"kind"`
+	Metadata            eventMeta `json:"metadata"`
+	EventTime           microTime `json:"eventTime"`
+	ReportingController string    `json:"reportingController"`
+	ReportingInstance   string    `json:"reportingInstance"`
+	Action              string    `json:"action"`
+	Reason              string    `json:"reason"`
+	Type                string    `json:"type"`
+	Note                string    `json:"note"`
+	Regarding           reference `json:"regarding"`
+}
+
+type eventMeta struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+}
+
+type reference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Namespace  string `json:"namespace"`
+	UID        string `json:"uid,omitempty"`
+}
+
+type seriesPatch struct {
+	Series eventSeries `json:"series"`
+}
+
+type eventSeries struct {
+	Count            int       `json:"count"`
+	LastObservedTime microTime `json:"lastObservedTime"`
+}
+
+// microTime is a time in the form of metav1.MicroTime.
+type microTime string
+
+func micro(t time.Time) microTime { return microTime(t.UTC().Format("2006-01-02T15:04:05.000000Z")) }
+
+// nameOf returns the name of an Event, which begins with that of the Pod as kubelet's do.
+func (c *Client) nameOf(e Event) string {
+	room := maxName - len(".") - len(e.ID)
+	return strings.TrimRight(c.Pod[:min(len(c.Pod), room)], "-.") + "." + e.ID
+}
+
+// Create sends a new Event. It succeeds too if an earlier try, which got no answer, has
+// arrived. It fails when ctx ends. The error can be a *StatusError.
+func (c *Client) Create(ctx context.Context, e Event) error {
+	namespace, err := c.read("namespace")
+	if err != nil {
+		return err
+	}
+	err = c.call(ctx, call{method: http.MethodPost, api: eventAPI, resource: "events", contentType: "application/json", body: sentEvent{
+		APIVersion: "events.k8s.io/v1", Kind: "Event",
+		Metadata:  eventMeta{Name: c.nameOf(e), Namespace: namespace},
+		EventTime: micro(e.Time), Action: e.Action, Reason: e.Reason, Type: e.Type, Note: e.Note,
+		ReportingController: "podhook", ReportingInstance: c.Pod[:min(len(c.Pod), maxInstance)],
+		Regarding: reference{APIVersion: "v1", Kind: "Pod", Name: c.Pod, Namespace: namespace, UID: e.PodUID},
+	}}, nil)
+	if answers(err, http.StatusConflict) {
+		return nil
+	}
+	return err
+}
+
+// Repeat says that an Event has happened count times, at least 2, the last time at last.
+// found is false if the API server has forgotten it: Events live an hour, by default. Nothing
+// else of an Event can be changed. The error can be a *StatusError.
+func (c *Client) Repeat(ctx context.Context, e Event, count int, last time.Time) (found bool, err error) {
+	err = c.call(ctx, call{method: http.MethodPatch, api: eventAPI, resource: "events/" + c.nameOf(e), contentType: "application/merge-patch+json",
+		body: seriesPatch{eventSeries{Count: count, LastObservedTime: micro(last)}}}, nil)
+	if answers(err, http.StatusNotFound) {
+		return false, nil
+	}
+	return true, err
+}

@@ -28,7 +28,7 @@ const (
 
 var (
 	errSlow = errors.New("no answer within " + Timeout.String())
-	errEnds = errors.New("podhook ends")
+	errEnds = errors.New("no answer before podhook ends")
 )
 
 // Sender is a hooks.Observer that sends Events in the background. Its exported fields are not
@@ -197,7 +197,11 @@ func (s *Sender) Flush(ctx context.Context) {
 	case <-idle:
 		return
 	case <-ctx.Done():
-		cancel(errEnds)
+		cause := errEnds
+		if context.Cause(ctx) == errSlow {
+			cause = errSlow
+		}
+		cancel(cause)
 	}
 	select { // so that the log says what is lost
 	case <-idle:

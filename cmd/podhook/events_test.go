@@ -22,7 +22,7 @@ type kubeEvents struct {
 	text string   // everything
 }
 
-// newKubeEvents has a prestart and a poststop that fail. handler answers instead, if it is not nil.
+// newKubeEvents has a prestart and a shutdown that fail. handler answers instead, if it is not nil.
 func newKubeEvents(t *testing.T, mode string, handler http.HandlerFunc) *kubeEvents {
 	t.Helper()
 	k := &kubeEvents{}
@@ -103,6 +103,17 @@ func TestEventOfAPrestartUnderRun(t *testing.T) {
 	l := k.contained([]string{k.binary, "run", "--", "sleep", "1000"}, mounting...)
 	l.ends(1)
 	k.are("PodhookHookFailed 0c-ff-ee the end of prestart")
+}
+
+// What fails at the end of podhook run is sent before it leaves.
+func TestEventsAtTheEndOfRun(t *testing.T) {
+	t.Parallel()
+	k := newKubeEvents(t, "failures", nil)
+	k.configure(strings.ReplaceAll(k.read("podhook.yaml"), "prestart", "poststop"))
+	l := k.served()
+	l.send(syscall.SIGTERM)
+	l.ends(serverCode)
+	k.are("PodhookHookFailed 0c-ff-ee the end of shutdown", "PodhookHookFailed 0c-ff-ee the end of poststop")
 }
 
 // podhook serve counts repeats in one Event, shows how many requests it has made, and sends the

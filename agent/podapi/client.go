@@ -81,7 +81,7 @@ func (c *Client) Get(ctx context.Context) (*Pod, error) {
 type call struct {
 	method, api, resource string
 	contentType           string
-	body                  any // nil for none
+	body                  object // nil for none
 }
 
 // call sends a request, and decodes the answer unless that is nil.

@@ -28,47 +28,11 @@ type Event struct {
 	PodUID string
 }
 
-// sentEvent is an Event as the API server takes it.
-type sentEvent struct {
-	APIVersion          string    `json:"apiVersion"`
-	Kind                string    `json:"kind"`
-	Metadata            eventMeta `json:"metadata"`
-	EventTime           microTime `json:"eventTime"`
-	ReportingController string    `json:"reportingController"`
-	ReportingInstance   string    `json:"reportingInstance"`
-	Action              string    `json:"action"`
-	Reason              string    `json:"reason"`
-	Type                string    `json:"type"`
-	Note                string    `json:"note"`
-	Regarding           reference `json:"regarding"`
-}
+// object is JSON for the API server.
+type object map[string]any
 
-type eventMeta struct {
-	Name      string `json:"name"`
-	Namespace string `json:"namespace"`
-}
-
-type reference struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Name       string `json:"name"`
-	Namespace  string `json:"namespace"`
-	UID        string `json:"uid,omitempty"`
-}
-
-type seriesPatch struct {
-	Series eventSeries `json:"series"`
-}
-
-type eventSeries struct {
-	Count            int       `json:"count"`
-	LastObservedTime microTime `json:"lastObservedTime"`
-}
-
-// microTime is a time in the form of metav1.MicroTime.
-type microTime string
-
-func micro(t time.Time) microTime { return microTime(t.UTC().Format("2006-01-02T15:04:05.000000Z")) }
+// micro returns a time in the form of metav1.MicroTime.
+func micro(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // nameOf returns the name of an Event, which begins with that of the Pod as kubelet's do.
 func (c *Client) nameOf(e Event) string {
@@ -83,12 +47,12 @@ func (c *Client) Create(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
-	err = c.call(ctx, call{method: http.MethodPost, api: eventAPI, resource: "events", contentType: "application/json", body: sentEvent{
-		APIVersion: "events.k8s.io/v1", Kind: "Event",
-		Metadata:  eventMeta{Name: c.nameOf(e), Namespace: namespace},
-		EventTime: micro(e.Time), Action: e.Action, Reason: e.Reason, Type: e.Type, Note: e.Note,
-		ReportingController: "podhook", ReportingInstance: c.Pod[:min(len(c.Pod), maxInstance)],
-		Regarding: reference{APIVersion: "v1", Kind: "Pod", Name: c.Pod, Namespace: namespace, UID: e.PodUID},
+	err = c.call(ctx, call{method: http.MethodPost, api: eventAPI, resource: "events", contentType: "application/json", body: object{
+		"apiVersion": "events.k8s.io/v1", "kind": "Event",
+		"metadata":  object{"name": c.nameOf(e), "namespace": namespace},
+		"eventTime": micro(e.Time), "action": e.Action, "reason": e.Reason, "type": e.Type, "note": e.Note,
+		"reportingController": "podhook", "reportingInstance": c.Pod[:min(len(c.Pod), maxInstance)],
+		"regarding": object{"apiVersion": "v1", "kind": "Pod", "name": c.Pod, "namespace": namespace, "uid": e.PodUID},
 	}}, nil)
 	if answers(err, http.StatusConflict) {
 		return nil
@@ -101,7 +65,7 @@ func (c *Client) Create(ctx context.Context, e Event) error {
 // else of an Event can be changed. The error can be a *StatusError.
 func (c *Client) Repeat(ctx context.Context, e Event, count int, last time.Time) (found bool, err error) {
 	err = c.call(ctx, call{method: http.MethodPatch, api: eventAPI, resource: "events/" + c.nameOf(e), contentType: "application/merge-patch+json",
-		body: seriesPatch{eventSeries{Count: count, LastObservedTime: micro(last)}}}, nil)
+		body: object{"series": object{"count": count, "lastObservedTime": micro(last)}}}, nil)
 	if answers(err, http.StatusNotFound) {
 		return false, nil
 	}

@@ -262,7 +262,7 @@ func (c *container) needsMain(steps []config.Problem) error {
 func (c *container) warnings(cfg *config.Config) []config.Problem {
 	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable}
 	look.Look(cfg)
-	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), c.forgetful(cfg), look.Warnings,
+	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), c.forgetful(cfg), look.Warnings, c.hiddenEvents(),
 		cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin))
 }
 

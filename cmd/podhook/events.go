@@ -20,6 +20,14 @@ func (c *container) newEvents() *events.Sender {
 	}
 }
 
+// hiddenEvents warns of Events that kubectl describe pod will not show.
+func (c *container) hiddenEvents() []config.Problem {
+	if c.events == nil || c.settings.PodUID != "" {
+		return nil
+	}
+	return []config.Problem{{Field: "PODHOOK_EVENTS", Msg: "kubectl describe pod shows no Event without the uid of the Pod: set PODHOOK_POD_UID to metadata.uid of the downward API"}}
+}
+
 // flushEvents waits for the Event of an exec'd hook that began at that time. A shutdown leaves
 // the main process half of what is left of the grace period.
 func (h *hookCall) flushEvents(began time.Time) {

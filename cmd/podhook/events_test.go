@@ -224,6 +224,9 @@ func TestEventsWithoutServiceAccount(t *testing.T) {
 	s := newSandbox(t, reasonedHooks, "PODHOOK_EVENTS=failures")
 	l := s.served()
 	contains(t, s.read("log"), "PODHOOK_EVENTS: no Event will be sent", "this is no Pod", "set PODHOOK_POD_UID to metadata.uid")
+	if found := s.checkOf(0); len(found) != 1 || !strings.Contains(found[0], "set PODHOOK_POD_UID to metadata.uid") {
+		t.Errorf("check finds %q", found)
+	}
 	l.send(syscall.SIGTERM)
 	l.ends(serverCode)
 }

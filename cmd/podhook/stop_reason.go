@@ -44,9 +44,6 @@ func (c *container) warnOfPodAPI() {
 	if !c.settings.PodAPI && c.events == nil {
 		return
 	}
-	if c.events != nil && c.settings.PodUID == "" {
-		c.logger.Warn("PODHOOK_EVENTS: kubectl describe pod will show no Event, set PODHOOK_POD_UID to metadata.uid")
-	}
 	_, err := podapi.InCluster(c.settings.PodName)
 	if err != nil && c.settings.PodAPI {
 		c.logger.Warn("PODHOOK_POD_API: the stop reason will not be known", "error", err.Error())

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/podhook/podhook/agent/access"
+	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
@@ -16,7 +17,7 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Agent answers over HTTP for one container. All fields except Finder and Log are
+// Agent answers over HTTP for one container. All fields except Finder, Events and Log are
 // required. They must not be changed once it serves.
 type Agent struct {
 	Settings      *settings.Settings
@@ -26,6 +27,8 @@ type Agent struct {
 	Runner        *hooks.Runner
 	// Finder is nil if no main process is configured.
 	Finder *mainprocess.Finder
+	// Events is nil if none are asked for.
+	Events *events.Sender
 	Logger *slog.Logger
 	// Log is where Logger writes. Its dropped lines are a metric, unless it is nil.
 	Log     *show.NonBlocking

@@ -53,6 +53,7 @@ type collector struct {
 	stopReason                             *prometheus.Desc
 	requests, refused, accessOpen          *prometheus.Desc
 	configOK, configRefused, lines         *prometheus.Desc
+	events                                 *prometheus.Desc
 	build                                  *prometheus.Desc
 }
 
@@ -79,6 +80,7 @@ func newCollector(a *Agent) *collector {
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
 		configRefused: desc("config_refused_total", "Broken configurations refused."),
 		lines:         desc("log_lines_dropped_total", "Log lines that nobody read."),
+		events:        desc("events_total", "Requests to the API server about Events.", "outcome"),
 		build:         desc("build_info", "The version of podhook.", "version", "goversion"),
 	}
 }
@@ -115,6 +117,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.configRefused, uint64(failures))
 	if c.agent.Log != nil {
 		counter(c.lines, uint64(c.agent.Log.Dropped()))
+	}
+	if e := c.agent.Events; e != nil {
+		sent, failed := e.Counts()
+		counter(c.events, sent, "sent")
+		counter(c.events, failed, "failed")
 	}
 	gauge(c.accessOpen, number(c.agent.accessOpen.Load()))
 	c.agent.refusals.each(func(k refusalKey, n uint64) { counter(c.refused, n, string(k.class), string(k.reason)) })

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
@@ -204,6 +205,7 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	testutil.Slow(t)
 	promtool := testutil.NeedProgram(t, "promtool", "prometheus")
 	w := serving(t, outcomes, set(func(s *settings.Settings) { s.MetricsRuntime = true }))
+	w.agent.Events = &events.Sender{}
 	for _, path := range []string{"/prestart", "/shutdown", "/hooks/broken", "/hooks/slow", "/nothing"} {
 		w.get(path)
 	}

@@ -70,6 +70,7 @@ func (a *Agent) Serve(ctx context.Context, doors Doors, stops <-chan os.Signal) 
 	a.stopHooks(waiting)
 	a.stay(waiting, began)
 	_ = a.Runner.Wait(waiting) // so that every caller gets its answer
+	a.Events.Flush(waiting)
 	return leave()
 }
 

@@ -48,8 +48,10 @@ type Options struct {
 	Killed func(grace time.Duration)
 	// Watch runs hooks at changes of files until ctx ends: while the main process is there
 	// and is not to stop. It closes the channel when it has seen the files. It may be nil.
-	Watch  func(ctx context.Context) (seen <-chan struct{})
-	Logger *slog.Logger
+	Watch func(ctx context.Context) (seen <-chan struct{})
+	// Farewell is called last. It returns when ctx ends. It may be nil.
+	Farewell func(ctx context.Context)
+	Logger   *slog.Logger
 }
 
 // supervised is the part of a supervisor.Supervisor that a Container needs.
@@ -116,6 +118,9 @@ func newContainer(ctx context.Context, o Options, h containerHooks) *Container {
 // podhook, or a *supervisor.ExecError if the main process could not be executed.
 func (c *Container) Run(s supervised) (code int, err error) {
 	defer c.endRest()
+	if c.options.Farewell != nil {
+		defer c.options.Farewell(c.rest)
+	}
 	c.mu.Lock()
 	c.super = s
 	c.mu.Unlock()

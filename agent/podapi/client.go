@@ -1,11 +1,13 @@
-// Package podapi asks the API server of Kubernetes about podhook's own Pod, as the Pod's
-// ServiceAccount. client-go would add more to the binary than all of podhook.
+// Package podapi asks the API server of Kubernetes about podhook's own Pod, and sends it
+// Events about that Pod, as the Pod's ServiceAccount. client-go would add more to the binary
+// than all of podhook.
 package podapi
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -59,11 +61,8 @@ type StatusError struct {
 
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("the API server answers %d: %s", e.Code, e.Message)
-	switch e.Code {
-	case http.StatusForbidden:
+	if e.Code == http.StatusForbidden {
 		text += ": its ServiceAccount needs the Role of deploy/kubernetes/pod-api"
-	case http.StatusNotFound:
-		text += ": set PODHOOK_POD_NAME to metadata.name"
 	}
 	return text
 }
@@ -71,11 +70,22 @@ func (e *StatusError) Error() string {
 // Get reads the Pod. It fails when ctx ends. The error can be a *StatusError.
 func (c *Client) Get(ctx context.Context) (*Pod, error) {
 	pod := &Pod{}
-	return pod, c.call(ctx, http.MethodGet, "pods/"+url.PathEscape(c.Pod), pod)
+	err := c.call(ctx, call{method: http.MethodGet, api: "/api/v1", resource: "pods/" + url.PathEscape(c.Pod)}, pod)
+	if answers(err, http.StatusNotFound) {
+		err = fmt.Errorf("%w: set PODHOOK_POD_NAME to metadata.name", err)
+	}
+	return pod, err
 }
 
-// call sends a request about something in the Pod's namespace, and decodes the answer.
-func (c *Client) call(ctx context.Context, method, resource string, answer any) error {
+// call is a request about something in the Pod's namespace.
+type call struct {
+	method, api, resource string
+	contentType           string
+	body                  object // nil for none
+}
+
+// call sends a request, and decodes the answer unless that is nil.
+func (c *Client) call(ctx context.Context, r call, answer any) error {
 	namespace, err := c.read("namespace")
 	if err != nil {
 		return err
@@ -84,10 +94,19 @@ func (c *Client) call(ctx context.Context, method, resource string, answer any) 
 	if err != nil {
 		return err
 	}
+	header := http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json"}}
+	var body []byte
+	if r.body != nil {
+		header.Set("Content-Type", r.contentType)
+		if body, err = json.Marshal(r.body); err != nil {
+			return err
+		}
+	}
 	res, err := httpcall.Do(ctx, httpcall.Request{
-		Method: method,
-		URL:    c.Server + "/api/v1/namespaces/" + url.PathEscape(namespace) + "/" + resource,
-		Header: http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json"}},
+		Method: r.method,
+		URL:    c.Server + r.api + "/namespaces/" + url.PathEscape(namespace) + "/" + r.resource,
+		Header: header,
+		Body:   string(body),
 		CAFile: filepath.Join(c.Dir, "ca.crt"),
 		Final:  func(int) bool { return true }, // a redirect would get the token
 	}, maxAnswer)
@@ -104,7 +123,16 @@ func (c *Client) call(ctx context.Context, method, resource string, answer any) 
 		_ = json.Unmarshal(text, &failure) // a proxy answers in HTML
 		return &StatusError{Code: res.StatusCode, Message: cmp.Or(failure.Message, http.StatusText(res.StatusCode))}
 	}
+	if answer == nil {
+		return nil
+	}
 	return json.Unmarshal(text, answer)
+}
+
+// answers reports whether err is that answer of the API server.
+func answers(err error, code int) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == code
 }
 
 func (c *Client) read(name string) (string, error) {

@@ -79,6 +79,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"PODHOOK_ALLOW_FROM=10.0.0.0/8,gateway", "PODHOOK_TLS_CERT_FILE=/tls.crt", "PODHOOK_TLS_KEY_FILE=/tls.key",
 		"PODHOOK_TLS_CLIENT_CA_FILE=/ca.crt", "PODHOOK_POD_API=true", "PODHOOK_POD_NAME=web-0",
 		"PODHOOK_PUSHGATEWAY=https://gateway:9091/a", "PODHOOK_TEXTFILE_DIR=/node", "PODHOOK_PUSH_GROUP=namespace=shop,app=web-1.x",
+		"PODHOOK_POD_UID=0c-ff-ee", "PODHOOK_EVENTS=all",
 	}
 	set := "PODHOOK_CONFIG_YAML= PODHOOK_TOKEN= PODHOOK_TLS= " + strings.Join(entries, " ")
 	for _, row := range Table() {
@@ -88,7 +89,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	}
 	got := mustLoad(t, entries...)
 	want := &Settings{
-		PodAPI: true, PodName: "web-0",
+		PodAPI: true, PodName: "web-0", PodUID: "0c-ff-ee", Events: AllEvents,
 		Pushgateway: "https://gateway:9091/a", TextfileDir: "/node", PushGroup: Group{{Name: "namespace", Value: "shop"}, {Name: "app", Value: "web-1.x"}},
 		Disabled: true, Config: "/etc/hooks/podhook.yaml", StateDir: "/state",
 		Listen: "127.0.0.1:9000", MaxConnections: 7, KubeletFailure: Status,
@@ -163,6 +164,7 @@ func TestBadValuesNameVariableValueAndWhatIsAllowed(t *testing.T) {
 		"PODHOOK_GRACE_PERIOD=9999999999999h":                      "a duration with a unit, such as 5s or 1m30s",
 		"PODHOOK_GRACE_MARGIN=-1s":                                 "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
 		"PODHOOK_GRACE_MARGIN=30s":                                 "from 0s to less than PODHOOK_GRACE_PERIOD (30s) is allowed",
+		"PODHOOK_EVENTS=true":                                      "allowed are failures and all",
 		"PODHOOK_LOG_FORMAT=yaml":                                  "allowed are text, logfmt and json",
 		"PODHOOK_OUTPUT_LIMIT=1023":                                "a size from 1KiB to 64MiB is needed",
 		"PODHOOK_OUTPUT_LIMIT=65MiB":                               "a size from 1KiB to 64MiB is needed",

@@ -42,7 +42,9 @@ type Settings struct {
 	StopSignal  Signal        `split_words:"true" desc:"what podhook run gives to the main process for them, such as QUIT for nginx (unset: the one received)"`
 
 	PodAPI  bool   `split_words:"true" default:"false" desc:"shutdown asks the API server why the container is stopped, with a ServiceAccount that may get its own Pod"`
-	PodName string `split_words:"true" desc:"the name of the Pod for that, metadata.name of the downward API (unset: HOSTNAME, which is another name with hostNetwork or spec.hostname)"`
+	PodName string `split_words:"true" desc:"the name of the Pod for that and for Events, metadata.name of the downward API (unset: HOSTNAME, which is another name with hostNetwork or spec.hostname)"`
+	PodUID  string `split_words:"true" desc:"the uid of the Pod for Events, metadata.uid of the downward API; kubectl describe shows no Event without it"`
+	Events  Events `desc:"runs that podhook tells of by an Event of the Pod: failures, or all (unset: none)"`
 
 	AllowWorldWritable bool `split_words:"true" default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
 

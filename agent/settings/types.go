@@ -143,6 +143,20 @@ func (m *FailureMode) Decode(value string) error {
 	return choose(m, value, Abort, Status)
 }
 
+// Events says which runs become Events of the Pod, or is empty for none.
+type Events string
+
+// The runs that become Events.
+const (
+	FailureEvents Events = "failures"
+	AllEvents     Events = "all"
+)
+
+// Decode accepts failures and all.
+func (e *Events) Decode(value string) error {
+	return choose(e, value, FailureEvents, AllEvents)
+}
+
 // LogFormat is the form of the container's log.
 type LogFormat string
 

@@ -134,6 +134,7 @@ func (r *checked) look(inv *invocation, f *checkFlags, text string) error {
 		r.add("error", look.Failed...)
 		r.add("error", c.badTargets(cfg)...)
 		r.add("error", c.atOwnPorts(cfg)...)
+		r.add("warning", c.hiddenEvents()...)
 	}
 	r.add("error", cfg.Hopeless()...)
 	r.add(budget, cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin)...)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/podhook/podhook/agent"
+	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
@@ -24,6 +25,7 @@ type container struct {
 	store    *state.Store // nil where the state cannot be opened; storeErr says why
 	storeErr error
 	finder   *mainprocess.Finder // nil where no main process is configured
+	events   *events.Sender      // nil where none are asked for
 	log      *show.NonBlocking
 	logger   *slog.Logger
 }
@@ -61,7 +63,9 @@ func openSettings(inv *invocation, log *show.NonBlocking) (*container, error) {
 	}
 	s, err := settings.Load(inv.env)
 	inv.json = s.LogFormat == settings.JSON
-	return &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}, err
+	c := &container{settings: s, log: log, logger: show.NewLogger(log, s.LogFormat)}
+	c.events = c.newEvents()
+	return c, err
 }
 
 // use says what a command does with the state.
@@ -186,8 +190,16 @@ func (c *container) options(inv *invocation) hooks.Options {
 		Disabled: c.settings.Disabled,
 
 		StopReason: c.stopReason(),
-		Observer:   show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)},
+		Observer:   c.observers(),
 	}
+}
+
+func (c *container) observers() show.All {
+	all := show.All{show.Log{Logger: c.logger}, show.NewTermination(c.settings.TerminationLog, c.logger)}
+	if c.events != nil {
+		all = append(all, c.events)
+	}
+	return all
 }
 
 // stepEnviron returns the environment of steps: that of the container without the
@@ -223,7 +235,7 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	o.Config, o.Reaper, o.Main = configuration.Get, reaper, main
 	a := &agent.Agent{
 		Settings: c.settings, Access: rights, Configuration: configuration, Store: c.store,
-		Finder: c.finder, Logger: c.logger, Log: c.log, Version: version,
+		Finder: c.finder, Events: c.events, Logger: c.logger, Log: c.log, Version: version,
 	}
 	o.Observer = show.All{o.Observer, afterShutdown(func() { go a.SendFigures() })}
 	a.Runner = hooks.New(ctx, o)
@@ -252,7 +264,7 @@ func (c *container) needsMain(steps []config.Problem) error {
 func (c *container) warnings(cfg *config.Config) []config.Problem {
 	look := config.Preflight{AllowExposed: c.settings.AllowWorldWritable}
 	look.Look(cfg)
-	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), c.forgetful(cfg), look.Warnings,
+	return slices.Concat(cfg.Warnings, cfg.Hopeless(), look.Failed, c.badTargets(cfg), c.atOwnPorts(cfg), c.forgetful(cfg), look.Warnings, c.hiddenEvents(),
 		cfg.Check(c.settings.GracePeriod, c.settings.GraceMargin))
 }
 

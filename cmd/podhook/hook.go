@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"time"
 
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/agent/settings"
@@ -149,7 +150,9 @@ func (h *hookCall) run(ctx, caller context.Context) int {
 	o.Reaper = reaper
 	// The end of ctx stops the run; the call still waits for its outcome.
 	request := hooks.Request{Trigger: state.TriggerExec, Force: h.force, Joiner: caller}
+	began := time.Now()
 	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, request)
+	h.flushEvents(began)
 	code := h.report(ctx, result, err)
 	if caller != nil {
 		v := verdict{code: code, stays: reaper.Draining() > 0}

@@ -71,6 +71,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		AwaitAll: f.awaitAll(c, reaper),
 		Killed:   show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
 		Watch:    a.WatchFiles,
+		Farewell: c.events.Flush,
 	})
 	if c.listens() {
 		limitMemory()

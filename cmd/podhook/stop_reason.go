@@ -38,12 +38,17 @@ func askReason(ctx context.Context, name string) (state.StopReason, error) {
 	return pod.StopReason(time.Now()), nil
 }
 
-// warnOfPodAPI says at the start what would keep stopReason from asking.
+// warnOfPodAPI says at the start what would keep podhook from asking the API server, and from
+// telling it of runs.
 func (c *container) warnOfPodAPI() {
-	if !c.settings.PodAPI {
+	if !c.settings.PodAPI && c.events == nil {
 		return
 	}
-	if _, err := podapi.InCluster(c.settings.PodName); err != nil {
+	_, err := podapi.InCluster(c.settings.PodName)
+	if err != nil && c.settings.PodAPI {
 		c.logger.Warn("PODHOOK_POD_API: the stop reason will not be known", "error", err.Error())
+	}
+	if err != nil && c.events != nil {
+		c.logger.Warn("PODHOOK_EVENTS: no Event will be sent", "error", err.Error())
 	}
 }

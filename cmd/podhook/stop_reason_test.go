@@ -35,10 +35,20 @@ type podSandbox struct {
 // newPodSandbox has an API server that answers with handler.
 func newPodSandbox(t *testing.T, handler http.HandlerFunc) *podSandbox {
 	t.Helper()
+	return newAPISandbox(t, reasonedHooks, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/api/v1/namespaces/shop/pods/web-0" {
+			t.Error(req.URL)
+		}
+		handler(w, req)
+	}, "PODHOOK_POD_API=true")
+}
+
+func newAPISandbox(t *testing.T, yaml string, handler http.HandlerFunc, env ...string) *podSandbox {
+	t.Helper()
 	p := &podSandbox{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		p.asked.Add(1)
-		if req.URL.Path != "/api/v1/namespaces/shop/pods/web-0" || req.Header.Get("Authorization") != "Bearer a-token" {
+		if req.Header.Get("Authorization") != "Bearer a-token" {
 			t.Errorf("%s %v", req.URL, req.Header)
 		}
 		handler(w, req)
@@ -50,20 +60,23 @@ func newPodSandbox(t *testing.T, handler http.HandlerFunc) *podSandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sandbox = newSandbox(t, reasonedHooks, "PODHOOK_POD_API=true", "HOSTNAME=web-0", "PODHOOK_LISTEN=127.0.0.1:0",
-		"KUBERNETES_SERVICE_HOST="+host, "KUBERNETES_SERVICE_PORT="+port)
+	p.sandbox = newSandbox(t, yaml, append(env, "HOSTNAME=web-0", "PODHOOK_LISTEN=127.0.0.1:0",
+		"KUBERNETES_SERVICE_HOST="+host, "KUBERNETES_SERVICE_PORT="+port)...)
 	p.write("token", "a-token\n", 0o600)
 	p.write("namespace", "shop", 0o600)
 	p.write("ca.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})), 0o600)
 	return p
 }
 
-// served starts podhook run with its ServiceAccount where kubelet mounts it.
+// mounting executes a program with the ServiceAccount where kubelet mounts it.
+var mounting = []string{"sh", "-c", `mount -t tmpfs none /var/run && at=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $at &&
+cp "$DIR/token" "$DIR/namespace" "$DIR/ca.crt" $at && exec "$@"`, "sh"}
+
+// served starts podhook run with its ServiceAccount.
 func (p *podSandbox) served() life {
 	p.t.Helper()
 	p.write("address", "", 0o644)
-	return p.servedBy("sh", "-c", `mount -t tmpfs none /var/run && at=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $at &&
-cp "$DIR/token" "$DIR/namespace" "$DIR/ca.crt" $at && exec "$@"`, "sh")
+	return p.servedBy(mounting...)
 }
 
 // podIs is an API server that answers with this Pod.

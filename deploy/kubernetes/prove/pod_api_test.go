@@ -3,15 +3,19 @@ package prove
 import (
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -138,16 +142,30 @@ func served(t *testing.T, p *corev1.Pod) *podapi.Client {
 			t.Error(err)
 		}
 	})
-	server := httptest.NewTLSServer(mux)
+	return clientOf(t, mux, p)
+}
+
+// clientOf returns the client of a Pod, with a ServiceAccount for an API server with TLS.
+func clientOf(t *testing.T, handler http.Handler, p *corev1.Pod) *podapi.Client {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	c := &podapi.Client{Server: server.URL, Dir: t.TempDir(), Pod: p.Name}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	for name, text := range map[string]string{"token": "a-token\n", "namespace": p.Namespace, "ca.crt": string(ca)} {
-		if err := os.WriteFile(filepath.Join(c.Dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		give(t, c, name, text)
 	}
 	return c
+}
+
+// give changes a file of the ServiceAccount, as kubelet does.
+func give(t *testing.T, c *podapi.Client, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.Dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Each field that podhook reads is one of Kubernetes.
@@ -205,7 +223,11 @@ func TestPodAPIRole(t *testing.T) {
 	if account == nil || role == nil || binding == nil {
 		t.Fatalf("%d objects, not a ServiceAccount, a Role and a RoleBinding", len(objects))
 	}
-	if want := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}; !reflect.DeepEqual(role.Rules, want) {
+	want := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}},
+		{APIGroups: []string{eventsv1.GroupName}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+	}
+	if !reflect.DeepEqual(role.Rules, want) {
 		t.Errorf("rules %+v, want %+v", role.Rules, want)
 	}
 	if want := (rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name}); binding.RoleRef != want {
@@ -216,12 +238,13 @@ func TestPodAPIRole(t *testing.T) {
 	}
 }
 
-// A Pod whose podhook reads it has the ServiceAccount, its token and its own name.
+// A Pod whose podhook reads it, or sends Events of it, has the ServiceAccount, its token, and
+// its own name and uid.
 func TestPodsThatReadThemselves(t *testing.T) {
 	found := 0
 	everyPod(t, func(t *testing.T, p pod) {
 		for _, u := range users(t, p) {
-			if !u.settings.PodAPI {
+			if !u.settings.PodAPI && u.settings.Events == "" {
 				continue
 			}
 			found++
@@ -229,9 +252,13 @@ func TestPodsThatReadThemselves(t *testing.T) {
 				t.Errorf("ServiceAccount %q, its token mounted: %v", p.spec.ServiceAccountName, p.spec.AutomountServiceAccountToken)
 			}
 			for _, e := range u.Env {
-				if e.Name == "PODHOOK_POD_NAME" && (e.ValueFrom == nil || e.ValueFrom.FieldRef == nil || e.ValueFrom.FieldRef.FieldPath != "metadata.name") {
-					t.Errorf("%+v is not the name of the Pod", e)
+				path := map[string]string{"PODHOOK_POD_NAME": "metadata.name", "PODHOOK_POD_UID": "metadata.uid"}[e.Name]
+				if path != "" && (e.ValueFrom == nil || e.ValueFrom.FieldRef == nil || e.ValueFrom.FieldRef.FieldPath != path) {
+					t.Errorf("%+v is not %s of the Pod", e, path)
 				}
+			}
+			if u.settings.Events != "" && !slices.ContainsFunc(u.Env, func(e corev1.EnvVar) bool { return e.Name == "PODHOOK_POD_UID" }) {
+				t.Error("its Events have no uid")
 			}
 		}
 	})

@@ -23,7 +23,7 @@ FUZZ_TIME := 60s
 MODEL_TIME := 60s
 
 # How long `make monitoring` keeps its fleet. An alert about a slow prestart needs a minute.
-MONITORING_TIME := 75s
+MONITORING_TIME := 60s
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and, at the end, lists the skipped tests with their reasons.
@@ -116,7 +116,7 @@ attack: ## attack an agent with 2,000 connections, print its answers to kubelet 
 model: ## call and kill podhook at random for MODEL_TIME=60s, and check its contract
 	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook
 
-monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=75s; print the alerts
+monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
 	MONITORING_TIME=$(MONITORING_TIME) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck

@@ -43,7 +43,7 @@ func fleet() []member {
 		calls: []string{"/prestart"},
 	}
 	return []member{
-		{pod: "web-0", hooks: `hooks: {reload: {steps: [{signal: HUP}]}}`, run: []string{"sh", "-c", `trap "" HUP; exec sleep 600`}, calls: []string{"/hooks/reload"}},
+		{pod: "web-0", hooks: `hooks: {reload: {steps: [{wait: {file: "${DIR}/up"}}, {signal: HUP}]}}`, run: []string{"sh", "-c", `trap "" HUP; : >"$DIR/up"; exec sleep 600`}, calls: []string{"/hooks/reload"}},
 		{pod: "web-1", hooks: healthy, env: []string{"PODHOOK_LISTEN=0.0.0.0:0"}, calls: []string{"/prestart", "/shutdown"}},
 		failing.named("api-0"), failing.named("api-1"), failing.named("api-2"),
 		{pod: "cache-0", hooks: `hooks: {shutdown: {timeout: 500ms, steps: [{exec: [sh, -c, 'trap "" TERM; sleep 30'], killAfter: 100ms}]}}`, calls: []string{"/shutdown", "kubelet /preStop"}},
@@ -77,7 +77,7 @@ func crashed(t *testing.T, m member, dir string) {
 
 func (m member) environment(dir string) []string {
 	return append([]string{
-		"PATH=/usr/bin:/bin", "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_CONFIG=" + filepath.Join(dir, "podhook.yaml"),
+		"PATH=/usr/bin:/bin", "DIR=" + dir, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_CONFIG=" + filepath.Join(dir, "podhook.yaml"),
 		"PODHOOK_STATE_DIR=" + filepath.Join(dir, "state"), "PODHOOK_TERMINATION_LOG=off",
 	}, m.env...)
 }

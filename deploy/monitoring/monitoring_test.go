@@ -21,7 +21,8 @@ import (
 // `make monitoring` keeps all that for MONITORING_TIME and prints the alerts.
 func TestFleet(t *testing.T) {
 	testutil.Slow(t)
-	began := time.Now()
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM) // what has started is to end
+	defer cancel()
 	dir := t.TempDir()
 	t.Cleanup(func() {
 		if pids := left(t); len(pids) > 0 {
@@ -44,7 +45,7 @@ func TestFleet(t *testing.T) {
 	}
 	s.fires("PodhookHookFailing api", "PodhookHookTimedOut cache", "PodhookDrainNearDeadline worker", "PodhookUncleanStop db",
 		"PodhookConfigRefused db", "PodhookOpenToAll web", "PodhookPathUnknown cache", "PodhookCallRefused queue")
-	s.show(began)
+	s.show(ctx)
 }
 
 // holdsTargets compares the agents that are scraped: not a port of another name.
@@ -103,17 +104,15 @@ func (s *server) fires(want ...string) {
 	}
 }
 
-// show prints the alerts when MONITORING_TIME has passed, or somebody ends it.
-func (s *server) show(began time.Time) {
+// show prints the alerts when MONITORING_TIME has passed, or when ctx ends.
+func (s *server) show(ctx context.Context) {
 	length, err := time.ParseDuration(os.Getenv("MONITORING_TIME"))
 	if err != nil {
 		return
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
-	ctx, cancel = context.WithDeadline(ctx, began.Add(length))
-	defer cancel()
-	fmt.Printf("Prometheus with %d agents is at %s for %v; Ctrl-C ends it\n", len(fleet()), s.url, time.Until(began.Add(length)).Round(time.Second))
+	fmt.Printf("Prometheus with %d agents is at %s for %v; Ctrl-C ends it\n", len(fleet()), s.url, length)
 	<-ctx.Done()
 	alerts := s.firing()
 	fmt.Printf("%d alerts fire:\n", len(alerts))

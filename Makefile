@@ -22,6 +22,9 @@ FUZZ_TIME := 60s
 # How long `make model` runs. MODEL_SEED=N begins with that round.
 MODEL_TIME := 60s
 
+# How long `make monitoring` keeps its fleet. An alert about a slow prestart needs a minute.
+MONITORING_TIME := 60s
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and, at the end, lists the skipped tests with their reasons.
 GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname
@@ -52,7 +55,7 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +115,9 @@ attack: ## attack an agent with 2,000 connections, print its answers to kubelet 
 
 model: ## call and kill podhook at random for MODEL_TIME=60s, and check its contract
 	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook
+
+monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
+	MONITORING_TIME=$(MONITORING_TIME) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }

@@ -48,7 +48,8 @@ type collector struct {
 	agent *Agent
 
 	runs, runSeconds, running, lastSuccess *prometheus.Desc
-	steps, stepSeconds, kills              *prometheus.Desc
+	runStart, runDeadline, uncleanStart    *prometheus.Desc
+	steps, stepSeconds, kills, stepFailed  *prometheus.Desc
 	mainSignals, mainUp, mainSeen          *prometheus.Desc
 	stopReason                             *prometheus.Desc
 	requests, refused, accessOpen          *prometheus.Desc
@@ -67,8 +68,12 @@ func newCollector(a *Agent) *collector {
 		runSeconds:    desc("run_duration_seconds", "How long runs took.", "hook"),
 		running:       desc("runs_in_progress", "Runs that are going on.", "hook"),
 		lastSuccess:   desc("last_success_timestamp_seconds", "When the hook last succeeded.", "hook"),
+		runStart:      desc("run_start_timestamp_seconds", "When the run in progress began.", "hook"),
+		runDeadline:   desc("run_deadline_timestamp_seconds", "When the run in progress must end.", "hook"),
+		uncleanStart:  desc("unclean_start_timestamp_seconds", "When prestart began after an unclean end."),
 		steps:         desc("steps_total", "Steps that ended.", "hook", "outcome"),
 		stepSeconds:   desc("step_duration_seconds", "How long steps took."),
+		stepFailed:    desc("step_failed", "Steps of the last run that failed.", "hook", "step"),
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
@@ -153,9 +158,10 @@ func (c *collector) hook(ch chan<- prometheus.Metric, name string) state.Histogr
 	}
 	ch <- prometheus.MustNewConstMetric(c.running, prometheus.GaugeValue, number(found && rec.Outcome == state.Running), name)
 	if !t.LastSuccess.IsZero() {
-		ch <- prometheus.MustNewConstMetric(c.lastSuccess, prometheus.GaugeValue, float64(t.LastSuccess.UnixMilli())/1000, name)
+		ch <- prometheus.MustNewConstMetric(c.lastSuccess, prometheus.GaugeValue, unixSeconds(t.LastSuccess), name)
 	}
 	histogram(ch, c.runSeconds, t.RunSeconds, name)
+	c.lastRun(ch, rec)
 	return t.StepSeconds
 }
 

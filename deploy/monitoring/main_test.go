@@ -1,0 +1,44 @@
+// Package monitoring holds the tests of the monitoring kit: the rules by promtool, and all
+// queries by a real Prometheus that scrapes real agents.
+package monitoring
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
+)
+
+var update = flag.Bool("update", false, "write prometheusrule.yaml")
+
+// podhook is the program as it is shipped.
+var podhook string
+
+func TestMain(m *testing.M) {
+	os.Exit(withPodhook(m))
+}
+
+func withPodhook(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "podhook")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if podhook, err = testutil.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

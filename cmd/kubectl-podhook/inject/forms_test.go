@@ -135,6 +135,17 @@ func TestReadinessProbe(t *testing.T) {
 	}
 }
 
+// A server that is told the pod's address may listen on nothing else.
+func TestReadinessProbeOfThePodsAddress(t *testing.T) {
+	text := strings.Replace(fill("", "", "tcpSocket: {port: 8000}"), "    ports:",
+		"    env:\n    - name: ADDRESS\n      valueFrom: {fieldRef: {fieldPath: status.podIP}}\n    ports:", 1)
+	out, _ := injectedText(t, text, "--image", "x")
+	_, stderr, _ := injectText(t, text, "--image", "x")
+	if removed(t, text, out) != nil || !strings.Contains(stderr, "ADDRESS alone") {
+		t.Errorf("%q\n%s", stderr, out)
+	}
+}
+
 // Hooks of the user's own come from a file or a ConfigMap.
 func TestGivenHooks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hooks.yaml")
@@ -185,5 +196,29 @@ func TestStepRuns(t *testing.T) {
 	words := strings.Fields(string(got))
 	if err != nil || len(words) != 4 || words[0] != "zero" || words[2] != "home" || strings.Trim(words[3], "0123456789") != "" {
 		t.Errorf("%v, %q", err, got)
+	}
+}
+
+// A second container of a Pod has hooks of its own.
+func TestSecondContainer(t *testing.T) {
+	text := fill("", "exec: {command: [a]}", "") + "  - name: second\n    image: c\n    lifecycle: {preStop: {exec: {command: [b]}}}\n"
+	once, _ := injectedText(t, text, "--image", "x", "--container", "app")
+	_, documents := injectedText(t, once, "--container", "second")
+	if len(documents) != 3 || documents[1].String() != "ConfigMap/a-second-podhook" || !strings.Contains(documents[1].ConfigMap.Data["podhook.yaml"], "exec: [b]") {
+		t.Fatalf("%v", documents)
+	}
+	spec := documents[2].Pod.Spec
+	if len(spec.InitContainers) != 1 || len(spec.Volumes) != 3 || spec.Containers[1].VolumeMounts[1].Name != "podhook-config-second" {
+		t.Errorf("%+v", spec)
+	}
+}
+
+// podhook that a person has added stays as it is.
+func TestPodhookByHand(t *testing.T) {
+	text := strings.Replace(fill("", "exec: {command: [/usr/local/bin/podhook, shutdown]}", ""), "    ports:",
+		"    env: [{name: PODHOOK_CONFIG_YAML, value: 'hooks: {}'}, {name: PODHOOK_GRACE_PERIOD, value: 60s}]\n    ports:", 1)
+	out, _ := injectedText(t, text)
+	if !strings.Contains(out, "exec: {command: [/usr/local/bin/podhook, ready]}") || strings.Contains(out, "podhook-") || removed(t, text, out) != nil {
+		t.Errorf("got\n%s", out)
 	}
 }

@@ -47,6 +47,9 @@ func (p *podhook) stepOf(field string, h *corev1.LifecycleHandler) (*step, error
 	if err != nil {
 		return nil, err
 	}
+	if p.podIP() != "" && h.HTTPGet.Host == "" {
+		p.note("%s.httpGet: the step asks 127.0.0.1; the application must not listen on %s alone", field, p.podIP())
+	}
 	p.note("%s.httpGet: kubelet takes every answer for success; the step fails without a status of 2xx", field)
 	return &step{HTTP: request}, nil
 }

@@ -55,16 +55,19 @@ func injectedText(t *testing.T, text string, args ...string) (string, []manifest
 	if code != 0 || again != out {
 		t.Errorf("again: exit code %d, %s\n%s", code, stderr, diff(t, out, again))
 	}
+	kept(t, text, out)
 	documents, err := manifest.Parse(manifest.File{Name: "out", Text: []byte(out)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for i, d := range documents {
-		if d.ConfigMap != nil {
-			grace := int64(30)
-			if s := documents[i+1].Pod.Spec.TerminationGracePeriodSeconds; s != nil {
-				grace = *s
+	grace := int64(30)
+	for _, d := range slices.Backward(documents) {
+		if d.Pod != nil {
+			if grace = 30; d.Pod.Spec.TerminationGracePeriodSeconds != nil {
+				grace = *d.Pod.Spec.TerminationGracePeriodSeconds
 			}
+		}
+		if d.ConfigMap != nil {
 			checkHooks(t, d.ConfigMap.Data["podhook.yaml"], fmt.Sprintf("%ds", grace))
 		}
 	}

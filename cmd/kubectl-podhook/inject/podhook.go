@@ -73,7 +73,7 @@ func plan(o *options, d manifest.Document, all []manifest.Document) (*podhook, e
 	}
 	p.configured = hasConfiguration(p.host())
 	if p.given = o.configMap; p.given == "" && o.config == "" && slices.ContainsFunc(all, p.isConfigMap) {
-		p.given = d.Name + configMapSuffix
+		p.given = p.configMapName()
 	}
 	return p, p.planHooks()
 }
@@ -99,7 +99,10 @@ func (p *podhook) choose() error {
 			p.container, p.index = c, i
 		}
 	}
-	if p.options.container == "" && len(names) != 1 {
+	if len(names) == 0 {
+		return &manifest.Error{File: p.document.File, Line: p.document.Line, Message: p.document.String() + " has no containers"}
+	}
+	if p.options.container == "" && len(names) > 1 {
 		return &manifest.Error{File: p.document.File, Line: p.document.Line, Message: fmt.Sprintf(
 			"%s has the containers %s: choose one with --container", p.document, strings.Join(names, ", "))}
 	}
@@ -152,7 +155,24 @@ func (p *podhook) needsImage() bool {
 
 // isConfigMap reports whether a document is the ConfigMap that would be made.
 func (p *podhook) isConfigMap(d manifest.Document) bool {
-	return d.ConfigMap != nil && d.Name == p.document.Name+configMapSuffix && d.Namespace == p.document.Namespace
+	return d.ConfigMap != nil && d.Name == p.configMapName() && d.Namespace == p.document.Namespace
+}
+
+// configMapName is the name of the ConfigMap that would be made.
+func (p *podhook) configMapName() string {
+	return p.document.Name + strings.TrimPrefix(p.configVolume(), configVolume) + configMapSuffix
+}
+
+// configVolume is the volume with the hooks. A second container of the Pod has its own.
+func (p *podhook) configVolume() string {
+	if !p.configured && p.hasVolume(configVolume) {
+		return configVolume + "-" + p.container.Name
+	}
+	return configVolume
+}
+
+func (p *podhook) hasVolume(name string) bool {
+	return slices.ContainsFunc(p.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == name })
 }
 
 func isPodhook(command []string) bool { return len(command) > 0 && path.Base(command[0]) == "podhook" }
@@ -160,7 +180,7 @@ func isPodhook(command []string) bool { return len(command) > 0 && path.Base(com
 // sidecar is podhook's own container, nil if there is none.
 func (p *podhook) sidecar() *corev1.Container {
 	for i, c := range p.pod.Spec.InitContainers {
-		if c.Name == sidecarName {
+		if c.Name == sidecarName || hasEnv(&c, "PODHOOK_LISTEN") {
 			return &p.pod.Spec.InitContainers[i]
 		}
 	}

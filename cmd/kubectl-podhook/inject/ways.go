@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podhook/podhook/hooks/config"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -99,26 +100,22 @@ func (p *podhook) nodes() (spec, container *yaml.Node, err error) {
 }
 
 func (p *podhook) volumes(configMap string) (missing []string) {
-	has := func(name string) bool {
-		return slices.ContainsFunc(p.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == name })
-	}
-	if !has(binVolume) && p.way == wayInit {
+	if !p.hasVolume(binVolume) && p.way == wayInit {
 		missing = append(missing, "- name: "+binVolume+"\n  emptyDir: {sizeLimit: 64Mi}")
 	}
-	if !has(binVolume) && p.way == wayVolume {
+	if !p.hasVolume(binVolume) && p.way == wayVolume {
 		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+p.image+", pullPolicy: IfNotPresent}")
 	}
-	if !has(configVolume) && !p.configured {
-		missing = append(missing, "- name: "+configVolume+"\n  configMap: {name: "+scalar(configMap)+"}")
+	if !p.configured {
+		missing = append(missing, "- name: "+p.configVolume()+"\n  configMap: {name: "+scalar(configMap)+"}")
 	}
 	return missing
 }
 
 // writeContainer lets podhook run in the application's own container.
 func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
-	program := binDir + "/podhook"
+	program := p.program()
 	if p.way == wayRun {
-		program = "/podhook"
 		if err := p.writeCommand(e, container); err != nil {
 			return err
 		}
@@ -134,7 +131,7 @@ func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
 		mounts = append(mounts, fmt.Sprintf("- {name: %s, mountPath: %s, readOnly: true}", binVolume, binDir))
 	}
 	if !p.configured {
-		mounts = append(mounts, configMount)
+		mounts = append(mounts, p.configMount())
 	}
 	if err := e.append(container, "env", inContainer, env...); err != nil {
 		return err
@@ -150,7 +147,26 @@ func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
 	return e.append(container, "volumeMounts", inContainer, mounts...)
 }
 
-const configMount = "- {name: " + configVolume + ", mountPath: /etc/podhook, readOnly: true}"
+func (p *podhook) configMount() string {
+	return "- {name: " + p.configVolume() + ", mountPath: " + config.DefaultDir + ", readOnly: true}"
+}
+
+// program is the path of podhook in the container.
+func (p *podhook) program() string {
+	life := handlers(p.container)
+	for _, h := range []*corev1.LifecycleHandler{life.PostStart, life.PreStop} {
+		if p.ownHandler(h) && h.Exec != nil {
+			return h.Exec.Command[0]
+		}
+	}
+	switch {
+	case p.way != wayRun:
+		return binDir + "/podhook"
+	case isPodhook(p.container.Command):
+		return p.container.Command[0]
+	}
+	return "/podhook"
+}
 
 func mounted(c *corev1.Container, volume string) bool {
 	return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume })
@@ -254,7 +270,7 @@ func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
 	}
 	mounts := ""
 	if !p.configured {
-		mounts = "\n  volumeMounts:\n  " + configMount
+		mounts = "\n  volumeMounts:\n  " + p.configMount()
 	}
 	p.note("everybody on the pod network can call hooks at port %d until a NetworkPolicy, a token or PODHOOK_ALLOW_FROM closes it: agent/README.md, who may do what", hooks)
 	if shares := p.pod.Spec.ShareProcessNamespace; shares == nil || !*shares {

@@ -222,3 +222,25 @@ func TestPodhookByHand(t *testing.T) {
 		t.Errorf("got\n%s", out)
 	}
 }
+
+// The policy is printed when it is asked for, also later.
+func TestNetworkPolicy(t *testing.T) {
+	args := []string{"--image", "x", "--way", "sidecar", "--main", "name:web"}
+	out, documents := injectedText(t, workload(t), args...)
+	if _, stderr, _ := injectText(t, out, args...); len(documents) != 2 || !strings.Contains(stderr, "everybody on the pod network can call hooks at port 8480") {
+		t.Errorf("%d documents, %q", len(documents), stderr)
+	}
+	_, documents = injectedText(t, out, append(args, "--network-policy")...)
+	var policy manifest.Document
+	for _, d := range documents {
+		if d.NetworkPolicy != nil {
+			policy = d
+		}
+	}
+	if policy.Name != "web-podhook" || policy.NetworkPolicy.Spec.PodSelector.MatchLabels["app"] != "web" || *policy.NetworkPolicy.Spec.Ingress[0].Ports[0].EndPort != 8479 {
+		t.Errorf("%+v", policy.NetworkPolicy)
+	}
+	if _, stderr, code := injectText(t, fill("", "", ""), append(args, "--network-policy")...); code != exitWrong || !strings.Contains(stderr, "labels") {
+		t.Errorf("without labels: exit code %d, %q", code, stderr)
+	}
+}

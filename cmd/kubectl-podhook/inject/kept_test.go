@@ -24,9 +24,9 @@ func kept(t *testing.T, before, after string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if more := len(is) - len(was); more > 0 { // the ConfigMaps that were added
+	if more := len(is) - len(was); more > 0 { // what was added
 		is = slices.DeleteFunc(is, func(d manifest.Document) bool {
-			return d.ConfigMap != nil && strings.HasSuffix(d.Name, configMapSuffix) && !slices.ContainsFunc(was, func(w manifest.Document) bool { return w.String() == d.String() })
+			return (d.ConfigMap != nil || d.NetworkPolicy != nil) && strings.HasSuffix(d.Name, configMapSuffix) && !slices.ContainsFunc(was, func(w manifest.Document) bool { return w.String() == d.String() })
 		})
 	}
 	if len(is) != len(was) {

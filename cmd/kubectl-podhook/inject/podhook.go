@@ -19,6 +19,7 @@ import (
 type podhook struct {
 	*options
 	document  manifest.Document
+	all       []manifest.Document // of the file
 	pod       *corev1.PodTemplateSpec
 	container *corev1.Container
 	index     int // of the container
@@ -44,7 +45,7 @@ func (p *podhook) note(format string, args ...any) {
 
 // plan finds out what a workload lacks. It changes nothing.
 func plan(o *options, d manifest.Document, all []manifest.Document) (*podhook, error) {
-	p := &podhook{options: o, document: d, pod: d.Pod, hooks: configuration{Hooks: map[string]*hook{}}}
+	p := &podhook{options: o, document: d, all: all, pod: d.Pod, hooks: configuration{Hooks: map[string]*hook{}}}
 	spec := &d.Pod.Spec
 	p.grace = 30 * time.Second // the API server's default
 	if s := spec.TerminationGracePeriodSeconds; s != nil {

@@ -66,7 +66,7 @@ func (p *podhook) write(e *editor, configMap string) error {
   resources:
     limits: {memory: 64Mi}%s
   volumeMounts:
-  - {name: %s, mountPath: %s}`, installName, p.image, binDir, secure, binVolume, binDir)); err != nil {
+  - {name: %s, mountPath: %s}`, installName, scalar(p.image), binDir, secure, binVolume, binDir)); err != nil {
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (p *podhook) volumes(configMap string) (missing []string) {
 		missing = append(missing, "- name: "+binVolume+"\n  emptyDir: {sizeLimit: 64Mi}")
 	}
 	if !p.hasVolume(binVolume) && p.way == wayVolume {
-		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+p.image+", pullPolicy: IfNotPresent}")
+		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+scalar(p.image)+", pullPolicy: IfNotPresent}")
 	}
 	if !p.configured {
 		missing = append(missing, "- name: "+p.configVolume()+"\n  configMap: {name: "+scalar(configMap)+"}")
@@ -114,7 +114,7 @@ func (p *podhook) volumes(configMap string) (missing []string) {
 
 // writeContainer lets podhook run in the application's own container.
 func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
-	program := p.program()
+	program := scalar(p.program())
 	if p.way == wayRun {
 		if err := p.writeCommand(e, container); err != nil {
 			return err
@@ -253,26 +253,25 @@ func (p *podhook) sidecarPorts() (hooks, status int) {
 
 func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
 	hooks, status := p.sidecarPorts()
+	s := p.sidecar()
+	if s != nil {
+		hooks = listenPort(s, hooks)
+	}
 	host, address := "", ""
 	if p.pod.Spec.HostNetwork { // without host, kubelet sends nothing; and nobody else needs to
 		host, address = "host: 127.0.0.1, ", "127.0.0.1"
 	}
-	if s := p.sidecar(); s != nil {
-		for _, env := range s.Env {
-			if i := strings.LastIndexByte(env.Value, ':'); env.Name == "PODHOOK_LISTEN" && i >= 0 {
-				hooks, _ = strconv.Atoi(env.Value[i+1:])
-			}
-		}
-		return p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks))
+	if err := p.writePolicy(e, hooks); err != nil {
+		return err
 	}
-	if err := p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks)); err != nil {
+	err := p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks))
+	if err != nil || s != nil {
 		return err
 	}
 	mounts := ""
 	if !p.configured {
 		mounts = "\n  volumeMounts:\n  " + p.configMount()
 	}
-	p.note("everybody on the pod network can call hooks at port %d until a NetworkPolicy, a token or PODHOOK_ALLOW_FROM closes it: agent/README.md, who may do what", hooks)
 	if shares := p.pod.Spec.ShareProcessNamespace; shares == nil || !*shares {
 		if err := e.set(spec, inSpec, "shareProcessNamespace: true"); err != nil {
 			return err
@@ -295,11 +294,23 @@ func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
     httpGet: {%spath: /livez, port: %d}
   resources:
     requests: {cpu: 1m, memory: 8Mi}
-    limits: {memory: 64Mi}%s%s`, sidecarName, p.image, p.main, address, hooks, address, status, short(p.grace), host, status, host, status, secure, mounts))
+    limits: {memory: 64Mi}%s%s`, sidecarName, scalar(p.image), p.main, address, hooks, address, status, short(p.grace), host, status, host, status, secure, mounts))
 }
 
 // scalar writes a text with quotes where YAML needs them.
 func scalar(text string) string {
 	out, _ := marshal(text)
 	return strings.TrimSpace(out)
+}
+
+// listenPort is the port of PODHOOK_LISTEN, or another one if it has none.
+func listenPort(c *corev1.Container, other int) int {
+	for _, env := range c.Env {
+		if i := strings.LastIndexByte(env.Value, ':'); env.Name == "PODHOOK_LISTEN" && i >= 0 {
+			if port, err := strconv.Atoi(env.Value[i+1:]); err == nil {
+				return port
+			}
+		}
+	}
+	return other
 }

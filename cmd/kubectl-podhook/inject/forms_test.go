@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,5 +243,40 @@ func TestNetworkPolicy(t *testing.T) {
 	}
 	if _, stderr, code := injectText(t, fill("", "", ""), append(args, "--network-policy")...); code != exitWrong || !strings.Contains(stderr, "labels") {
 		t.Errorf("without labels: exit code %d, %q", code, stderr)
+	}
+}
+
+// The files of a directory become one text.
+func TestDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.yaml": strings.TrimSpace(workload(t)), "b.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}", "c.yml": fill("", "", ""),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"-f", dir, "--image", "x"}, &out, &errs); code != exitOK {
+		t.Fatalf("exit code %d, %s", code, errs.String())
+	}
+	documents, err := manifest.Parse(manifest.File{Name: "out", Text: out.Bytes()})
+	if err != nil || len(documents) != 5 {
+		t.Errorf("%v, %d documents in\n%s", err, len(documents), out.String())
+	}
+}
+
+// podhook run comes before the command. Only a postStart runs prestart beside it.
+func TestRunBeforeTheCommand(t *testing.T) {
+	command := "    command: [/web, \"a b\"] # starts\n    args: [$(A)]\n"
+	for postStart, want := range map[string][]string{
+		"":                        {"/podhook", "run", "--", "/web", "a b"},
+		"exec: {command: [warm]}": {"/podhook", "run", "--prestart=off", "--", "/web", "a b"},
+	} {
+		_, documents := injectedText(t, fill(postStart, "", "")+command, "--way", "run")
+		_, c := onePod(t, documents)
+		if !slices.Equal(c.Command, want) || !slices.Equal(c.Args, []string{"$(A)"}) || (c.Lifecycle.PostStart != nil) != (postStart != "") {
+			t.Errorf("postStart %q: %q %q, %+v", postStart, c.Command, c.Args, c.Lifecycle)
+		}
 	}
 }

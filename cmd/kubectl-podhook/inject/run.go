@@ -113,12 +113,15 @@ func (o *options) inject(stdin io.Reader) (string, []string, error) {
 	var errs []error
 	workloads := 0
 	for i, file := range files {
+		made, err := injectFile(o, file)
+		errs = append(errs, err)
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		made, err := injectFile(o, file)
-		errs = append(errs, err)
 		out.WriteString(made.text)
+		if i < len(files)-1 && !strings.HasSuffix(made.text, "\n") {
+			out.WriteString("\n")
+		}
 		notes = append(notes, made.notes...)
 		workloads += made.workloads
 	}

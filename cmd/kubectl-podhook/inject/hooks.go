@@ -2,6 +2,7 @@ package inject
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -28,9 +29,13 @@ func (p *podhook) planHooks() error {
 	if life.PreStop == nil && !p.givenHooks() {
 		shutdown = p.defaultShutdown()
 	}
+	if h := life.PreStop; h != nil && h.Sleep != nil && seconds(h.Sleep.Seconds) >= p.shutdownTimeout() {
+		return p.wrong("lifecycle.preStop.sleep", fmt.Sprintf("%d s leave no time of terminationGracePeriodSeconds: write at least %d there",
+			h.Sleep.Seconds, h.Sleep.Seconds+int64((shutdownLeaves+time.Second).Seconds())))
+	}
 	limit := prestartTimeout
 	if life.PostStart != nil && life.PostStart.Sleep != nil {
-		limit += time.Duration(life.PostStart.Sleep.Seconds) * time.Second
+		limit += seconds(life.PostStart.Sleep.Seconds)
 	}
 	p.hooks.add(config.Prestart, limit, prestart)
 	p.hooks.add(config.Shutdown, p.shutdownTimeout(), shutdown)

@@ -27,6 +27,7 @@ func TestRefusals(t *testing.T) {
 		"no such container":    {fill("", "", ""), []string{"--container", "none"}, "with a container none"},
 		"no image":             {fill("", "", ""), []string{"--image", ""}, "write --image IMAGE"},
 		"little time":          {strings.Replace(fill("", "", ""), "Seconds: 60", "Seconds: 4", 1), nil, "write at least 5"},
+		"a long sleep":         {fill("", "sleep: {seconds: 56}", ""), nil, "lifecycle.preStop.sleep: 56 s leave no time of terminationGracePeriodSeconds: write at least 61"},
 		"Windows":              {strings.Replace(fill("", "", ""), "spec:\n", "spec:\n  os: {name: windows}\n", 1), nil, "Windows"},
 		"given hooks":          {fill("", "exec: {command: [a, b c]}", ""), []string{"--config-map", "mine"}, "- exec: [a, b c]"},
 		"prestart of an image": {fill("exec: {command: [a]}", "", ""), []string{"--way", "run"}, "write the container's command"},

@@ -280,3 +280,26 @@ func TestRunBeforeTheCommand(t *testing.T) {
 		}
 	}
 }
+
+// What is added is restricted, whatever the Pod is.
+func TestAddedContainerIsRestricted(t *testing.T) {
+	for pod, want := range map[string]string{
+		"":                                    "runAsNonRoot seccompProfile",
+		"  securityContext: {runAsUser: 0}\n": "seccompProfile",
+		"  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n":                      "",
+		"  securityContext: {runAsNonRoot: false}\n  hostNetwork: true\n  automountServiceAccountToken: false\n": "seccompProfile",
+	} {
+		_, documents := injectedText(t, fill("", "", "")+pod, "--image", "x")
+		spec, _ := onePod(t, documents)
+		var got []string
+		if s := spec.InitContainers[0].SecurityContext; s.RunAsNonRoot != nil {
+			got = append(got, "runAsNonRoot")
+		}
+		if spec.InitContainers[0].SecurityContext.SeccompProfile != nil {
+			got = append(got, "seccompProfile")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q", pod, got)
+		}
+	}
+}

@@ -1,7 +1,11 @@
 package inject
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,4 +83,47 @@ func without[T any](list []T, ours func(T) bool) []T {
 		return nil
 	}
 	return list
+}
+
+var grace = regexp.MustCompile(`terminationGracePeriodSeconds: -?\d+`)
+
+// Every field that the API has stays. The texts are those that Kubernetes tests its own
+// encoding with; their lifecycle has several handlers, which no API server takes.
+func TestEveryField(t *testing.T) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"core.v1.Pod", "apps.v1.Deployment", "apps.v1.StatefulSet", "apps.v1.DaemonSet", "apps.v1.ReplicaSet", "batch.v1.Job", "batch.v1.CronJob"} {
+		t.Run(kind, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "testdata/HEAD", kind+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var tree yaml.Node
+			if err := yaml.Unmarshal(data, &tree); err != nil {
+				t.Fatal(err)
+			}
+			removeKey(&tree, "lifecycle")
+			data, err = yaml.Marshal(&tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := grace.ReplaceAllString(string(data), "terminationGracePeriodSeconds: 60")
+			for _, way := range []string{wayInit, wayVolume, wayRun} { // no sidecar beside hostPID
+				injectedText(t, text, "--image", "x", "--way", way)
+			}
+		})
+	}
+}
+
+func removeKey(n *yaml.Node, name string) {
+	for i := len(n.Content) - 2; n.Kind == yaml.MappingNode && i >= 0; i -= 2 {
+		if n.Content[i].Value == name {
+			n.Content = slices.Delete(n.Content, i, i+2)
+		}
+	}
+	for _, inner := range n.Content {
+		removeKey(inner, name)
+	}
 }

@@ -66,7 +66,7 @@ func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
     httpGet: {%spath: /livez, port: %d}
   resources:
     requests: {cpu: 1m, memory: 8Mi}
-    limits: {memory: 64Mi}%s%s`, sidecarName, scalar(p.image), p.main, address, hooks, address, status, short(p.grace), host, status, host, status, secure, mounts))
+    limits: {memory: 64Mi}%s%s`, sidecarName, scalar(p.image), p.main, address, hooks, address, status, short(p.grace), host, status, host, status, p.secure(), mounts))
 }
 
 // listenPort is the port of PODHOOK_LISTEN, or another one if it has none.

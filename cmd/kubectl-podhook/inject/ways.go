@@ -37,11 +37,26 @@ const (
 	inContainerField
 )
 
-const secure = `
+// secure is the securityContext of a container with podhook alone. It satisfies Pod Security
+// "restricted" with what the Pod has for all its containers.
+func (p *podhook) secure() string {
+	text := `
   securityContext:
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
     capabilities: {drop: [ALL]}`
+	var all corev1.PodSecurityContext
+	if p.pod.Spec.SecurityContext != nil {
+		all = *p.pod.Spec.SecurityContext
+	}
+	if all.RunAsNonRoot == nil && all.RunAsUser == nil { // podhook's image has user 65532
+		text += "\n    runAsNonRoot: true"
+	}
+	if all.SeccompProfile == nil {
+		text += "\n    seccompProfile: {type: RuntimeDefault}"
+	}
+	return text
+}
 
 // write adds what the workload lacks to the text. configMap is the name of the ConfigMap
 // with the hooks.
@@ -65,7 +80,7 @@ func (p *podhook) write(e *editor, configMap string) error {
   resources:
     limits: {memory: 64Mi}%s
   volumeMounts:
-  - {name: %s, mountPath: %s}`, installName, scalar(p.image), binDir, secure, binVolume, binDir)); err != nil {
+  - {name: %s, mountPath: %s}`, installName, scalar(p.image), binDir, p.secure(), binVolume, binDir)); err != nil {
 			return err
 		}
 	}

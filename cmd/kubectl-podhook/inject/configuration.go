@@ -139,6 +139,15 @@ func check(name, text string, grace time.Duration) (warnings []config.Problem, e
 
 // configMap is the document that holds a file of hooks.
 func configMap(name, namespace, hooks string) (string, error) {
+	if !strings.HasSuffix(hooks, "\n") {
+		hooks += "\n"
+	}
+	head, err := documentHead("v1", "ConfigMap", name, namespace)
+	return fmt.Sprintf("%sdata:\n  podhook.yaml: |\n%s", head, indented(hooks, 4)), err
+}
+
+// documentHead is how a document begins.
+func documentHead(version, kind, name, namespace string) (string, error) {
 	head := struct {
 		APIVersion string `yaml:"apiVersion"`
 		Kind       string `yaml:"kind"`
@@ -146,11 +155,7 @@ func configMap(name, namespace, hooks string) (string, error) {
 			Name      string `yaml:"name"`
 			Namespace string `yaml:"namespace,omitempty"`
 		} `yaml:"metadata"`
-	}{APIVersion: "v1", Kind: "ConfigMap"}
+	}{APIVersion: version, Kind: kind}
 	head.Metadata.Name, head.Metadata.Namespace = name, namespace
-	text, err := marshal(head)
-	if !strings.HasSuffix(hooks, "\n") {
-		hooks += "\n"
-	}
-	return fmt.Sprintf("%sdata:\n  podhook.yaml: |\n%s", text, indented(hooks, 4)), err
+	return marshal(head)
 }

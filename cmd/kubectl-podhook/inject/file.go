@@ -94,7 +94,7 @@ func (p *podhook) inject(e *editor) error {
 	if p.document.Name == "" {
 		return &lineError{p.document.Line, "it has no name for its ConfigMap: write --config-map NAME"}
 	}
-	name, hooks := p.document.Name+configMapSuffix, p.options.hooks
+	name, hooks := p.configMapName(), p.options.hooks
 	source := p.options.config
 	if source == "" {
 		var err error

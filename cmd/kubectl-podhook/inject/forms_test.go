@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,6 +136,17 @@ func TestReadinessProbe(t *testing.T) {
 	}
 }
 
+// A server that is told the pod's address may listen on nothing else.
+func TestReadinessProbeOfThePodsAddress(t *testing.T) {
+	text := strings.Replace(fill("", "", "tcpSocket: {port: 8000}"), "    ports:",
+		"    env:\n    - name: ADDRESS\n      valueFrom: {fieldRef: {fieldPath: status.podIP}}\n    ports:", 1)
+	out, _ := injectedText(t, text, "--image", "x")
+	_, stderr, _ := injectText(t, text, "--image", "x")
+	if removed(t, text, out) != nil || !strings.Contains(stderr, "ADDRESS alone") {
+		t.Errorf("%q\n%s", stderr, out)
+	}
+}
+
 // Hooks of the user's own come from a file or a ConfigMap.
 func TestGivenHooks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hooks.yaml")
@@ -185,5 +197,109 @@ func TestStepRuns(t *testing.T) {
 	words := strings.Fields(string(got))
 	if err != nil || len(words) != 4 || words[0] != "zero" || words[2] != "home" || strings.Trim(words[3], "0123456789") != "" {
 		t.Errorf("%v, %q", err, got)
+	}
+}
+
+// A second container of a Pod has hooks of its own.
+func TestSecondContainer(t *testing.T) {
+	text := fill("", "exec: {command: [a]}", "") + "  - name: second\n    image: c\n    lifecycle: {preStop: {exec: {command: [b]}}}\n"
+	once, _ := injectedText(t, text, "--image", "x", "--container", "app")
+	_, documents := injectedText(t, once, "--container", "second")
+	if len(documents) != 3 || documents[1].String() != "ConfigMap/a-second-podhook" || !strings.Contains(documents[1].ConfigMap.Data["podhook.yaml"], "exec: [b]") {
+		t.Fatalf("%v", documents)
+	}
+	spec := documents[2].Pod.Spec
+	if len(spec.InitContainers) != 1 || len(spec.Volumes) != 3 || spec.Containers[1].VolumeMounts[1].Name != "podhook-config-second" {
+		t.Errorf("%+v", spec)
+	}
+}
+
+// podhook that a person has added stays as it is.
+func TestPodhookByHand(t *testing.T) {
+	text := strings.Replace(fill("", "exec: {command: [/usr/local/bin/podhook, shutdown]}", ""), "    ports:",
+		"    env: [{name: PODHOOK_CONFIG_YAML, value: 'hooks: {}'}, {name: PODHOOK_GRACE_PERIOD, value: 60s}]\n    ports:", 1)
+	out, _ := injectedText(t, text)
+	if !strings.Contains(out, "exec: {command: [/usr/local/bin/podhook, ready]}") || strings.Contains(out, "podhook-") || removed(t, text, out) != nil {
+		t.Errorf("got\n%s", out)
+	}
+}
+
+// The policy is printed when it is asked for, also later.
+func TestNetworkPolicy(t *testing.T) {
+	args := []string{"--image", "x", "--way", "sidecar", "--main", "name:web"}
+	out, documents := injectedText(t, workload(t), args...)
+	if _, stderr, _ := injectText(t, out, args...); len(documents) != 2 || !strings.Contains(stderr, "everybody on the pod network can call hooks at port 8480") {
+		t.Errorf("%d documents, %q", len(documents), stderr)
+	}
+	_, documents = injectedText(t, out, append(args, "--network-policy")...)
+	var policy manifest.Document
+	for _, d := range documents {
+		if d.NetworkPolicy != nil {
+			policy = d
+		}
+	}
+	if policy.Name != "web-podhook" || policy.NetworkPolicy.Spec.PodSelector.MatchLabels["app"] != "web" || *policy.NetworkPolicy.Spec.Ingress[0].Ports[0].EndPort != 8479 {
+		t.Errorf("%+v", policy.NetworkPolicy)
+	}
+	if _, stderr, code := injectText(t, fill("", "", ""), append(args, "--network-policy")...); code != exitWrong || !strings.Contains(stderr, "labels") {
+		t.Errorf("without labels: exit code %d, %q", code, stderr)
+	}
+}
+
+// The files of a directory become one text.
+func TestDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.yaml": strings.TrimSpace(workload(t)), "b.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: s}", "c.yml": fill("", "", ""),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"-f", dir, "--image", "x"}, &out, &errs); code != exitOK {
+		t.Fatalf("exit code %d, %s", code, errs.String())
+	}
+	documents, err := manifest.Parse(manifest.File{Name: "out", Text: out.Bytes()})
+	if err != nil || len(documents) != 5 {
+		t.Errorf("%v, %d documents in\n%s", err, len(documents), out.String())
+	}
+}
+
+// podhook run comes before the command. Only a postStart runs prestart beside it.
+func TestRunBeforeTheCommand(t *testing.T) {
+	command := "    command: [/web, \"a b\"] # starts\n    args: [$(A)]\n"
+	for postStart, want := range map[string][]string{
+		"":                        {"/podhook", "run", "--", "/web", "a b"},
+		"exec: {command: [warm]}": {"/podhook", "run", "--prestart=off", "--", "/web", "a b"},
+	} {
+		_, documents := injectedText(t, fill(postStart, "", "")+command, "--way", "run")
+		_, c := onePod(t, documents)
+		if !slices.Equal(c.Command, want) || !slices.Equal(c.Args, []string{"$(A)"}) || (c.Lifecycle.PostStart != nil) != (postStart != "") {
+			t.Errorf("postStart %q: %q %q, %+v", postStart, c.Command, c.Args, c.Lifecycle)
+		}
+	}
+}
+
+// What is added is restricted, whatever the Pod is.
+func TestAddedContainerIsRestricted(t *testing.T) {
+	for pod, want := range map[string]string{
+		"":                                    "runAsNonRoot seccompProfile",
+		"  securityContext: {runAsUser: 0}\n": "seccompProfile",
+		"  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n":                      "",
+		"  securityContext: {runAsNonRoot: false}\n  hostNetwork: true\n  automountServiceAccountToken: false\n": "seccompProfile",
+	} {
+		_, documents := injectedText(t, fill("", "", "")+pod, "--image", "x")
+		spec, _ := onePod(t, documents)
+		var got []string
+		if s := spec.InitContainers[0].SecurityContext; s.RunAsNonRoot != nil {
+			got = append(got, "runAsNonRoot")
+		}
+		if spec.InitContainers[0].SecurityContext.SeccompProfile != nil {
+			got = append(got, "seccompProfile")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q", pod, got)
+		}
 	}
 }

@@ -41,11 +41,14 @@ func (p *podhook) stepOf(field string, h *corev1.LifecycleHandler) (*step, error
 	case h.Sleep != nil && h.Sleep.Seconds <= 0:
 		return nil, nil
 	case h.Sleep != nil:
-		return &step{Sleep: seconds(h.Sleep.Seconds)}, nil
+		return &step{Sleep: short(seconds(h.Sleep.Seconds))}, nil
 	}
 	request, err := p.request(field+".httpGet", h.HTTPGet)
 	if err != nil {
 		return nil, err
+	}
+	if p.podIP() != "" && h.HTTPGet.Host == "" {
+		p.note("%s.httpGet: the step asks 127.0.0.1; the application must not listen on %s alone", field, p.podIP())
 	}
 	p.note("%s.httpGet: kubelet takes every answer for success; the step fails without a status of 2xx", field)
 	return &step{HTTP: request}, nil
@@ -103,7 +106,7 @@ func (p *podhook) port(field string, port intstr.IntOrString) (int, error) {
 	return 0, &mistake{field + ".port", fmt.Sprintf("the container declares no port %q", port.String())}
 }
 
-func seconds(n int64) string { return short(time.Duration(n) * time.Second) }
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // escape writes $ so that podhook does not replace variables, which kubelet does not do in
 // handlers either. A text in which podhook would replace nothing stays as it is.

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -12,6 +13,8 @@ func (p *podhook) conditionOf(probe *corev1.Probe) (*condition, string) {
 	switch {
 	case probe.TimeoutSeconds > 1:
 		return nil, "podhook ready looks for less than 1 s, and timeoutSeconds is " + strconv.Itoa(int(probe.TimeoutSeconds))
+	case p.podIP() != "":
+		return nil, "the application may listen on " + p.podIP() + " alone, and podhook ready asks 127.0.0.1"
 	case probe.HTTPGet != nil:
 		request, err := p.request("httpGet", probe.HTTPGet)
 		if err != nil {
@@ -27,4 +30,14 @@ func (p *podhook) conditionOf(probe *corev1.Probe) (*condition, string) {
 		return &condition{TCP: "127.0.0.1:" + strconv.Itoa(port)}, ""
 	}
 	return nil, "podhook ready takes the place of httpGet, and of tcpSocket without a host"
+}
+
+// podIP is the variable with the pod's address that the container gets, "" if there is none.
+func (p *podhook) podIP() string {
+	for _, e := range p.container.Env {
+		if from := e.ValueFrom; from != nil && from.FieldRef != nil && strings.HasPrefix(from.FieldRef.FieldPath, "status.podIP") {
+			return e.Name
+		}
+	}
+	return ""
 }

@@ -30,6 +30,8 @@ type options struct {
 	config    string // the path
 	hooks     string // its text
 	configMap string
+	// networkPolicy asks for a NetworkPolicy beside a sidecar.
+	networkPolicy bool
 }
 
 // list is a flag that can be repeated.
@@ -77,6 +79,7 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 	flags.StringVar(&o.main, "main", "", "the main process, as in PODHOOK_MAIN: name:`PROGRAM`, exe:PATH, pidfile:PATH or pid:N")
 	flags.StringVar(&o.config, "config", "", "a `FILE` with hooks, instead of those made from the handlers")
 	flags.StringVar(&o.configMap, "config-map", "", "the `NAME` of a ConfigMap of yours with podhook.yaml, instead of one that is printed")
+	flags.BoolVar(&o.networkPolicy, "network-policy", false, "with a sidecar: print a NetworkPolicy that closes the port of the hooks, and opens all others")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -110,12 +113,15 @@ func (o *options) inject(stdin io.Reader) (string, []string, error) {
 	var errs []error
 	workloads := 0
 	for i, file := range files {
+		made, err := injectFile(o, file)
+		errs = append(errs, err)
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		made, err := injectFile(o, file)
-		errs = append(errs, err)
 		out.WriteString(made.text)
+		if i < len(files)-1 && !strings.HasSuffix(made.text, "\n") {
+			out.WriteString("\n")
+		}
 		notes = append(notes, made.notes...)
 		workloads += made.workloads
 	}

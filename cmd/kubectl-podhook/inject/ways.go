@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podhook/podhook/hooks/config"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -37,11 +37,26 @@ const (
 	inContainerField
 )
 
-const secure = `
+// secure is the securityContext of a container with podhook alone. It satisfies Pod Security
+// "restricted" with what the Pod has for all its containers.
+func (p *podhook) secure() string {
+	text := `
   securityContext:
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
     capabilities: {drop: [ALL]}`
+	var all corev1.PodSecurityContext
+	if p.pod.Spec.SecurityContext != nil {
+		all = *p.pod.Spec.SecurityContext
+	}
+	if all.RunAsNonRoot == nil && all.RunAsUser == nil { // podhook's image has user 65532
+		text += "\n    runAsNonRoot: true"
+	}
+	if all.SeccompProfile == nil {
+		text += "\n    seccompProfile: {type: RuntimeDefault}"
+	}
+	return text
+}
 
 // write adds what the workload lacks to the text. configMap is the name of the ConfigMap
 // with the hooks.
@@ -65,7 +80,7 @@ func (p *podhook) write(e *editor, configMap string) error {
   resources:
     limits: {memory: 64Mi}%s
   volumeMounts:
-  - {name: %s, mountPath: %s}`, installName, p.image, binDir, secure, binVolume, binDir)); err != nil {
+  - {name: %s, mountPath: %s}`, installName, scalar(p.image), binDir, p.secure(), binVolume, binDir)); err != nil {
 			return err
 		}
 	}
@@ -99,26 +114,22 @@ func (p *podhook) nodes() (spec, container *yaml.Node, err error) {
 }
 
 func (p *podhook) volumes(configMap string) (missing []string) {
-	has := func(name string) bool {
-		return slices.ContainsFunc(p.pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == name })
-	}
-	if !has(binVolume) && p.way == wayInit {
+	if !p.hasVolume(binVolume) && p.way == wayInit {
 		missing = append(missing, "- name: "+binVolume+"\n  emptyDir: {sizeLimit: 64Mi}")
 	}
-	if !has(binVolume) && p.way == wayVolume {
-		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+p.image+", pullPolicy: IfNotPresent}")
+	if !p.hasVolume(binVolume) && p.way == wayVolume {
+		missing = append(missing, "- name: "+binVolume+"\n  image: {reference: "+scalar(p.image)+", pullPolicy: IfNotPresent}")
 	}
-	if !has(configVolume) && !p.configured {
-		missing = append(missing, "- name: "+configVolume+"\n  configMap: {name: "+scalar(configMap)+"}")
+	if !p.configured {
+		missing = append(missing, "- name: "+p.configVolume()+"\n  configMap: {name: "+scalar(configMap)+"}")
 	}
 	return missing
 }
 
 // writeContainer lets podhook run in the application's own container.
 func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
-	program := binDir + "/podhook"
+	program := scalar(p.program())
 	if p.way == wayRun {
-		program = "/podhook"
 		if err := p.writeCommand(e, container); err != nil {
 			return err
 		}
@@ -134,7 +145,7 @@ func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
 		mounts = append(mounts, fmt.Sprintf("- {name: %s, mountPath: %s, readOnly: true}", binVolume, binDir))
 	}
 	if !p.configured {
-		mounts = append(mounts, configMount)
+		mounts = append(mounts, p.configMount())
 	}
 	if err := e.append(container, "env", inContainer, env...); err != nil {
 		return err
@@ -150,7 +161,26 @@ func (p *podhook) writeContainer(e *editor, container *yaml.Node) error {
 	return e.append(container, "volumeMounts", inContainer, mounts...)
 }
 
-const configMount = "- {name: " + configVolume + ", mountPath: /etc/podhook, readOnly: true}"
+func (p *podhook) configMount() string {
+	return "- {name: " + p.configVolume() + ", mountPath: " + config.DefaultDir + ", readOnly: true}"
+}
+
+// program is the path of podhook in the container.
+func (p *podhook) program() string {
+	life := handlers(p.container)
+	for _, h := range []*corev1.LifecycleHandler{life.PostStart, life.PreStop} {
+		if p.ownHandler(h) && h.Exec != nil {
+			return h.Exec.Command[0]
+		}
+	}
+	switch {
+	case p.way != wayRun:
+		return binDir + "/podhook"
+	case isPodhook(p.container.Command):
+		return p.container.Command[0]
+	}
+	return "/podhook"
+}
 
 func mounted(c *corev1.Container, volume string) bool {
 	return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume })
@@ -221,65 +251,6 @@ func (p *podhook) writeProbe(e *editor, container *yaml.Node, exec string) error
 		}
 	}
 	return e.set(probe, inContainerField, "timeoutSeconds: 2") // for an exec and its 0.8 s of looking
-}
-
-// ports of the sidecar, if the pod's containers declare none of them.
-func (p *podhook) sidecarPorts() (hooks, status int) {
-	taken := func(port int) bool {
-		return slices.ContainsFunc(p.pod.Spec.Containers, func(c corev1.Container) bool {
-			return slices.ContainsFunc(c.Ports, func(d corev1.ContainerPort) bool { return int(d.ContainerPort) == port })
-		})
-	}
-	for hooks = 8480; taken(hooks) || taken(hooks+1); hooks += 2 {
-	}
-	return hooks, hooks + 1
-}
-
-func (p *podhook) writeSidecar(e *editor, spec, container *yaml.Node) error {
-	hooks, status := p.sidecarPorts()
-	host, address := "", ""
-	if p.pod.Spec.HostNetwork { // without host, kubelet sends nothing; and nobody else needs to
-		host, address = "host: 127.0.0.1, ", "127.0.0.1"
-	}
-	if s := p.sidecar(); s != nil {
-		for _, env := range s.Env {
-			if i := strings.LastIndexByte(env.Value, ':'); env.Name == "PODHOOK_LISTEN" && i >= 0 {
-				hooks, _ = strconv.Atoi(env.Value[i+1:])
-			}
-		}
-		return p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks))
-	}
-	if err := p.writeHandlers(e, container, fmt.Sprintf("httpGet: {%spath: /%%s, port: %d}", host, hooks)); err != nil {
-		return err
-	}
-	mounts := ""
-	if !p.configured {
-		mounts = "\n  volumeMounts:\n  " + configMount
-	}
-	p.note("everybody on the pod network can call hooks at port %d until a NetworkPolicy, a token or PODHOOK_ALLOW_FROM closes it: agent/README.md, who may do what", hooks)
-	if shares := p.pod.Spec.ShareProcessNamespace; shares == nil || !*shares {
-		if err := e.set(spec, inSpec, "shareProcessNamespace: true"); err != nil {
-			return err
-		}
-	}
-	return e.append(spec, "initContainers", inSpec, fmt.Sprintf(`- name: %s
-  image: %s
-  restartPolicy: Always
-  args: [serve]
-  env:
-  - {name: PODHOOK_MAIN, value: %q}
-  - {name: PODHOOK_LISTEN, value: "%s:%d"}
-  - {name: PODHOOK_METRICS_LISTEN, value: "%s:%d"}
-  - {name: PODHOOK_GRACE_PERIOD, value: %q}
-  readinessProbe:
-    httpGet: {%spath: /readyz, port: %d}
-    periodSeconds: 2
-    failureThreshold: 1
-  livenessProbe:
-    httpGet: {%spath: /livez, port: %d}
-  resources:
-    requests: {cpu: 1m, memory: 8Mi}
-    limits: {memory: 64Mi}%s%s`, sidecarName, p.image, p.main, address, hooks, address, status, short(p.grace), host, status, host, status, secure, mounts))
 }
 
 // scalar writes a text with quotes where YAML needs them.

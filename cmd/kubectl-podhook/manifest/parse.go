@@ -18,47 +18,59 @@ import (
 func Parse(file File) ([]Document, error) {
 	var all []Document
 	var errs []error
-	for _, part := range split(file.Text) {
-		documents, err := parse(file.Name, part)
+	for _, part := range split(file) {
+		documents, err := part.parse()
 		all = append(all, documents...)
 		errs = append(errs, err)
 	}
 	return all, errors.Join(errs...)
 }
 
-// split cuts a text at the lines that begin with "---", as kubectl does. Each part begins
-// with as many empty lines as stand before it in the text, so that lines count right.
-func split(text []byte) [][]byte {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	var parts [][]byte
-	var part []byte
+// part is the text of one document.
+type part struct {
+	file  string
+	above int // lines before it
+	text  []byte
+}
+
+// split cuts a text at the lines that begin with "---", as kubectl does.
+func split(file File) []part {
+	parts := []part{{file: file.Name}}
 	number := 0
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(bytes.TrimPrefix(file.Text, []byte("\xef\xbb\xbf"))) {
 		if bytes.HasPrefix(line, []byte("---")) {
-			parts = append(parts, part)
-			part = bytes.Repeat([]byte("\n"), number)
+			parts = append(parts, part{file: file.Name, above: number})
 		}
-		part = append(part, line...)
+		last := &parts[len(parts)-1]
+		last.text = append(last.text, line...)
 		number++
 	}
-	return append(parts, part)
+	return parts
 }
 
 // parse reads one document of YAML: an object, a List of them, or nothing.
-func parse(name string, text []byte) ([]Document, error) {
+func (p part) parse() ([]Document, error) {
 	var tree yaml.Node
-	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return nil, syntaxErrors(name, err)
+	if err := yaml.Unmarshal(p.text, &tree); err != nil {
+		return nil, p.syntaxErrors(err)
 	}
 	if len(tree.Content) == 0 || tree.Content[0].Tag == "!!null" {
 		return nil, nil
 	}
 	// As kubectl reads YAML: by version 1.1, and no key twice.
-	data, err := kubeyaml.YAMLToJSONStrict(text)
+	data, err := kubeyaml.YAMLToJSONStrict(p.text)
 	if err != nil {
-		return nil, syntaxErrors(name, err)
+		return nil, p.syntaxErrors(err)
 	}
-	return object(name, tree.Content[0], data)
+	moveDown(&tree, p.above)
+	return object(p.file, tree.Content[0], data)
+}
+
+func moveDown(n *yaml.Node, lines int) {
+	n.Line += lines
+	for _, inner := range n.Content {
+		moveDown(inner, lines)
+	}
 }
 
 func object(name string, node *yaml.Node, data []byte) ([]Document, error) {
@@ -138,15 +150,15 @@ func typeError(name string, node *yaml.Node, data []byte, err error) error {
 
 var lineOfYAML = regexp.MustCompile(`line (\d+): (.*)`)
 
-func syntaxErrors(name string, err error) error {
+func (p part) syntaxErrors(err error) error {
 	found := lineOfYAML.FindAllStringSubmatch(err.Error(), -1)
 	if found == nil {
-		return &Error{File: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return &Error{File: p.file, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	var errs []error
 	for _, m := range found {
 		line, _ := strconv.Atoi(m[1])
-		errs = append(errs, &Error{File: name, Line: line, Message: m[2]})
+		errs = append(errs, &Error{File: p.file, Line: p.above + line, Message: m[2]})
 	}
 	return errors.Join(errs...)
 }

@@ -68,7 +68,7 @@ func manifests(t *testing.T) map[string]string {
 		switch dir := filepath.Dir(path); {
 		case entry.Name() == "kustomization.yaml" && filepath.Base(dir) != "component":
 			found[dir] = kustomized(t, filesys.MakeFsOnDisk(), dir)
-		case filepath.Ext(path) == ".yaml" && filepath.Base(dir) == "pods":
+		case filepath.Ext(path) == ".yaml" && filepath.Base(dir) == "pods", entry.Name() == "injected.yaml":
 			text, err := os.ReadFile(path)
 			found[path] = string(text)
 			return err

@@ -11,6 +11,8 @@ type Finding struct {
 	// Kind is Lost, Late or Hidden.
 	Kind string `json:"kind"`
 	What string `json:"what"`
+	// Count is how often it has happened.
+	Count int `json:"count"`
 }
 
 // The kinds of findings.
@@ -27,7 +29,14 @@ const lateBegin = 1.0
 func (k *kubelet) verdict(r Report) []Finding {
 	all := []Finding{}
 	add := func(kind, format string, args ...any) {
-		all = append(all, Finding{kind, fmt.Sprintf(format, args...)})
+		what := fmt.Sprintf(format, args...)
+		for i := range all {
+			if all[i].Kind == kind && all[i].What == what {
+				all[i].Count++
+				return
+			}
+		}
+		all = append(all, Finding{kind, what, 1})
 	}
 	k.judgeStop(r, add)
 	for i, h := range r.Hooks {

@@ -3,7 +3,6 @@ package kubelet
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Finding is one thing that a scenario has done to the pod.
@@ -22,8 +21,12 @@ const (
 	Hidden = "hidden" // is shown by no event and no status
 )
 
-// lateBegin is how long after the DELETE, in seconds, the begin of the stop is late.
-const lateBegin = 1.0
+// The begin of the stop is late so many seconds after the DELETE, and the end of a
+// container so many after the grace period.
+const (
+	lateBegin = 1.0
+	lateEnd   = 0.5
+)
 
 // verdict judges the rehearsal. The caller holds mu, and all containers are dead.
 func (k *kubelet) verdict(r Report) []Finding {
@@ -47,7 +50,7 @@ func (k *kubelet) verdict(r Report) []Finding {
 		k.judgeRestart(inst, k.instances[i+1:], add)
 	}
 	for _, h := range r.Hooks {
-		if h.Failed && r.Phase == "Succeeded" {
+		if h.Failed && !h.BrokenOff && r.Phase == "Succeeded" {
 			add(Hidden, "the pod's phase is Succeeded although %s/%s failed", h.Container, h.Hook)
 			break
 		}
@@ -122,10 +125,22 @@ func (k *kubelet) judgeRestart(inst *instance, later []*instance, add addFinding
 			why = fmt.Sprintf(" (back-off %s)", inst.backOff)
 		}
 		add(Late, "%s was away for %.1f s%s", inst.spec.Name, next.startedAt-inst.finishedAt, why)
+		if inst.sidecar && !inst.stopped {
+			k.judgeMissedPostStarts(inst.spec.Name, add)
+		}
 		return
 	}
 	if inst.backOff > 0 {
 		add(Lost, "%s did not start again: the pod ended in CrashLoopBackOff (back-off %s)", inst.spec.Name, inst.backOff)
+	}
+}
+
+// judgeMissedPostStarts names the hooks that are not called again when a sidecar restarts.
+func (k *kubelet) judgeMissedPostStarts(sidecar string, add addFinding) {
+	for _, c := range k.mains() {
+		if c.spec.PostStart != nil {
+			add(Hidden, "%s is new, and nobody calls %s/postStart again", sidecar, c.spec.Name)
+		}
 	}
 }
 
@@ -134,22 +149,21 @@ func (k *kubelet) judgeStop(r Report, add addFinding) {
 	if !r.EverReady {
 		add(Lost, "the pod was never ready")
 	}
-	begun := false
+	begun := -1.0
 	for _, e := range r.Timeline {
 		if e.SinceDelete == nil {
 			continue
 		}
-		if e.What == "event" && strings.HasPrefix(e.Result, "Normal Killing") && !begun {
-			if begun = true; *e.SinceDelete > lateBegin {
-				add(Late, "the stop began %.1f s after the DELETE", *e.SinceDelete)
+		since, grace := *e.SinceDelete, float64(k.grace())
+		switch {
+		case begun < 0 && strings.HasPrefix(e.Result, "Normal Killing"):
+			if begun = since; since > lateBegin {
+				add(Late, "the stop began %.1f s after the DELETE", since)
 			}
-		}
-		if e.What == "not waited for" {
+		case e.What == "not waited for":
 			add(Lost, "%s did not end within the grace period, and kubelet waited no longer", e.Who)
-		}
-		if e.What == "ended" && *e.SinceDelete > float64(k.grace()) {
-			add(Late, "%s ended %s after the DELETE, the grace period is %d s",
-				e.Who, time.Duration(*e.SinceDelete*float64(time.Second)).Round(100*time.Millisecond), k.grace())
+		case e.What == "ended" && begun >= 0 && since-begun > grace+lateEnd:
+			add(Late, "%s ended %.1f s after the begin of the stop, the grace period is %.0f s", e.Who, since-begun, grace)
 		}
 	}
 }

@@ -12,8 +12,9 @@ import (
 type expectations []expectation
 
 type expectation struct {
-	text  string
-	check func(kubelet.Report) string // empty where it is so
+	text     string
+	scenario string                      // in which it is expected; empty for all
+	check    func(kubelet.Report) string // empty where it is so
 }
 
 const allowedExpectations = "ready, finished, no-failed-hooks, no-sigkill, exit=N, restarts=N or phase=PHASE"
@@ -22,12 +23,20 @@ const allowedExpectations = "ready, finished, no-failed-hooks, no-sigkill, exit=
 func (e *expectations) String() string { return "" }
 
 func (e *expectations) Set(text string) error {
-	name, value, _ := strings.Cut(text, "=")
-	check, err := parseExpectation(name, value)
-	if err != nil {
+	x := expectation{text: text}
+	condition := text
+	if scenario, rest, scoped := strings.Cut(text, ":"); scoped {
+		if _, err := findScenario(scenario); err != nil {
+			return err
+		}
+		x.scenario, condition = scenario, rest
+	}
+	name, value, _ := strings.Cut(condition, "=")
+	var err error
+	if x.check, err = parseExpectation(name, value); err != nil {
 		return err
 	}
-	*e = append(*e, expectation{text, check})
+	*e = append(*e, x)
 	return nil
 }
 
@@ -56,10 +65,13 @@ func parseExpectation(name, value string) (func(kubelet.Report) string, error) {
 	return nil, fmt.Errorf("%q is not known: %s are allowed", name, allowedExpectations)
 }
 
-// differences returns what is not as expected.
-func (e expectations) differences(r kubelet.Report) []string {
+// differences returns what is not as expected in a scenario.
+func (e expectations) differences(scenario string, r kubelet.Report) []string {
 	var all []string
 	for _, x := range e {
+		if x.scenario != "" && x.scenario != scenario {
+			continue
+		}
 		if difference := x.check(r); difference != "" {
 			all = append(all, x.text+": "+difference)
 		}

@@ -44,7 +44,14 @@ type container struct {
 	Args          []string `yaml:"args"`
 	WorkingDir    string   `yaml:"workingDir"`
 	RestartPolicy string   `yaml:"restartPolicy"`
-	Env           []struct {
+	RestartRules  []struct {
+		Action    string `yaml:"action"`
+		ExitCodes struct {
+			Operator string `yaml:"operator"`
+			Values   []int  `yaml:"values"`
+		} `yaml:"exitCodes"`
+	} `yaml:"restartPolicyRules"`
+	Env []struct {
 		Name  string `yaml:"name"`
 		Value string `yaml:"value"`
 	} `yaml:"env"`
@@ -206,6 +213,12 @@ func (c container) container() (kubelet.Container, error) {
 	}
 	for _, p := range c.Ports {
 		k.Ports[p.Name] = p.ContainerPort
+	}
+	k.RestartPolicy = kubelet.RestartPolicy(c.RestartPolicy)
+	for _, r := range c.RestartRules {
+		k.RestartRules = append(k.RestartRules, kubelet.RestartRule{
+			Action: kubelet.RestartAction(r.Action), Codes: r.ExitCodes.Values, Not: r.ExitCodes.Operator == "NotIn",
+		})
 	}
 	var errs [6]error
 	k.PostStart, errs[0] = c.Lifecycle.PostStart.hook("lifecycle.postStart")

@@ -26,13 +26,14 @@ type options struct {
 	shareProcesses      bool
 	sidecars, seconds   list
 
-	scenario  kubelet.Scenario
-	limit     time.Duration
-	isolation local.Isolation
-	podIP     string
-	tmpfs     list
-	runtime   string
-	docker    docker.Options
+	scenario     kubelet.Scenario
+	scenarioName string
+	limit        time.Duration
+	isolation    local.Isolation
+	podIP        string
+	tmpfs        list
+	runtime      string
+	docker       docker.Options
 	// dockerArgs are for docker create.
 	dockerArgs list
 	logs       string
@@ -52,6 +53,7 @@ type containerFlags struct {
 	livenessHTTP, livenessExec              string
 	period, timeout                         time.Duration
 	workingDir, stopSignal, terminationPath string
+	restartRules                            list
 }
 
 // list is a flag that can be repeated.
@@ -60,8 +62,23 @@ type list []string
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
+// parseOptions parses the command line. The flags of a scenario come before those that are
+// given.
 func parseOptions(args []string, usage io.Writer) (*options, error) {
+	o, err := parseFlags(args, usage)
+	if err != nil || o.scenarioName == "" || o.scenarioName == allScenarios {
+		return o, err
+	}
+	s, err := findScenario(o.scenarioName)
+	if err != nil {
+		return nil, err
+	}
+	return parseFlags(append(s.args(), args...), usage)
+}
+
+func parseFlags(args []string, usage io.Writer) (*options, error) {
 	o := &options{given: map[string]bool{}}
+	o.scenario.Delays = kubelet.Observed()
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	flags.Usage = func() {
@@ -93,6 +110,7 @@ func (o *options) podFlags(flags *flag.FlagSet) {
 	flags.Var(&c.env, "env", "`KEY=VALUE` for the container (repeatable)")
 	flags.StringVar(&c.workingDir, "working-dir", "", "the container's working directory")
 	flags.StringVar(&c.stopSignal, "stop-signal", "", "the image's STOPSIGNAL, such as SIGQUIT")
+	flags.Var(&c.restartRules, "restart-rule", "`ACTION=CODES` of restartPolicyRules, such as Restart=42,43 or RestartAllContainers=88 (repeatable)")
 	flags.StringVar(&c.terminationPath, "termination-log", kubelet.DefaultTerminationMessagePath, "terminationMessagePath")
 	flags.StringVar((*string)(&o.isolation), "isolation", "auto", "auto, namespaces or none")
 	flags.StringVar(&o.podIP, "pod-ip", "127.0.0.2", "the pod's address")
@@ -127,28 +145,31 @@ func (o *options) hookFlags(flags *flag.FlagSet) {
 
 func (o *options) scenarioFlags(flags *flag.FlagSet) {
 	s := &o.scenario
-	flags.DurationVar(&s.StopAfter, "stop-after", time.Second, "the DELETE comes this long after the pod is ready")
-	flags.DurationVar(&s.DeleteAt, "delete-at", time.Minute, "the DELETE comes this long after the start, ready or not")
+	flags.StringVar(&o.scenarioName, "scenario", "", "play this `NAME`: "+scenarioNames()+", or all, one after another")
+	flags.DurationVar(&s.StopAfter, "stop-after", time.Second, "the end comes this long after the pod is ready")
+	flags.DurationVar(&s.DeleteAt, "delete-at", time.Minute, "the end comes this long after the start, ready or not")
+	flags.StringVar((*string)(&s.End), "end", string(kubelet.EndDelete), "how the pod ends: "+strings.Join(endings(), ", "))
 	flags.BoolVar(&s.Force, "force-delete", false, "delete with --force --grace-period=0")
 	flags.DurationVar(&s.KubeletRestart, "kubelet-restart-during-prestop", 0, "restart kubelet this long after the DELETE")
-	flags.IntVar(&s.Restarts, "restarts", 0, "how often a container that ended is started again (1 with --restart-after)")
-	flags.DurationVar(&s.RestartAfter, "restart-after", 0, "fail the liveness this long after each start, as often as --restarts allows")
+	flags.DurationVar(&s.KubeletRestartInPostStart, "kubelet-restart-during-poststart", 0, "restart kubelet this long after the begin of the first postStart")
+	flags.BoolVar(&s.DownAtEnd, "kubelet-restart-before-end", false, "restart kubelet just before the end of the pod")
+	flags.DurationVar(&s.KubeletDown, "kubelet-down", 1500*time.Millisecond, "how long a restart of kubelet takes")
+	flags.IntVar(&s.Restarts, "restarts", kubelet.Unlimited, "end the rehearsal after so many restarts of a container (-1: go on until the DELETE)")
+	flags.DurationVar(&s.RestartAfter, "restart-after", 0, "fail this long after each start, as often as --restarts allows (once with -1)")
+	flags.StringVar((*string)(&s.Failure), "fail", string(kubelet.FailLiveness), "how --restart-after fails: "+strings.Join(failures(), ", "))
 	flags.StringVar(&s.RestartContainer, "restart-container", "", "the container that --restart-after is for (default: the first)")
 	flags.DurationVar(&s.BackOff, "back-off", 10*time.Second, "back-off before the second restart; it doubles")
-	flags.Uint64Var(&s.Seed, "seed", 0, "for the delay of postStart, 5 to 85 ms (default: random)")
-	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "give up and kill everything after this time")
+	flags.Uint64Var(&s.Seed, "seed", 0, "for kubelet's random delays (default: random)")
+	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "give up and kill everything after this time, in each scenario")
 	flags.StringVar(&o.logs, "logs", "", "write what the containers print to this file, not into the timeline")
 	flags.StringVar(&o.output, "o", "table", "table or json")
-	flags.Var(&o.expect, "expect", "`CONDITION` without which the exit code is 1: "+allowedExpectations+" (repeatable)")
+	flags.Var(&o.expect, "expect", "`[SCENARIO:]CONDITION` without which the exit code is 1: "+allowedExpectations+" (repeatable)")
 }
 
 // check checks what the package flag cannot.
 func (o *options) check() error {
 	if !o.given["seed"] {
 		o.scenario.Seed = rand.Uint64()
-	}
-	if o.scenario.RestartAfter > 0 && !o.given["restarts"] {
-		o.scenario.Restarts = 1
 	}
 	var errs []error
 	oneOf := func(name, value string, allowed ...string) {
@@ -162,6 +183,8 @@ func (o *options) check() error {
 	oneOf("isolation", string(o.isolation), "auto", "namespaces", "none")
 	oneOf("restart-policy", o.restartPolicy, "Always", "OnFailure", "Never")
 	oneOf("o", o.output, "table", "json")
+	oneOf("end", string(o.scenario.End), endings()...)
+	oneOf("fail", string(o.scenario.Failure), failures()...)
 	oneOf("runtime", o.runtime, "local", "docker")
 	errs = append(errs, o.checkRuntime())
 	for name, ip := range map[string]string{"pod-ip": o.podIP, "node-ip": o.scenario.NodeIP} {
@@ -171,7 +194,9 @@ func (o *options) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"stop-after": o.scenario.StopAfter, "delete-at": o.scenario.DeleteAt, "restart-after": o.scenario.RestartAfter,
-		"kubelet-restart-during-prestop": o.scenario.KubeletRestart, "back-off": o.scenario.BackOff,
+		"kubelet-restart-during-prestop":   o.scenario.KubeletRestart,
+		"kubelet-restart-during-poststart": o.scenario.KubeletRestartInPostStart,
+		"kubelet-down":                     o.scenario.KubeletDown, "back-off": o.scenario.BackOff,
 		"pre-stop-sleep": o.containerFlags.preStopSleep,
 	} {
 		if d < 0 {
@@ -181,10 +206,21 @@ func (o *options) check() error {
 	if o.limit <= 0 || o.containerFlags.period <= 0 || o.containerFlags.timeout <= 0 {
 		errs = append(errs, errors.New("--limit, --probe-period, --probe-timeout: more than 0 is needed"))
 	}
-	if o.grace < 0 || o.scenario.Restarts < 0 {
-		errs = append(errs, errors.New("--grace, --restarts: 0 or more is needed"))
+	if o.grace < 0 || o.scenario.Restarts < kubelet.Unlimited {
+		errs = append(errs, errors.New("--grace: 0 or more is needed; --restarts: -1 or more"))
 	}
 	return errors.Join(errs...)
+}
+
+func endings() []string {
+	return []string{string(kubelet.EndDelete), string(kubelet.EndDrain), string(kubelet.EndEviction)}
+}
+
+func failures() []string {
+	return []string{
+		string(kubelet.FailLiveness), string(kubelet.FailOOM), string(kubelet.FailKill),
+		string(kubelet.FailRestartRule), string(kubelet.FailRestartAllRule),
+	}
 }
 
 // checkRuntime refuses the flags of the other runtime.

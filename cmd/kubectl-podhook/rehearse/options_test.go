@@ -40,7 +40,12 @@ func TestBadUsage(t *testing.T) {
 		"image without it":   {[]string{"--image", "x", "--", "true"}, []string{"--image", "--runtime local"}},
 		"tmpfs with docker":  {[]string{"--runtime", "docker", "--tmpfs", "/x", "--", "true"}, []string{"--tmpfs", "--runtime docker"}},
 		"tmpfs":              {[]string{"--tmpfs", "/x", "--isolation", "none", "--", "true"}, []string{"tmpfs /x", "namespaces"}},
-		"shared namespaces":  {[]string{"--share-process-namespace", "--isolation", "namespaces", "--", "true"}, []string{"isolation namespaces", "shared process namespace"}},
+		"scenario":           {[]string{"--scenario", "luck", "--", "true"}, []string{"--scenario luck", "delete, ", " or all"}},
+		"scenario's pod":     {[]string{"--scenario", "sidecar-killed", "--", "true"}, []string{"--scenario sidecar-killed", "no native sidecar"}},
+		"end":                {[]string{"--end", "luck", "--", "true"}, []string{"--end luck", "delete, drain, eviction"}},
+		"failure":            {[]string{"--fail", "luck", "--", "true"}, []string{"--fail luck", "liveness, oom"}},
+		"restart rule":       {[]string{"--restart-rule", "Stop=1", "--", "true"}, []string{"--restart-rule Stop=1", "RestartAllContainers=CODES"}},
+		"scoped expectation": {[]string{"--expect", "luck:ready", "--", "true"}, []string{"luck", "delete, "}},
 		"manifest not there": {[]string{"-f", "none.yaml"}, []string{"none.yaml"}},
 		"logs":               {[]string{"--logs", "no/such/dir/file", "--", "true"}, []string{"--logs", "no/such/dir/file"}},
 	} {
@@ -213,6 +218,7 @@ func TestManifest(t *testing.T) {
 		Name: "web", GracePeriod: 60, RestartPolicy: kubelet.RestartAlways,
 		Sidecars: []kubelet.Container{{
 			Name: "agent", Image: "podhook", Command: []string{"podhook", "serve"}, Ports: map[string]int{}, Startup: &startup,
+			RestartPolicy:          kubelet.RestartAlways,
 			TerminationMessagePath: "/dev/termination-log",
 		}},
 		Containers: []kubelet.Container{{

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +59,7 @@ func (o *options) addContainers(pod *kubelet.Pod) error {
 		return err
 	}
 	taken := map[string]bool{}
-	for _, c := range append(append([]kubelet.Container{}, pod.Sidecars...), pod.Containers...) {
+	for _, c := range everyContainer(*pod) {
 		taken[c.Name] = true
 	}
 	add := func(flag string, texts list, to *[]kubelet.Container) error {
@@ -82,17 +84,20 @@ func (o *options) addContainers(pod *kubelet.Pod) error {
 }
 
 func (o *options) checkPod(pod kubelet.Pod) error {
-	known := o.scenario.RestartContainer == ""
-	for _, c := range append(append([]kubelet.Container{}, pod.Sidecars...), pod.Containers...) {
+	for _, c := range everyContainer(pod) {
 		if len(c.Command) == 0 && o.runtime == "local" {
 			return fmt.Errorf("container %s: no command (an image's own is not known here): give it after --", c.Name)
 		}
-		known = known || c.Name == o.scenario.RestartContainer
 	}
-	if !known {
-		return fmt.Errorf("--restart-container %s: the pod has no such container", o.scenario.RestartContainer)
+	if name := o.scenario.RestartContainer; name != "" && !slices.ContainsFunc(everyContainer(pod), func(c kubelet.Container) bool { return c.Name == name }) {
+		return fmt.Errorf("--restart-container %s: the pod has no such container", name)
 	}
 	return nil
+}
+
+// everyContainer returns the sidecars and the ordinary containers.
+func everyContainer(pod kubelet.Pod) []kubelet.Container {
+	return slices.Concat(pod.Sidecars, pod.Containers)
 }
 
 // apply sets the fields of the container whose flags were given.
@@ -108,6 +113,13 @@ func (f *containerFlags) apply(c *kubelet.Container, given map[string]bool) erro
 	}
 	if given["termination-log"] || c.TerminationMessagePath == "" {
 		c.TerminationMessagePath = f.terminationPath
+	}
+	for _, text := range f.restartRules {
+		rule, err := parseRestartRule(text)
+		if err != nil {
+			return err
+		}
+		c.RestartRules = append(c.RestartRules, rule)
 	}
 	if given["stop-signal"] {
 		sig, err := parseSignal(f.stopSignal)
@@ -237,6 +249,23 @@ func parseHeaders(texts []string) ([]kubelet.Header, error) {
 		headers = append(headers, kubelet.Header{Name: name, Value: strings.TrimSpace(value)})
 	}
 	return headers, nil
+}
+
+// parseRestartRule accepts ACTION=CODE,CODE.
+func parseRestartRule(text string) (kubelet.RestartRule, error) {
+	action, codes, _ := strings.Cut(text, "=")
+	rule := kubelet.RestartRule{Action: kubelet.RestartAction(action)}
+	known := rule.Action == kubelet.RestartContainer || rule.Action == kubelet.RestartAllContainers
+	for _, code := range strings.Split(codes, ",") {
+		n, err := strconv.Atoi(code)
+		if known = known && err == nil; known {
+			rule.Codes = append(rule.Codes, n)
+		}
+	}
+	if !known {
+		return rule, fmt.Errorf("--restart-rule %s: Restart=CODES or RestartAllContainers=CODES is needed", text)
+	}
+	return rule, nil
 }
 
 func parseSignal(name string) (syscall.Signal, error) {

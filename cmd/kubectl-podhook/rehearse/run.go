@@ -5,13 +5,11 @@ package rehearse
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/docker"
 	"github.com/podhook/podhook/cmd/kubectl-podhook/rehearse/kubelet"
@@ -42,10 +40,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	if err != nil {
 		return exitBadUsage, err
 	}
-	pod, notes, err := opts.pod()
-	if err != nil {
-		return exitBadUsage, err
-	}
 	out := &printer{w: stdout, live: opts.output == "table"}
 	if opts.logs != "" {
 		file, err := os.Create(opts.logs)
@@ -55,43 +49,73 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 		defer file.Close()
 		out.logs = file
 	}
-	ctx, cancel := context.WithTimeout(ctx, opts.limit)
-	defer cancel()
-	report, about, err := rehearse(ctx, opts, pod, notes, out)
+	if opts.scenarioName == allScenarios {
+		return runAll(ctx, args, out)
+	}
+	r, err := rehearse(ctx, opts, out)
+	if err == nil && r.Skipped != "" {
+		err = fmt.Errorf("--scenario %s: %s", opts.scenarioName, r.Skipped)
+	}
 	if err != nil {
 		return exitBadUsage, err
 	}
-	differences := opts.expect.differences(report)
-	if opts.output == "json" {
-		encoder := json.NewEncoder(stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(struct {
-			kubelet.Report
-			Isolation   string   `json:"isolation"`
-			Seed        uint64   `json:"seed"`
-			Notes       []string `json:"notes"`
-			Differences []string `json:"differences"`
-		}{report, about, opts.scenario.Seed, notes, differences})
-	} else {
-		out.summary(report, differences)
+	if !out.live {
+		err = out.json(r)
 	}
-	if err == nil && len(differences) > 0 {
-		return exitDiffers, nil
-	}
-	return exitRan, err
+	return r.exitCode(), err
 }
 
-func rehearse(ctx context.Context, opts *options, pod kubelet.Pod, notes []string, out *printer) (kubelet.Report, string, error) {
+// rehearsal is the outcome of one.
+type rehearsal struct {
+	Scenario string `json:"scenario,omitempty"`
+	// Skipped says why the scenario was not played.
+	Skipped string `json:"skipped,omitempty"`
+	kubelet.Report
+	Isolation   string   `json:"isolation"`
+	Seed        uint64   `json:"seed"`
+	Notes       []string `json:"notes"`
+	Differences []string `json:"differences"`
+}
+
+func (r rehearsal) exitCode() int {
+	if len(r.Differences) > 0 {
+		return exitDiffers
+	}
+	return exitRan
+}
+
+// rehearse plays the pod of the options, and prints the timeline and the summary.
+func rehearse(ctx context.Context, opts *options, out *printer) (rehearsal, error) {
+	pod, notes, err := opts.pod()
+	if err != nil {
+		return rehearsal{}, err
+	}
+	r := rehearsal{Scenario: opts.scenarioName, Seed: opts.scenario.Seed, Notes: notes}
+	if opts.scenarioName != "" {
+		s, err := findScenario(opts.scenarioName)
+		if err != nil {
+			return r, err
+		}
+		if r.Skipped = s.suit(pod, &opts.scenario); r.Skipped != "" {
+			return r, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, opts.limit)
+	defer cancel()
 	runtime, err := newRuntime(opts, pod, out.log)
 	if err != nil {
-		return kubelet.Report{}, "", err
+		return r, err
 	}
-	about := runtime.Isolation()
-	out.header(pod, about, opts.scenario.Seed, notes)
+	r.Isolation = runtime.Isolation()
+	out.header(pod, r)
 	timeline := kubelet.NewTimeline(out.entry)
 	out.setTimeline(timeline)
-	report := kubelet.Rehearse(ctx, pod, opts.scenario, runtime, timeline)
-	return report, about, runtime.Close()
+	r.Report = kubelet.Rehearse(ctx, pod, opts.scenario, runtime, timeline)
+	r.Differences = opts.expect.differences(opts.scenarioName, r.Report)
+	if out.live {
+		out.summary(r.Report, r.Differences)
+	}
+	return r, runtime.Close()
 }
 
 // podRuntime is the runtime of --runtime.
@@ -111,89 +135,4 @@ func newRuntime(opts *options, pod kubelet.Pod, output func(container, line stri
 		Isolation: opts.isolation, ShareProcessNamespace: pod.ShareProcessNamespace,
 		PodIP: opts.podIP, Tmpfs: opts.tmpfs, Output: output,
 	})
-}
-
-// printer writes the table. It is safe for concurrent use.
-type printer struct {
-	mu       sync.Mutex
-	w        io.Writer
-	live     bool
-	logs     io.Writer // where containers' lines go instead of the timeline
-	timeline *kubelet.Timeline
-}
-
-func (p *printer) setTimeline(t *kubelet.Timeline) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.timeline = t
-}
-
-// log writes one line that a container has printed.
-func (p *printer) log(container, line string) {
-	p.mu.Lock()
-	timeline, logs := p.timeline, p.logs
-	if logs != nil {
-		fmt.Fprintf(logs, "%s | %s\n", container, line)
-	}
-	p.mu.Unlock()
-	if logs == nil && timeline != nil {
-		timeline.Add(container, "log", line)
-	}
-}
-
-func (p *printer) header(pod kubelet.Pod, isolation string, seed uint64, notes []string) {
-	if !p.live {
-		return
-	}
-	fmt.Fprintf(p.w, "pod %s, terminationGracePeriodSeconds %d, restartPolicy %s, seed %d\n",
-		pod.Name, pod.GracePeriod, pod.RestartPolicy, seed)
-	fmt.Fprintf(p.w, "isolation: %s\n", isolation)
-	for _, note := range notes {
-		fmt.Fprintf(p.w, "note: %s\n", note)
-	}
-	fmt.Fprintf(p.w, "\n%8s %8s  %-20s %-17s %s\n", "SECONDS", "DELETE+", "WHO", "WHAT", "RESULT")
-}
-
-func (p *printer) entry(e kubelet.Entry) {
-	if !p.live {
-		return
-	}
-	since := ""
-	if e.SinceDelete != nil {
-		since = fmt.Sprintf("%.3f", *e.SinceDelete)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, "%8.3f %8s  %-20s %-17s %s\n", e.At, since, e.Who, e.What, e.Result)
-}
-
-// summary prints what Kubernetes would have shown.
-func (p *printer) summary(r kubelet.Report, differences []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, "\nWhat Kubernetes would show\n\nPod %s: %s\n", r.Pod, r.Phase)
-	for _, c := range r.Containers {
-		fmt.Fprintf(p.w, "  container %s: %d restarts\n", c.Name, c.RestartCount)
-		for i, s := range c.Starts {
-			state := "Last State"
-			if i == len(c.Starts)-1 {
-				state = "State"
-			}
-			fmt.Fprintf(p.w, "    %s: Terminated, Reason %s, Exit Code %d\n", state, s.Reason, s.ExitCode)
-			if s.Message != "" {
-				fmt.Fprintf(p.w, "      Message: %s\n", s.Message)
-			}
-		}
-	}
-	fmt.Fprintf(p.w, "\nEvents:\n  %-8s %-20s %9s  %s\n", "TYPE", "REASON", "AGE", "MESSAGE")
-	for _, e := range r.Events {
-		count := ""
-		if e.Count > 1 {
-			count = fmt.Sprintf(" (x%d)", e.Count)
-		}
-		fmt.Fprintf(p.w, "  %-8s %-20s %8.1fs  %s%s\n", e.Type, e.Reason, e.At, e.Message, count)
-	}
-	for _, d := range differences {
-		fmt.Fprintf(p.w, "\nnot as expected: %s\n", d)
-	}
 }

@@ -106,6 +106,9 @@ func (p *process) Wait() kubelet.Exit {
 	return p.exit
 }
 
+// lastWords is how long the output of an exec that was killed is read.
+const lastWords = time.Second
+
 // execMarker is the variable that marks the processes of an exec.
 const execMarker = "REHEARSE_EXEC"
 
@@ -120,10 +123,12 @@ func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (in
 	marker := execMarker + "=" + rand.Text()
 	cmd := exec.CommandContext(ctx, "docker", append([]string{"exec", "--env", marker, p.id}, argv...)...)
 	cmd.Stdout, cmd.Stderr = output, output
+	// The command ends with its process, after it has printed the last words.
 	cmd.Cancel = func() error {
 		killMarked(marker)
-		return cmd.Process.Kill()
+		return nil
 	}
+	cmd.WaitDelay = lastWords
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -22,6 +22,10 @@ type HookRun struct {
 	// event shows.
 	Failed bool   `json:"failed"`
 	Error  string `json:"error,omitempty"`
+	// BrokenOff says that a restart of kubelet has ended the call.
+	BrokenOff bool `json:"brokenOff,omitempty"`
+	// Status is the status of the answer to httpGet, which kubelet ignores.
+	Status int `json:"status,omitempty"`
 	// OutputBytes is the size of the output of an exec'd hook. If postStart fails, all of
 	// it goes into the status of the pod.
 	OutputBytes int `json:"outputBytes,omitempty"`
@@ -37,6 +41,9 @@ func (k *kubelet) runHook(ctx context.Context, inst *instance, name string, h *H
 	run.Seconds = k.timeline.now() - run.At
 	took := fmt.Sprintf(" (%.2f s)", run.Seconds)
 	if err != nil {
+		if run.BrokenOff = ctx.Err() != nil; run.BrokenOff {
+			err = fmt.Errorf("kubelet went away: %w", err)
+		}
 		run.Failed, run.Error = true, err.Error()
 		k.timeline.Add(who, "fails", err.Error()+took)
 	} else {
@@ -51,7 +58,7 @@ func (k *kubelet) callHandler(ctx context.Context, who string, inst *instance, h
 	case h.Exec != nil:
 		return k.execHandler(ctx, who, inst, h.Exec, run)
 	case h.HTTPGet != nil:
-		return k.httpHandler(ctx, who, inst, h.HTTPGet)
+		return k.httpHandler(ctx, who, inst, h.HTTPGet, run)
 	case h.Sleep != nil:
 		// kubelet sleeps even if the container dies meanwhile.
 		select {
@@ -81,7 +88,7 @@ func (k *kubelet) execHandler(ctx context.Context, who string, inst *instance, a
 
 // httpHandler sends one request. Only a transport error is a failure; the status is
 // ignored (deploy/kubernetes/kubelet.md, "answered 500").
-func (k *kubelet) httpHandler(ctx context.Context, who string, inst *instance, get *HTTPGet) (string, error) {
+func (k *kubelet) httpHandler(ctx context.Context, who string, inst *instance, get *HTTPGet, run *HookRun) (string, error) {
 	if err := k.reachable(get, inst.process.Address()); err != nil {
 		return "", err
 	}
@@ -103,6 +110,7 @@ func (k *kubelet) httpHandler(ctx context.Context, who string, inst *instance, g
 	if err != nil {
 		return "", err
 	}
+	run.Status = resp.StatusCode
 	return k.readAnswer(who, resp), nil
 }
 

@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -24,12 +23,18 @@ type kubelet struct {
 	wake       chan struct{}
 	deleted    chan struct{}
 	background sync.WaitGroup // hooks that kubelet no longer waits for
+	nextStart  time.Time      // of the container after a native sidecar
 
 	mu           sync.Mutex
+	down         context.CancelFunc // ends what kubelet does
+	isDown       bool
+	restarted    bool   // kubelet has, as often as the scenario wants it
 	busy         string // the hook that holds the loop up
+	restartAll   string // the container whose rule restarts all
 	stopArmed    bool
 	everReady    bool
 	podReady     bool
+	failed       int // failures of the scenario so far
 	instances    []*instance
 	hookRuns     []HookRun
 	deleteCalled bool
@@ -63,11 +68,14 @@ func Rehearse(ctx context.Context, pod Pod, scenario Scenario, runtime Runtime, 
 	}
 	hooks, endHooks := context.WithCancel(ctx)
 	defer endHooks()
-	deletion := time.AfterFunc(scenario.DeleteAt, func() { k.delete("the latest moment of this rehearsal") })
+	deletion := time.AfterFunc(scenario.DeleteAt, func() { k.endPod("the latest moment of this rehearsal") })
 	defer deletion.Stop()
 
-	terminal := k.live(hooks)
-	k.stop(hooks, terminal)
+	for again := true; again; {
+		up := k.comeUp(hooks)
+		k.stop(up, k.live(up))
+		again = k.comeBack(ctx)
+	}
 	k.awaitHooks(endHooks)
 	gaveUp := ctx.Err() != nil
 	if gaveUp {
@@ -80,6 +88,7 @@ func Rehearse(ctx context.Context, pod Pod, scenario Scenario, runtime Runtime, 
 // live runs the pod until it is deleted or nothing more can happen, and reports whether
 // the pod is terminal by its restart policy.
 func (k *kubelet) live(ctx context.Context) (terminal bool) {
+	k.publish(ctx) // what an earlier kubelet has started
 	for ctx.Err() == nil {
 		select {
 		case <-k.deleted:
@@ -102,10 +111,13 @@ func (k *kubelet) live(ctx context.Context) (terminal bool) {
 	return false
 }
 
-// sync does the next thing that is due, and reports whether there was one: it kills an
-// unhealthy container, or starts the next sidecar, or starts all ordinary containers
-// that are due, one after another.
+// sync does the next thing that is due, and reports whether there was one: it restarts
+// all containers, or kills an unhealthy one, or starts the next sidecar, or starts all
+// ordinary containers that are due, one after another.
 func (k *kubelet) sync(ctx context.Context) bool {
+	if k.restartAllContainers(ctx) {
+		return true
+	}
 	for _, c := range k.containers {
 		if failure := k.takeFailure(c); failure != nil {
 			k.killContainer(ctx, c.inst, failure.message, failure.grace, nil)
@@ -129,30 +141,6 @@ func (k *kubelet) sync(ctx context.Context) bool {
 		}
 	}
 	return acted
-}
-
-// due reports whether a container must be started now.
-func (k *kubelet) due(c *container) bool {
-	if c.inst == nil {
-		return true
-	}
-	return c.inst.isDead() && k.willRestart(c) && !time.Now().Before(c.nextStart)
-}
-
-// willRestart reports whether a dead container will start again, now or after its
-// back-off.
-func (k *kubelet) willRestart(c *container) bool {
-	return k.policyRestarts(c) && c.starts <= k.scenario.Restarts
-}
-
-func (k *kubelet) policyRestarts(c *container) bool {
-	switch {
-	case c.sidecar || k.pod.RestartPolicy == RestartAlways:
-		return true
-	case k.pod.RestartPolicy == RestartOnFailure:
-		return c.inst.exit.Code != 0
-	}
-	return false
 }
 
 // over reports whether nothing more can happen: all ordinary containers are dead for
@@ -181,60 +169,6 @@ func (k *kubelet) sidecarLost() bool {
 		}
 	}
 	return false
-}
-
-// stop ends the pod, by its DELETE or because it is terminal.
-func (k *kubelet) stop(ctx context.Context, terminal bool) {
-	if ctx.Err() != nil {
-		return
-	}
-	if terminal {
-		k.timeline.Add("kubelet", "pod is terminal", "all ordinary containers have ended for good")
-		k.stopPod(ctx)
-		return
-	}
-	k.delete("nothing more happens in this rehearsal")
-	if k.scenario.KubeletRestart == 0 {
-		k.stopPod(ctx)
-		return
-	}
-	first, goAway := context.WithTimeout(ctx, k.scenario.KubeletRestart)
-	defer goAway()
-	k.stopPod(first)
-	if first.Err() == nil || len(k.running()) == 0 || ctx.Err() != nil {
-		return
-	}
-	k.timeline.Add("kubelet", "restarts", "its requests and execs break, and it forgets them: preStop again, with the full grace period")
-	k.stopPod(ctx)
-}
-
-// delete is the DELETE of the pod; only the first one counts.
-func (k *kubelet) delete(why string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.deleteCalled {
-		return
-	}
-	k.deleteCalled = true
-	k.timeline.markDeleted()
-	result := fmt.Sprintf("grace period %d s (%s)", k.grace(), why)
-	if k.scenario.Force {
-		result = "--force --grace-period=0: " + result
-	}
-	if k.busy != "" {
-		result += "; nothing comes of it while " + k.busy + " runs"
-	}
-	k.timeline.Add("api", "DELETE", result)
-	close(k.deleted)
-}
-
-// grace returns T in seconds. It is at least 1, which a forced delete gives
-// (deploy/kubernetes/kubelet.md, "Grace arithmetic").
-func (k *kubelet) grace() int64 {
-	if k.scenario.Force && k.deleteCalled {
-		return 1
-	}
-	return max(1, k.pod.GracePeriod)
 }
 
 // awaitHooks waits until requests to a dead container that kubelet does not wait for

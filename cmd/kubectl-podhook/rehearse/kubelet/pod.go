@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"slices"
 	"syscall"
 	"time"
 )
@@ -55,6 +56,10 @@ type Container struct {
 	// StopSignal replaces SIGTERM if it is not 0 (STOPSIGNAL of the image, or
 	// lifecycle.stopSignal).
 	StopSignal syscall.Signal
+	// RestartPolicy replaces that of the pod if it is not empty. RestartRules, the first that
+	// matches, come before both (KEP-5307).
+	RestartPolicy RestartPolicy
+	RestartRules  []RestartRule
 	// TerminationMessagePath is a file that the runtime reads when the
 	// container has died.
 	TerminationMessagePath string
@@ -101,30 +106,21 @@ type Probe struct {
 	GracePeriod *int64
 }
 
-// Scenario is what happens to the pod from outside.
-type Scenario struct {
-	// StopAfter is the time from ready to the DELETE.
-	StopAfter time.Duration
-	// DeleteAt is the time from the start of the pod to a DELETE that does not wait until
-	// the pod is ready.
-	DeleteAt time.Duration
-	// Force is `kubectl delete --force --grace-period=0`.
-	Force bool
-	// KubeletRestart, if it is not 0, is the time from the begin of the stop to a restart
-	// of kubelet.
-	KubeletRestart time.Duration
-	// Restarts is how often each container can restart.
-	Restarts int
-	// RestartAfter, if it is not 0, is the time from a start, its postStart included, to a
-	// liveness failure of the first ordinary container, or of RestartContainer. It happens
-	// Restarts times.
-	RestartAfter     time.Duration
-	RestartContainer string
-	// BackOff is kubelet's back-off before the second restart; it doubles up to
-	// 5 minutes. 0 is kubelet's own 10 s.
-	BackOff time.Duration
-	// Seed sets the random delay of postStart.
-	Seed uint64
-	// NodeIP, if it is set, is the source address of hooks and probes.
-	NodeIP string
+// RestartRule is one of a container's restartPolicyRules.
+type RestartRule struct {
+	Action RestartAction
+	// Codes are the exit codes that the rule is for, or with Not those that it is not for.
+	Codes []int
+	Not   bool
 }
+
+// RestartAction is what a RestartRule does.
+type RestartAction string
+
+// The actions of Kubernetes 1.37.
+const (
+	RestartContainer     RestartAction = "Restart"
+	RestartAllContainers RestartAction = "RestartAllContainers"
+)
+
+func (r RestartRule) matches(code int) bool { return slices.Contains(r.Codes, code) != r.Not }

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// The observed delay between the start of the entrypoint and postStart.
-const (
-	minPostStartDelay = 5 * time.Millisecond
-	maxPostStartDelay = 85 * time.Millisecond
-)
-
-// maxBackOff is the longest back-off before a restart.
-const maxBackOff = 5 * time.Minute
+// postStartDelay returns the observed times from the start of the entrypoint to its
+// postStart. A request comes so early that a server in the same container may not listen
+// yet (deploy/kubernetes/kubelet.md, "More").
+func postStartDelay(h *Handler) Range {
+	if h.HTTPGet != nil {
+		return Range{0, 2 * time.Millisecond}
+	}
+	return Range{5 * time.Millisecond, 85 * time.Millisecond}
+}
 
 // instance is one start of a container.
 type instance struct {
@@ -28,9 +29,15 @@ type instance struct {
 	exit       Exit
 	reason     string
 	finishedAt float64
+	backOff    time.Duration // before the next start
 
 	// The rest is under kubelet.mu.
 	ready, started, probed bool
+	willFail               bool  // by the scenario
+	forced                 *Exit // how it seems to end
+	preStopCalled          bool
+	killed                 bool // by SIGKILL after the grace period
+	stopped                bool // it got its stop signal
 	failure                *probeFailure
 	stopProbes             context.CancelFunc
 }
@@ -61,15 +68,20 @@ func (k *kubelet) start(ctx context.Context, c *container) {
 	inst.process = process
 	k.timeline.event("Normal", "Started", c.spec.Name, "Started container "+c.spec.Name)
 	go k.awaitExit(c, inst)
+	if c.sidecar {
+		defer k.holdNext()
+	}
 	if c.spec.PostStart == nil {
 		return
 	}
 	k.setBusy(c.spec.Name + "/postStart")
 	defer k.setBusy("")
 	k.timeline.Add("kubelet", "pod is Pending", "until postStart has ended")
-	time.Sleep(minPostStartDelay + time.Duration(k.random.Int64N(int64(maxPostStartDelay-minPostStartDelay))))
+	time.Sleep(k.pick(postStartDelay(c.spec.PostStart)))
+	defer k.restartAfter(k.scenario.KubeletRestartInPostStart)()
 	if err := k.runHook(ctx, inst, "postStart", c.spec.PostStart); err != nil && ctx.Err() == nil {
 		k.timeline.event("Warning", "FailedPostStartHook", c.spec.Name, "PostStartHook failed")
+		time.Sleep(afterFailedPostStart)
 		k.killContainer(ctx, inst, "FailedPostStartHook", k.lockedGrace(), nil)
 	}
 }
@@ -87,6 +99,12 @@ func (k *kubelet) startFailed(c *container, err error) {
 // awaitExit records the end of an instance and plans its next start.
 func (k *kubelet) awaitExit(c *container, inst *instance) {
 	inst.exit = inst.process.Wait()
+	k.mu.Lock()
+	if inst.forced != nil {
+		inst.forced.TerminationMessage = inst.exit.TerminationMessage
+		inst.exit = *inst.forced
+	}
+	k.mu.Unlock()
 	inst.finishedAt = k.timeline.now()
 	inst.reason = exitReason(inst.exit)
 	result := fmt.Sprintf("exit code %d (%s)", inst.exit.Code, inst.reason)
@@ -105,27 +123,12 @@ func (k *kubelet) awaitExit(c *container, inst *instance) {
 	k.poke()
 }
 
-// planRestart sets the time of the next start. The first restart comes at once, later
-// ones after a back-off that doubles.
-func (k *kubelet) planRestart(c *container) {
-	c.nextStart = time.Now()
-	if c.starts < 2 || k.isDeleted() || !k.willRestart(c) {
-		return
-	}
-	base := k.scenario.BackOff
-	if base == 0 {
-		base = 10 * time.Second
-	}
-	delay := min(base<<min(c.starts-2, 10), maxBackOff)
-	c.nextStart = c.nextStart.Add(delay)
-	time.AfterFunc(delay, k.poke)
-	k.timeline.event("Warning", "BackOff", c.spec.Name,
-		fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.spec.Name, k.pod.Name))
-}
-
 // publish updates the status after a sync, and begins to probe what runs. So nothing is
 // probed while a postStart runs.
 func (k *kubelet) publish(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
 	for _, inst := range k.running() {
 		k.mu.Lock()
 		fresh := !inst.probed
@@ -133,30 +136,9 @@ func (k *kubelet) publish(ctx context.Context) {
 		k.mu.Unlock()
 		if fresh {
 			k.startProbes(ctx, inst)
-			k.planLivenessFailure(inst)
+			k.planFailure(inst)
 		}
 	}
-}
-
-// planLivenessFailure plays the failing liveness probe of the scenario.
-func (k *kubelet) planLivenessFailure(inst *instance) {
-	if k.scenario.RestartAfter == 0 || inst.spec.Name != k.restartTarget() || inst.number > k.scenario.Restarts {
-		return
-	}
-	time.AfterFunc(k.scenario.RestartAfter, func() {
-		if inst.isDead() || k.isDeleted() {
-			return
-		}
-		k.timeline.event("Warning", "Unhealthy", inst.spec.Name, "Liveness probe failed: (rehearsed)")
-		k.failProbe(inst, "liveness", inst.spec.Liveness)
-	})
-}
-
-func (k *kubelet) restartTarget() string {
-	if k.scenario.RestartContainer != "" {
-		return k.scenario.RestartContainer
-	}
-	return k.pod.Containers[0].Name
 }
 
 func (k *kubelet) isDeleted() bool {

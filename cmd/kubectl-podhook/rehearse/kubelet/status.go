@@ -1,9 +1,6 @@
 package kubelet
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // maxTerminationMessage is how many bytes of the end of the termination log kubelet
 // shows.
@@ -21,15 +18,19 @@ type Report struct {
 	Containers []ContainerStatus `json:"containers"`
 	Events     []Event           `json:"events"`
 	Hooks      []HookRun         `json:"hooks"`
-	Timeline   []Entry           `json:"timeline"`
+	// Verdict is what was lost, late or hidden.
+	Verdict  []Finding `json:"verdict"`
+	Timeline []Entry   `json:"timeline"`
 }
 
 // ContainerStatus holds the starts of a container, in order.
 type ContainerStatus struct {
-	Name         string           `json:"name"`
-	Sidecar      bool             `json:"sidecar,omitempty"`
-	RestartCount int              `json:"restartCount"`
-	Starts       []InstanceStatus `json:"starts"`
+	Name         string `json:"name"`
+	Sidecar      bool   `json:"sidecar,omitempty"`
+	RestartCount int    `json:"restartCount"`
+	// Waiting is CrashLoopBackOff if the pod ended before the next start.
+	Waiting string           `json:"waiting,omitempty"`
+	Starts  []InstanceStatus `json:"starts"`
 }
 
 // InstanceStatus is one start of a container and its end.
@@ -90,7 +91,7 @@ func (k *kubelet) setReady(inst *instance, ready bool) {
 	k.updatePodReady()
 }
 
-// updatePodReady plans the DELETE when the pod becomes ready and no restart will come.
+// updatePodReady plans the end of the pod when it becomes ready and no failure will come.
 // The caller holds mu.
 func (k *kubelet) updatePodReady() {
 	latest := map[string]*instance{}
@@ -111,11 +112,7 @@ func (k *kubelet) updatePodReady() {
 	}
 	k.everReady = true
 	k.timeline.Add("kubelet", "pod is ready", "")
-	restartsToCome := k.scenario.RestartAfter > 0 && latest[k.restartTarget()].number <= k.scenario.Restarts
-	if !restartsToCome && !k.stopArmed {
-		k.stopArmed = true
-		time.AfterFunc(k.scenario.StopAfter, func() { k.delete(k.scenario.StopAfter.String() + " after ready") })
-	}
+	k.planEnd()
 }
 
 func (k *kubelet) report(gaveUp bool) Report {
@@ -133,8 +130,12 @@ func (k *kubelet) report(gaveUp bool) Report {
 				status.Starts = append(status.Starts, inst.status())
 			}
 		}
+		if c.inst != nil && c.inst.backOff > 0 {
+			status.Waiting = "CrashLoopBackOff"
+		}
 		r.Containers = append(r.Containers, status)
 	}
+	r.Verdict = k.verdict(r)
 	return r
 }
 
@@ -161,6 +162,9 @@ func lastBytes(message string) string {
 // A pod whose containers never started stays Pending.
 func (k *kubelet) phase() string {
 	phase := "Succeeded"
+	if k.isDeleted() && k.scenario.End == EndEviction {
+		return "Failed"
+	}
 	for _, c := range k.mains() {
 		switch {
 		case c.inst == nil:

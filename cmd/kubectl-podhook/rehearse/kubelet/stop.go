@@ -17,6 +17,10 @@ const minStopSeconds = 2
 // in it that a container is dead that has ended during its hook.
 const signalDelay = 13 * time.Millisecond
 
+// afterFailedPostStart is the time from a failed postStart to preStop. A gate that fails
+// ends meanwhile, so that its preStop is refused.
+const afterFailedPostStart = 20 * time.Millisecond
+
 // stopPod stops all running containers in parallel. Every preStop begins now, each
 // SIGTERM follows its own hook, and sidecars wait for their turn.
 func (k *kubelet) stopPod(ctx context.Context) {
@@ -71,6 +75,9 @@ func (k *kubelet) killContainer(ctx context.Context, inst *instance, message str
 // whole seconds that this took. It does not cancel a hook that takes longer, which fails
 // when its connection breaks.
 func (k *kubelet) preStop(ctx context.Context, inst *instance, grace int64) int64 {
+	k.mu.Lock()
+	inst.preStopCalled = true
+	k.mu.Unlock()
 	start := time.Now()
 	done := make(chan struct{})
 	k.background.Go(func() {
@@ -104,6 +111,9 @@ func (k *kubelet) stopContainer(ctx context.Context, inst *instance, seconds int
 		sig = syscall.SIGTERM
 	}
 	k.timeline.Add(inst.spec.Name, signalName(sig), fmt.Sprintf("SIGKILL in %d s", seconds))
+	k.mu.Lock()
+	inst.stopped = true
+	k.mu.Unlock()
 	if err := inst.process.Signal(sig); err != nil && !inst.isDead() {
 		k.timeline.Add(inst.spec.Name, "signal failed", err.Error())
 	}
@@ -117,6 +127,9 @@ func (k *kubelet) stopContainer(ctx context.Context, inst *instance, seconds int
 	case <-limit.C:
 	}
 	k.timeline.Add(inst.spec.Name, "SIGKILL", "")
+	k.mu.Lock()
+	inst.killed = true
+	k.mu.Unlock()
 	if err := inst.process.Kill(); err != nil && !inst.isDead() {
 		k.timeline.Add(inst.spec.Name, "kill failed", err.Error())
 	}

@@ -37,6 +37,7 @@ type Timeline struct {
 	events  []Event
 	// lastEvent is the line of the latest event.
 	lastEvent string
+	forgotten int // events of an earlier kubelet
 	observe   func(Entry)
 }
 
@@ -84,7 +85,7 @@ func (t *Timeline) event(kind, reason, container, message string) {
 	}
 	t.lastEvent = line
 	for i, e := range t.events {
-		if e.Type == kind && e.Reason == reason && e.Container == container && e.Message == message {
+		if i >= t.forgotten && e.Type == kind && e.Reason == reason && e.Container == container && e.Message == message {
 			t.events[i].Count++
 			return
 		}
@@ -93,6 +94,14 @@ func (t *Timeline) event(kind, reason, container, message string) {
 		At: time.Since(t.start).Seconds(), Type: kind, Reason: reason,
 		Container: container, Message: message, Count: 1,
 	})
+}
+
+// forgetEvents makes events that happen again new ones: a kubelet that restarts counts
+// from 1.
+func (t *Timeline) forgetEvents() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forgotten, t.lastEvent = len(t.events), ""
 }
 
 // Entries returns a copy of all entries so far.

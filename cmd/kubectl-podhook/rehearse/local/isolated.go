@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startIsolated starts a container in PID and mount namespaces of its own. This program,
-// run again as a first stage, sets up the mounts and executes the command as PID 1.
+// startIsolated starts a container in PID and mount namespaces of its own, or without the
+// PID namespace if the pod shares it. This program, run again as a first stage, sets up the
+// mounts and executes the command, as PID 1 of its namespace.
 func (r *Runtime) startIsolated(c kubelet.Container, number int) (*process, error) {
 	dir, err := r.instanceDir(c, number)
 	if err != nil {
@@ -25,6 +26,9 @@ func (r *Runtime) startIsolated(c kubelet.Container, number int) (*process, erro
 	}
 	p := &process{runtime: r, spec: c, dead: make(chan struct{})}
 	p.env = append(os.Environ(), c.Env...)
+	if r.opts.ShareProcessNamespace {
+		p.mark(number)
+	}
 	stage, err := r.prepareStage(p, dir)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,8 @@ func (r *Runtime) startIsolated(c kubelet.Container, number int) (*process, erro
 func (r *Runtime) prepareStage(p *process, dir string) (stage, error) {
 	s := stage{
 		Command: p.spec.Command, WorkingDir: p.spec.WorkingDir,
-		Dev: filepath.Join(dir, "dev"), Shm: r.shm, Tmpfs: r.opts.Tmpfs, DropCapabilities: r.user,
+		Dev: filepath.Join(dir, "dev"), Shm: r.shm, Tmpfs: r.opts.Tmpfs,
+		DropCapabilities: r.user, SharedPIDs: r.opts.ShareProcessNamespace,
 	}
 	p.lastLog = p.spec.TerminationMessagePath
 	if name, ok := strings.CutPrefix(p.lastLog, "/dev/"); ok && !strings.Contains(name, "/") {
@@ -80,7 +85,10 @@ func (r *Runtime) prepareStage(p *process, dir string) (stage, error) {
 // they are in a user namespace that maps only this user. The first stage drops the
 // CAP_SYS_ADMIN that it needs there to mount.
 func (r *Runtime) namespaces() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
+	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	if !r.opts.ShareProcessNamespace {
+		attr.Cloneflags |= unix.CLONE_NEWPID
+	}
 	if r.user {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
@@ -93,7 +101,10 @@ func (r *Runtime) namespaces() *syscall.SysProcAttr {
 // enterCommand runs argv in the namespaces of the container. nsenter passes on signals
 // and the exit code.
 func (p *process) enterCommand(argv []string) *exec.Cmd {
-	args := []string{"--target", strconv.Itoa(p.cmd.Process.Pid), "--mount", "--pid"}
+	args := []string{"--target", strconv.Itoa(p.cmd.Process.Pid), "--mount"}
+	if !p.runtime.opts.ShareProcessNamespace {
+		args = append(args, "--pid")
+	}
 	if p.runtime.user {
 		args = append(args, "--user", "--preserve-credentials")
 	}
@@ -123,6 +134,7 @@ type stage struct {
 	TerminationLogName string
 	Tmpfs              []string
 	DropCapabilities   bool
+	SharedPIDs         bool
 }
 
 // IsStage reports whether this process is the first stage of a container, and must call

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,14 +41,20 @@ type process struct {
 // startPlain starts a container as a session without namespaces.
 func (r *Runtime) startPlain(c kubelet.Container, number int) (*process, error) {
 	p := &process{runtime: r, spec: c, dead: make(chan struct{})}
-	p.marker = markerName + "=" + r.dir + "/" + c.Name + "." + strconv.Itoa(number)
-	p.env = append(append(os.Environ(), c.Env...), p.marker)
+	p.env = append(os.Environ(), c.Env...)
+	p.mark(number)
 	if c.TerminationMessagePath != kubelet.DefaultTerminationMessagePath {
 		p.lastLog = c.TerminationMessagePath
 	}
 	p.cmd = exec.Command(c.Command[0], c.Command[1:]...)
 	p.cmd.Dir = c.WorkingDir
 	return p, p.start()
+}
+
+// mark marks the processes of this start.
+func (p *process) mark(number int) {
+	p.marker = markerName + "=" + p.runtime.dir + "/" + p.spec.Name + "." + strconv.Itoa(number)
+	p.env = append(p.env, p.marker)
 }
 
 // start starts cmd in a session of its own, with stdin from /dev/null.
@@ -187,7 +195,7 @@ func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (in
 	if err != nil {
 		return 0, err
 	}
-	stopKilling := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	stopKilling := context.AfterFunc(ctx, func() { killFirst(cmd.Process.Pid) })
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
@@ -200,9 +208,31 @@ func (p *process) Exec(ctx context.Context, argv []string, output io.Writer) (in
 	}
 	_ = cmd.Wait() // the status is in ProcessState
 	stopKilling()
+	select {
+	case <-copied: // with the last words of a program that was killed
+	case <-time.After(lastWords): // a child of it holds the pipe
+	}
 	reader.Close()
 	<-copied
 	return exitCode(cmd.ProcessState), ctx.Err()
+}
+
+// lastWords is how long the output of an exec that was killed is read.
+const lastWords = 100 * time.Millisecond
+
+// killFirst kills the first process of an exec. Like containerd it does not kill the
+// children, which live on in the container. nsenter, which has become none of it, ends with
+// its child.
+func killFirst(pid int) {
+	path := fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)
+	if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(comm) == "nsenter\n" {
+		if children, err := os.ReadFile(path); err == nil {
+			if child, err := strconv.Atoi(strings.TrimSpace(string(children))); err == nil {
+				pid = child
+			}
+		}
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
 func exitCode(state *os.ProcessState) int {
@@ -214,7 +244,7 @@ func exitCode(state *os.ProcessState) int {
 
 // execCommand returns the command that runs argv in the container.
 func (p *process) execCommand(argv []string) *exec.Cmd {
-	if p.marker == "" {
+	if p.runtime.mounts {
 		return p.enterCommand(argv)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)

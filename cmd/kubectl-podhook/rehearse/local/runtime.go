@@ -25,12 +25,12 @@ const (
 // Options are a runtime's settings.
 type Options struct {
 	Isolation Isolation
-	// ShareProcessNamespace lets the containers see each other's processes. Namespaces
-	// do not allow that.
+	// ShareProcessNamespace lets the containers see each other's processes, and those of
+	// the machine: they have no PID namespace of their own.
 	ShareProcessNamespace bool
 	// PodIP is the address of the pod.
 	PodIP string
-	// Tmpfs are directories that are empty at each start of a container. They need
+	// Tmpfs are directories that are empty at each start of a container. They need mount
 	// namespaces.
 	Tmpfs []string
 	// Output gets each line that a container prints. Calls can be concurrent.
@@ -39,12 +39,12 @@ type Options struct {
 
 // Runtime starts containers as local processes. It is safe for concurrent use.
 type Runtime struct {
-	opts  Options
-	dir   string // of this pod: each instance has a directory in it
-	shm   string // what the containers see as /dev/shm
-	user  bool   // namespaces are made in a user namespace
-	alone bool   // each container has namespaces of its own
-	about string
+	opts   Options
+	dir    string // of this pod: each instance has a directory in it
+	shm    string // what the containers see as /dev/shm
+	user   bool   // namespaces are made in a user namespace
+	mounts bool   // each container has a mount namespace of its own
+	about  string
 }
 
 var _ kubelet.Runtime = (*Runtime)(nil)
@@ -76,17 +76,14 @@ func (r *Runtime) choose() error {
 	if r.opts.Isolation == None {
 		return r.without("as asked for")
 	}
-	if r.opts.ShareProcessNamespace {
-		if r.opts.Isolation == Namespaces {
-			return errors.New("isolation namespaces: not with a shared process namespace")
-		}
-		return r.without("the process namespace is shared")
-	}
 	err := r.try()
 	switch {
 	case err == nil:
-		r.alone = true
+		r.mounts = true
 		r.about = "PID and mount namespaces"
+		if r.opts.ShareProcessNamespace {
+			r.about = "mount namespaces; the process namespace is shared with this machine"
+		}
 		if r.user {
 			r.about += " (in a user namespace)"
 		}
@@ -146,7 +143,7 @@ func (r *Runtime) Start(c kubelet.Container, number int) (kubelet.Process, error
 	}
 	// A nil *process in the interface would not be nil.
 	start := r.startPlain
-	if r.alone {
+	if r.mounts {
 		start = r.startIsolated
 	}
 	p, err := start(c, number)

@@ -46,6 +46,9 @@ func (s *stage) run() error {
 func (s *stage) detach() error { return mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
 
 func (s *stage) mountProc() error {
+	if s.SharedPIDs {
+		return nil
+	}
 	return mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 }
 

@@ -228,7 +228,7 @@ func TestPodhookByHand(t *testing.T) {
 func TestNetworkPolicy(t *testing.T) {
 	args := []string{"--image", "x", "--way", "sidecar", "--main", "name:web"}
 	out, documents := injectedText(t, workload(t), args...)
-	if _, stderr, _ := injectText(t, out, args...); len(documents) != 2 || !strings.Contains(stderr, "everybody on the pod network can call hooks at port 8480") {
+	if _, stderr, _ := injectText(t, workload(t), args...); len(documents) != 2 || !strings.Contains(stderr, "everybody on the pod network can call hooks at port 8480") {
 		t.Errorf("%d documents, %q", len(documents), stderr)
 	}
 	_, documents = injectedText(t, out, append(args, "--network-policy")...)

@@ -19,6 +19,8 @@ func (p *podhook) writePolicy(e *editor, port int) error {
 	switch {
 	case slices.ContainsFunc(p.all, there):
 		return nil
+	case !p.networkPolicy && p.sidecar() != nil: // said when it was added
+		return nil
 	case !p.networkPolicy:
 		p.note("everybody on the pod network can call hooks at port %d: --network-policy closes it, where the namespace has no policies of its own; see agent/README.md, who may do what", port)
 		return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -253,8 +254,11 @@ func (p *podhook) writeProbe(e *editor, container *yaml.Node, exec string) error
 	return e.set(probe, inContainerField, "timeoutSeconds: 2") // for an exec and its 0.8 s of looking
 }
 
-// scalar writes a text with quotes where YAML needs them.
+// scalar writes a text with quotes where YAML needs them, in brackets too.
 func scalar(text string) string {
+	if strings.ContainsAny(text, "{}[],") {
+		return strconv.Quote(text)
+	}
 	out, _ := marshal(text)
 	return strings.TrimSpace(out)
 }

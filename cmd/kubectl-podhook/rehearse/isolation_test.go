@@ -155,7 +155,7 @@ func TestSharedProcessNamespaceWithTmpfs(t *testing.T) {
 	}
 	see := `["sh","-c","for f in ` + dir + `/*; do tr '\\0' ' ' < /proc/$(cat $f)/cmdline | grep -o 'echo [a-z]*' | sed -n 's/echo /sees /p' | head -1; done; ls ` + scratch + `"]`
 	args := []string{"--isolation", "namespaces", "--share-process-namespace", "--tmpfs", scratch, "--sidecar", look("side"), "--restart-after", "300ms", "--stop-after", "0s",
-		"--readiness-exec", "test -e " + dir + "/side -a -e " + dir + "/main", "--probe-period", "20ms", "--grace", "5", "--pre-stop-exec", see}
+		"--post-start-exec", after(dir+"/main", "until [ -e "+dir+"/side ]; do sleep 0.01; done"), "--grace", "5", "--pre-stop-exec", see}
 	r := rehearseJSON(t, newPod(t), append(append(args, "--"), main...)...)
 	if c := r.Containers[1]; c.RestartCount != 1 {
 		t.Fatalf("container %+v, want 1 restart", c)

@@ -7,22 +7,28 @@ import (
 )
 
 // runAll plays each scenario in turn, and prints a closing table. It returns exitDiffers if
-// an expectation was not met in one of them.
+// an expectation was not met in one of them. If the pod is never ready in the first one, the
+// others are skipped.
 func runAll(ctx context.Context, args []string, out *printer) (int, error) {
 	var all []rehearsal
-	code := exitRan
+	code, hopeless := exitRan, ""
 	for _, s := range scenarios() {
 		opts, err := parseFlags(append(s.args(), args...), io.Discard)
 		if err != nil {
 			return exitBadUsage, err
 		}
 		opts.scenarioName = s.name
-		if out.live && len(all) > 0 {
+		if out.live && len(all) > 0 && hopeless == "" {
 			fmt.Fprintln(out.w)
 		}
-		r, err := rehearse(ctx, opts, out)
-		if err != nil {
-			return exitBadUsage, err
+		r := rehearsal{Scenario: s.name, Skipped: hopeless}
+		if hopeless == "" {
+			if r, err = rehearse(ctx, opts, out); err != nil {
+				return exitBadUsage, err
+			}
+		}
+		if r.Skipped == "" && !r.EverReady && s.name == scenarios()[0].name {
+			hopeless = "the pod was never ready in scenario " + s.name
 		}
 		all = append(all, r)
 		code = max(code, r.exitCode())

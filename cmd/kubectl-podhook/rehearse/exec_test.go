@@ -68,6 +68,29 @@ func TestHangingExecGetsNoSIGTERM(t *testing.T) {
 	}
 }
 
+// An exec that a restart of kubelet breaks off dies alone: its last words are there, and its
+// children go on in the container.
+func TestInterruptedExec(t *testing.T) {
+	t.Parallel()
+	testutil.Slow(t)
+	for _, isolation := range []string{"namespaces", "none"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			hook, _ := json.Marshal([]string{"sh", "-c", "[ -e " + dir + "/begun ] && { until [ -e " + dir + "/child ]; do sleep 0.05; done; exit 0; }; " +
+				"touch " + dir + "/begun; (sleep 2; touch " + dir + "/child) & printf 'last words'; wait"})
+			r := rehearseJSON(t, newPod(t), hang(t, "--isolation", isolation, "--grace", "20", "--pre-stop-exec", string(hook),
+				"--kubelet-restart-during-prestop", "1s", "--kubelet-down", "100ms")...)
+			if said := logged(r, "main/preStop", "last words"); len(said) != 1 {
+				t.Error("what the exec said before it was killed is missing")
+			}
+			if len(r.Hooks) != 2 || !r.Hooks[0].BrokenOff || r.Hooks[0].Seconds > 1.5 || r.Hooks[1].Failed {
+				t.Errorf("hooks %+v, want one that is broken off and one that meets the child of the first", r.Hooks)
+			}
+		})
+	}
+}
+
 // containerd waits for the pipes of an exec.
 func TestBackgroundChildThatHoldsTheOutputHoldsTheHookUp(t *testing.T) {
 	t.Parallel()

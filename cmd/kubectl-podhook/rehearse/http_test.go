@@ -205,15 +205,15 @@ func TestKubeletRestartDuringPreStop(t *testing.T) {
 	t.Parallel()
 	testutil.Slow(t)
 	p := newPod(t)
-	r := rehearseJSON(t, p, p.serve("--grace", "2", "--kubelet-restart-during-prestop", "1s", "--pre-stop-http", p.port+"/hang")...)
+	r := rehearseJSON(t, p, p.serve("--grace", "2", "--kubelet-restart-during-prestop", "1s", "--kubelet-down", "500ms", "--pre-stop-http", p.port+"/hang")...)
 	begins := find(r, "main/preStop", "begins")
-	if len(begins) != 2 || *begins[1].SinceDelete < 1 || *begins[1].SinceDelete > 2 {
-		t.Errorf("preStop begins %+v, want two, the second at 1 s", begins)
+	if len(begins) != 2 || *begins[1].SinceDelete < 1.5 || *begins[1].SinceDelete > 3 {
+		t.Errorf("preStop begins %+v, want two, the second at 1.5 s", begins)
 	}
 	if closed := logged(r, "main", "the connection was closed"); len(closed) != 1 {
 		t.Errorf("%d connections were closed before the end, want the first", len(closed))
 	}
-	wantOnce(t, r, "main", "SIGTERM", 3, 5)
+	wantOnce(t, r, "main", "SIGTERM", 3.5, 6)
 }
 
 func TestForcedDelete(t *testing.T) {

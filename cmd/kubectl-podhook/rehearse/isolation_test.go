@@ -55,7 +55,7 @@ func TestCommandThatCannotBeStarted(t *testing.T) {
 	for _, isolation := range []string{"namespaces", "none"} {
 		t.Run(isolation, func(t *testing.T) {
 			t.Parallel()
-			r := rehearseJSON(t, newPod(t), "--isolation", isolation, "--", "no-such-program")
+			r := rehearseJSON(t, newPod(t), "--isolation", isolation, "--restarts", "0", "--", "no-such-program")
 			wantEvents(t, r, "Created", "Failed")
 			if s := lastState(t, r, "main"); s.Reason != "StartError" || s.ExitCode != 128 || !strings.Contains(s.Message, "no-such-program") {
 				t.Errorf("state %+v", s)
@@ -136,4 +136,46 @@ func TestNoContainerOutlivesRehearse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In a shared process namespace each container has mounts of its own: /run of one is not
+// that of the other.
+func TestSharedProcessNamespaceWithTmpfs(t *testing.T) {
+	t.Parallel()
+	testutil.Slow(t)
+	scratch, dir := t.TempDir(), t.TempDir()
+	look := func(name string) string {
+		argv, _ := json.Marshal([]string{"sh", "-c", "trap 'exit 0' TERM; ls " + scratch + " | sed 's/^/found /'; echo " + name + " > " + scratch + "/" + name +
+			"; echo $$ > " + dir + "/" + name + "; while :; do sleep 0.05; done"})
+		return string(argv)
+	}
+	var main []string
+	if err := json.Unmarshal([]byte(look("main")), &main); err != nil {
+		t.Fatal(err)
+	}
+	see := `["sh","-c","for f in ` + dir + `/*; do tr '\\0' ' ' < /proc/$(cat $f)/cmdline | grep -o 'echo [a-z]*' | sed -n 's/echo /sees /p' | head -1; done; ls ` + scratch + `"]`
+	args := []string{"--isolation", "namespaces", "--share-process-namespace", "--tmpfs", scratch, "--sidecar", look("side"), "--restart-after", "300ms", "--stop-after", "0s",
+		"--post-start-exec", after(dir+"/main", "until [ -e "+dir+"/side ]; do sleep 0.01; done"), "--grace", "5", "--pre-stop-exec", see}
+	r := rehearseJSON(t, newPod(t), append(append(args, "--"), main...)...)
+	if c := r.Containers[1]; c.RestartCount != 1 {
+		t.Fatalf("container %+v, want 1 restart", c)
+	}
+	for _, who := range []string{"main", "sh"} {
+		if found := logged(r, who, "found "); len(found) > 0 {
+			t.Errorf("%s found %q in its new directory", who, found)
+		}
+	}
+	for line, want := range map[string]int{"sees main": 2, "sees side": 2, "main": 2, "side": 0} {
+		n := 0
+		for _, e := range find(r, "main/preStop", "output") {
+			if e.Result == line {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("preStop said %q %d times, want %d", line, n, want)
+		}
+	}
+	wantNone(t, r, "main", "SIGKILL")
+	wantNone(t, r, "sh", "SIGKILL")
 }

@@ -101,11 +101,11 @@ func TestExpectations(t *testing.T) {
 		"another exit":          {"exit=0", "exit 3", nil, "exit=0: main ended with 3"},
 		"phase":                 {"phase=Succeeded", "exit 3", nil, "phase=Succeeded: the phase is Failed"},
 		"ready":                 {"ready", "exec sleep 60", []string{"--readiness-exec", "false", "--delete-at", "100ms", "--grace", "1"}, "ready: the pod was never ready"},
-		"failed hook":           {"no-failed-hooks", "exec sleep 60", []string{"--post-start-exec", "false", "--grace", "1"}, `no-failed-hooks: main/postStart: command ["false"] exited with 1`},
+		"failed hook":           {"no-failed-hooks", "exec sleep 60", []string{"--post-start-exec", "false", "--grace", "1", "--restarts", "0"}, `no-failed-hooks: main/postStart: command ["false"] exited with 1`},
 		"killed":                {"no-sigkill", "exec sleep 60", []string{"--grace", "1"}, "no-sigkill: main was killed"},
 		"gave up":               {"finished", "exec sleep 60", []string{"--post-start-exec", "sleep 60", "--limit", "500ms"}, "finished: the rehearsal gave up"},
 		"restarts":              {"restarts=1", "exit 0", []string{"--restarts", "1", "--stop-after", "10s"}, ""},
-		"another restart count": {"restarts=1", "exit 0", nil, "restarts=1: main was restarted 0 times"},
+		"another restart count": {"restarts=1", "exit 0", []string{"--restarts", "0"}, "restarts=1: main was restarted 0 times"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

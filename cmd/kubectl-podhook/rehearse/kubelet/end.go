@@ -78,7 +78,7 @@ func (k *kubelet) grace() int64 {
 
 // planEnd plans the end of a pod that is ready. The caller holds mu.
 func (k *kubelet) planEnd() {
-	if k.stopArmed || k.failed < k.scenario.failures() {
+	if k.stopArmed || k.failed < k.scenario.failures() || k.ailing != nil && !k.ailing.isDead() {
 		return
 	}
 	k.stopArmed = true

@@ -31,6 +31,7 @@ func (k *kubelet) fail(inst *instance) {
 	}
 	k.mu.Lock()
 	k.failed++
+	k.ailing = inst
 	k.mu.Unlock()
 	who, failure := inst.spec.Name, k.scenario.Failure
 	switch failure {

@@ -34,7 +34,8 @@ type kubelet struct {
 	stopArmed    bool
 	everReady    bool
 	podReady     bool
-	failed       int // failures of the scenario so far
+	failed       int       // failures of the scenario so far
+	ailing       *instance // the last of them
 	instances    []*instance
 	hookRuns     []HookRun
 	deleteCalled bool

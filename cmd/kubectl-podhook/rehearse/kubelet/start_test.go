@@ -242,6 +242,24 @@ func TestRehearsedRestart(t *testing.T) {
 	})
 }
 
+// A pod that becomes ready while an unhealthy container is in its preStop is not deleted
+// before the restart.
+func TestReadyDuringARehearsedRestart(t *testing.T) {
+	readiness := &Probe{Exec: []string{"ready"}, Period: time.Second, InitialDelay: 6 * time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1}
+	pod := Pod{GracePeriod: 30, Containers: []Container{{Name: "main", PreStop: hook(), Readiness: readiness}}}
+	fakes := map[string]fakeContainer{"main": {exec: func(ctx context.Context, argv []string) (int, error) {
+		if argv[0] == "hook" {
+			return takes(3*time.Second, 0)(ctx, argv)
+		}
+		return 0, nil
+	}}}
+	play(t, pod, Scenario{Restarts: 1, RestartAfter: 5 * time.Second}, fakes, func(r Report) {
+		if c := r.Containers[0]; c.RestartCount != 1 {
+			t.Errorf("container %+v, want 1 restart", c)
+		}
+	})
+}
+
 func TestReadinessBeginsAfterPostStartAndGoesOnWhileStopping(t *testing.T) {
 	readiness := &Probe{Exec: []string{"ready"}, Period: time.Second, Timeout: time.Second, FailureThreshold: 1, SuccessThreshold: 1}
 	var draining atomic.Bool

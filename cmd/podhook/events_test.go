@@ -31,7 +31,8 @@ func newKubeEvents(t *testing.T, mode string, handler http.HandlerFunc) *kubeEve
 		return fmt.Sprintf(`  %s: {steps: [{name: fail, exec: [sh, -c, 'echo "the end of %s"; exit 3']}]}`+"\n", hook, hook)
 	}
 	yaml := "hooks:\n" + failing("prestart") + failing("shutdown") + failing("broken") +
-		"  good: {steps: [{sleep: 1ms}]}\n  slow: {timeout: 100ms, steps: [{sleep: 1h}]}\n"
+		"  good: {steps: [{sleep: 1ms}]}\n  slow: {timeout: 100ms, steps: [{sleep: 1h}]}\n" +
+		"  leaky: {steps: [{http: {url: 'http://127.0.0.1:1/?token=" + secret + "', headers: {A: " + secret + "}, body: " + secret + "}}]}\n"
 	k.podSandbox = newAPISandbox(t, yaml, func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
 		if err != nil || !strings.HasPrefix(req.URL.Path, "/apis/events.k8s.io/v1/namespaces/shop/events") {
@@ -94,6 +95,20 @@ func TestEventsOfExecHooks(t *testing.T) {
 	}
 	if e := l.exec("hook", "good"); e.code != 0 || strings.Count(k.all(), "\n") != 2 { // has succeeded already
 		t.Errorf("%v\n%s", e, k.all())
+	}
+}
+
+// An Event has nothing of the environment, of headers and of the secrets of a URL.
+func TestEventsHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	k := newKubeEvents(t, "failures", nil)
+	l := k.contained([]string{"sleep", "1000"}, mounting...)
+	if e := l.exec("hook", "leaky"); e.code != 1 {
+		t.Error(e)
+	}
+	contains(t, k.text, "connection refused")
+	if strings.Contains(k.text, secret) || strings.Contains(k.text, "a-token") {
+		t.Error(k.text)
 	}
 }
 

@@ -45,13 +45,14 @@ func (g *gone) fails(hook, reason string) {
 func TestRepeatsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGone()
-		for i := range 30 {
+		for i := range 29 {
 			g.fails("reload", fmt.Sprint("step a: ", i))
 			if i == 15 {
 				g.fails("other", "step b: exited with code 1")
 			}
 			time.Sleep(900 * time.Millisecond) // never when something else is due
 		}
+		synctest.Wait()
 		if got, want := fmt.Sprint(g.asked), "[0s 10s 13.5s 20s]"; got != want {
 			t.Errorf("asked at %s, want %s", got, want)
 		}

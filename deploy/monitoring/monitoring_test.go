@@ -37,6 +37,10 @@ func TestFleet(t *testing.T) {
 		}
 		targets = append(targets, m.start(t, own))
 	}
+	for _, agent := range targets[1:] {
+		body := call(ctx, agent.Targets[0], "/metrics")
+		promtool(t, body, "check", "metrics")
+	}
 	s := startPrometheus(t, dir, targets)
 	s.holdsTargets(len(fleet()))
 	s.answersDashboard()

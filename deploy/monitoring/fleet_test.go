@@ -122,12 +122,12 @@ func (m member) start(t *testing.T, dir string) target {
 		}
 	})
 	var listens []string
-	testutil.Eventually(t, m.pod+" listens", func() bool {
+	testutil.Eventually(t, m.pod+" is up", func() bool {
 		listens = regexp.MustCompile(`agent listens \(address \S+:(\d+),`).FindStringSubmatch(read(t, log))
 		if c.ended() {
 			t.Fatalf("%s has ended:\n%s", m.pod, read(t, log))
 		}
-		return listens != nil
+		return listens != nil && (m.run == nil || strings.Contains(read(t, log), "main process started"))
 	})
 	address := "127.0.0.1:" + listens[1]
 	for _, path := range m.calls {
@@ -159,6 +159,7 @@ func call(ctx context.Context, address, path string) string {
 		panic(err)
 	}
 	req.Header.Set("User-Agent", agent)
+	req.Close = true // a connection that is used again would make the client call twice
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return ""

@@ -24,6 +24,8 @@ MODEL_TIME := 60s
 
 # How long `make monitoring` keeps its fleet. An alert about a slow prestart needs a minute.
 MONITORING_TIME := 60s
+# Where it draws the graphs of the dashboard.
+MONITORING_PICTURE :=
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and, at the end, lists the skipped tests with their reasons.
@@ -117,7 +119,7 @@ model: ## call and kill podhook at random for MODEL_TIME=60s, and check its cont
 	MODEL_TIME=$(MODEL_TIME) go test -count=1 -timeout 0 -run 'TestModel|TestViolations' ./cmd/podhook
 
 monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
-	MONITORING_TIME=$(MONITORING_TIME) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
+	MONITORING_TIME=$(MONITORING_TIME) MONITORING_PICTURE=$(abspath $(MONITORING_PICTURE)) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }

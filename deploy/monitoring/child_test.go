@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func startChild(t *testing.T, log string, env []string, argv ...string) *child {
 	}
 	defer file.Close()
 	c := &child{t: t, cmd: exec.Command(argv[0], argv[1:]...), gone: make(chan struct{})}
-	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = append(env, mark(t)), file, file
+	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = append(env, mark()), file, file
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -70,10 +71,10 @@ func (c *child) stop() {
 	}
 }
 
-// mark is in the environment of everything that a test starts.
-func mark(t *testing.T) string { return "MONITORING_TEST=" + t.Name() }
+// mark is in the environment of everything that this process starts.
+func mark() string { return "MONITORING_TEST=" + strconv.Itoa(os.Getpid()) }
 
-// left are the processes of the test that are still there.
+// left are the processes of this test that are still there.
 func left(t *testing.T) (pids []string) {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
@@ -81,7 +82,7 @@ func left(t *testing.T) (pids []string) {
 	}
 	for _, file := range files {
 		environ, _ := os.ReadFile(file) // the process may have ended meanwhile
-		if bytes.Contains(environ, []byte(mark(t)+"\x00")) {
+		if bytes.Contains(environ, []byte(mark()+"\x00")) {
 			pids = append(pids, filepath.Base(filepath.Dir(file)))
 		}
 	}

@@ -116,13 +116,18 @@ func (m member) start(t *testing.T, dir string) target {
 		argv = append([]string{podhook, "run", "--"}, m.run...)
 	}
 	c := startChild(t, log, m.environment(dir), argv...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of %s:\n%s", m.pod, read(t, log))
+		}
+	})
 	var listens []string
-	testutil.Eventually(t, m.pod+" listens", func() bool {
+	testutil.Eventually(t, m.pod+" is up", func() bool {
 		listens = regexp.MustCompile(`agent listens \(address \S+:(\d+),`).FindStringSubmatch(read(t, log))
 		if c.ended() {
 			t.Fatalf("%s has ended:\n%s", m.pod, read(t, log))
 		}
-		return listens != nil
+		return listens != nil && (m.run == nil || strings.Contains(read(t, log), "main process started"))
 	})
 	address := "127.0.0.1:" + listens[1]
 	for _, path := range m.calls {
@@ -142,9 +147,9 @@ func (m member) start(t *testing.T, dir string) target {
 	return targetOf(m.pod, address, "podhook")
 }
 
-// call sends a request, as kubelet if the path says so. What the agent answers is seen in the
-// metrics.
-func call(ctx context.Context, address, path string) {
+// call sends a request, as kubelet if the path says so, and returns the body of the answer.
+// The metrics tell what has become of it.
+func call(ctx context.Context, address, path string) string {
 	agent := "test"
 	if rest, found := strings.CutPrefix(path, "kubelet "); found {
 		path, agent = rest, kubelet
@@ -154,8 +159,12 @@ func call(ctx context.Context, address, path string) {
 		panic(err)
 	}
 	req.Header.Set("User-Agent", agent)
-	if resp, err := http.DefaultClient.Do(req); err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
+	req.Close = true // a connection that is used again would make the client call twice
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ""
 	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body)
 }

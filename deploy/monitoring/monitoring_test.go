@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -18,7 +19,8 @@ import (
 
 // TestFleet starts a small fleet of agents, some of which fail, and a Prometheus with this
 // kit. Every query of the dashboard and of the README has data, and the alerts fire.
-// `make monitoring` keeps all that for MONITORING_TIME and prints the alerts.
+// `make monitoring` keeps all that for MONITORING_TIME, prints the alerts, and draws the graphs
+// into MONITORING_PICTURE.
 func TestFleet(t *testing.T) {
 	testutil.Slow(t)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM) // what has started is to end
@@ -36,6 +38,10 @@ func TestFleet(t *testing.T) {
 			t.Fatal(err)
 		}
 		targets = append(targets, m.start(t, own))
+	}
+	for _, agent := range targets[1:] {
+		body := call(ctx, agent.Targets[0], "/metrics")
+		promtool(t, body, "check", "metrics")
 	}
 	s := startPrometheus(t, dir, targets)
 	s.holdsTargets(len(fleet()))
@@ -114,6 +120,12 @@ func (s *server) show(ctx context.Context) {
 	defer cancel()
 	fmt.Printf("Prometheus with %d agents is at %s for %v; Ctrl-C ends it\n", len(fleet()), s.url, length)
 	<-ctx.Done()
+	if file := os.Getenv("MONITORING_PICTURE"); file != "" {
+		cmd := exec.Command("go", "-C", "picture", "run", ".", s.url, "../dashboard.json", file)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Errorf("the picture: %v\n%s", err, out)
+		}
+	}
 	alerts := s.firing()
 	fmt.Printf("%d alerts fire:\n", len(alerts))
 	for _, name := range slices.Sorted(maps.Keys(alerts)) {

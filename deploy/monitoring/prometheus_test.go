@@ -48,7 +48,7 @@ func startPrometheus(t *testing.T, dir string, targets []target) *server {
 	t.Helper()
 	program := testutil.NeedProgram(t, "prometheus", "prometheus")
 	file := configure(t, dir, targets)
-	promtool(t, "check", "config", file)
+	promtool(t, "", "check", "config", file)
 	for attempt := range 5 { // another program may take the port first
 		address := freeAddress(t)
 		s := &server{t: t, url: "http://" + address, log: filepath.Join(dir, fmt.Sprintf("prometheus-%d.log", attempt))}

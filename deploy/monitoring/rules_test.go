@@ -37,17 +37,19 @@ func rules(t *testing.T) (all []rule) {
 	return all
 }
 
-func promtool(t *testing.T, args ...string) {
+// promtool must find nothing, and say nothing about metrics, which are its input.
+func promtool(t *testing.T, input string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(testutil.NeedProgram(t, "promtool", "prometheus"), args...)
-	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "FAILED") {
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "FAILED") || input != "" && len(out) > 0 {
 		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
 func TestRules(t *testing.T) {
-	promtool(t, "check", "rules", "rules.yaml")
-	promtool(t, "test", "rules", "rules.test.yaml")
+	promtool(t, "", "check", "rules", "rules.yaml")
+	promtool(t, "", "test", "rules", "rules.test.yaml")
 }
 
 // For each alert promtool tests when it fires and when it does not.
@@ -128,5 +130,33 @@ func TestRunbook(t *testing.T) {
 	}
 	for name := range sections {
 		t.Errorf("runbook.md has a section %s, which is no alert", name)
+	}
+}
+
+// The operator, a plain Prometheus and the sidecar have one name for the port of the metrics.
+func TestPortHasOneName(t *testing.T) {
+	var monitor struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string
+		Spec       struct {
+			JobLabel  string                        `yaml:"jobLabel"`
+			Endpoints []struct{ Port, Path string } `yaml:"podMetricsEndpoints"`
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "podmonitor.yaml")), &monitor); err != nil {
+		t.Fatal(err)
+	}
+	if monitor.Kind != "PodMonitor" || monitor.APIVersion != "monitoring.coreos.com/v1" || len(monitor.Spec.Endpoints) != 1 {
+		t.Fatalf("podmonitor.yaml is %+v", monitor)
+	}
+	port := monitor.Spec.Endpoints[0].Port
+	if sidecar := read(t, "../kubernetes/sidecar/component/patch.yaml"); !strings.Contains(sidecar, "{name: "+port+", containerPort: 8081}") {
+		t.Errorf("the sidecar has no port %s", port)
+	}
+	label := regexp.MustCompile(`\W`).ReplaceAllString(monitor.Spec.JobLabel, "_")
+	for _, want := range []string{"port_name], regex: " + port + ",", "pod_label_" + label + "], regex: (.+), target_label: job"} {
+		if !strings.Contains(read(t, "prometheus.yml"), want) {
+			t.Errorf("prometheus.yml has no %q", want)
+		}
 	}
 }

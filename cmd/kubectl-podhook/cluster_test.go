@@ -213,6 +213,7 @@ func TestPodsWithoutPodhook(t *testing.T) {
 		"named, but not there": {[]string{"status", "bare", "-c", "app"}, "/podhook does not exist"},
 		"no such container":    {[]string{"logs", "bare", "shutdown", "-c", "none"}, "no container none"},
 		"the pod is gone":      {[]string{"status", "gone"}, `Error from server (NotFound): pods "gone" not found`},
+		"no pod":               {[]string{"logs", "deploy/web", "shutdown"}, `"deploy/web" is no pod`},
 		"no such labels":       {[]string{"status", "-l", "app=none"}, "no pod has the labels app=none"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,11 @@ func Parse(flags *flag.FlagSet, args []string) (words []string, err error) {
 // Pod returns a Pod by its name.
 func (c *Client) Pod(ctx context.Context, name string) (corev1.Pod, error) {
 	var pod corev1.Pod
-	err := c.get(ctx, &pod, "get", "pod", "-o", "json", "--", strings.TrimPrefix(name, "pod/"))
+	name = strings.TrimPrefix(name, "pod/")
+	if strings.Contains(name, "/") {
+		return pod, fmt.Errorf("%q is no pod: write a pod's name, or status -l SELECTOR for the pods with these labels", name)
+	}
+	err := c.get(ctx, &pod, "get", "pod", "-o", "json", "--", name)
 	return pod, err
 }
 

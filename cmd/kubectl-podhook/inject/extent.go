@@ -60,7 +60,7 @@ func (s *source) end(n *yaml.Node, outer int) int {
 		}
 		return s.end(last, n.Column-1)
 	}
-	return s.continued(at, outer, n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0)
+	return s.continued(at, outer)
 }
 
 // valueEnd is end for the value of a key, which may be missing.
@@ -83,14 +83,14 @@ func (s *source) afterColon(key *yaml.Node) int {
 }
 
 // continued returns the end of a scalar without quotes, whose further lines are indented
-// by more than outer columns. A comment ends one that is not a block.
-func (s *source) continued(at, outer int, block bool) int {
+// by more than outer columns. Comments that are indented so count as its lines.
+func (s *source) continued(at, outer int) int {
 	end := s.lineEnd(at)
 	for next := end + 1; next < len(s.text); {
 		stop := s.lineEnd(next)
 		line := s.text[next:stop]
 		body := strings.TrimLeft(line, " ")
-		if body != "" && (len(line)-len(body) <= outer || !block && body[0] == '#') {
+		if body != "" && len(line)-len(body) <= outer {
 			break
 		}
 		if strings.TrimSpace(body) != "" {

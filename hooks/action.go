@@ -82,7 +82,7 @@ func (a *action) waiting(text string) {
 // for the rest of the scope.
 func (a *action) end(ctx context.Context, sc *scope) {
 	now := time.Now()
-	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(a.rec.Error)
+	a.rec.End, a.rec.Waiting, a.rec.Tail, a.rec.Error = &now, "", a.tail.lines(), cutError(string(a.run.mask.hide([]byte(a.rec.Error))))
 	defer a.run.stepsEnded(a.rec) // after the lock is free
 	a.run.mu.Lock()
 	defer a.run.mu.Unlock()

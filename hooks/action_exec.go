@@ -19,7 +19,11 @@ func execUnits(step *config.Step, do config.Exec) []unit {
 // runProgram starts the unit's argv and waits for its end.
 func runProgram(ctx context.Context, a *action) {
 	name, tail := a.unit.name, a.tail
-	result, err := a.execute(ctx, a.unit.argv, func(l process.Line) { a.run.line(name, tail, l) })
+	result, err := a.execute(ctx, a.unit.argv, func(l process.Line) {
+		if !a.unit.step.Quiet {
+			a.run.line(name, tail, l)
+		}
+	})
 	a.settle(ctx, result, err)
 }
 

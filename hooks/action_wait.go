@@ -101,7 +101,9 @@ func (a *action) tryProgram(ctx context.Context, argv []string) (code int, last 
 	result, err := a.execute(ctx, argv, func(l process.Line) {
 		mu.Lock()
 		defer mu.Unlock()
-		last = string(l.Text)
+		if !a.unit.step.Quiet {
+			last = string(a.run.mask.hide(l.Text))
+		}
 	})
 	mu.Lock()
 	defer mu.Unlock()

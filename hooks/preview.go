@@ -43,6 +43,8 @@ type PreviewedStep struct {
 	WorkingDir string   `json:"workingDir,omitempty"`
 	// NoNewPrivileges says that the program can gain no privileges.
 	NoNewPrivileges bool `json:"noNewPrivileges,omitempty"`
+	// Quiet says that what the program prints is dropped.
+	Quiet bool `json:"quiet,omitempty"`
 	// TimeoutSeconds bounds each attempt; 0 means that only the run's end does. The
 	// scripts of a directory share the timeout and the retries.
 	TimeoutSeconds float64 `json:"timeoutSeconds,omitempty"`
@@ -139,7 +141,7 @@ func (x *run) preview(list []PreviewedStep, w *work, n int) []PreviewedStep {
 			Argv: hideURLs(u.argv), Does: u.step.Action.Does(), WorkingDir: u.step.WorkingDir,
 			TimeoutSeconds: Seconds(timeout), EndSeconds: Seconds(end.Sub(x.rec.Start)),
 			Retries: u.step.Retry.Times, BackoffSeconds: Seconds(u.step.Retry.Backoff),
-			NoNewPrivileges: u.step.NoNewPrivileges, OnFailure: u.step.OnFailure, Always: w.step.Always,
+			NoNewPrivileges: u.step.NoNewPrivileges, Quiet: u.step.Quiet, OnFailure: u.step.OnFailure, Always: w.step.Always,
 		}
 		if rec := &x.rec.Steps[u.at]; rec.DoneIn != "" {
 			s.Skipped = onceReason(rec)

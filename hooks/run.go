@@ -22,6 +22,8 @@ type run struct {
 	// onlyOwed is true if the hook has succeeded before and only the steps that it has
 	// skipped because of podEnds are run.
 	onlyOwed bool
+	mask     mask
+	unread   []string // files of the mask
 
 	// mu guards what the steps of a group share: the record, the journal and the
 	// scopes.
@@ -67,6 +69,9 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	if remains != "" {
 		x.say("podhook", newTail(), remains, true)
 	}
+	for _, path := range x.unread {
+		x.say("podhook", newTail(), path+" cannot be read, what it holds is not masked", true)
+	}
 	x.askReason()
 	x.steps(ctx, list)
 	x.awaitReason()
@@ -78,6 +83,7 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 
 func (r *Runner) newRun(hook *config.Hook, source string, req Request, j *journal) *run {
 	x := &run{runner: r, hook: hook, journal: j, environ: req.Environ, onlyOwed: req.onlyOwed}
+	x.mask, x.unread = readMask(hook.Mask)
 	x.rec = r.begin(hook.Name, req.Trigger)
 	x.budget = r.budgetOf(hook, x.rec.Start)
 	x.rec.RunID = fmt.Sprintf("%016x", rand.Uint64())

@@ -31,7 +31,7 @@ type Action interface {
 	preflight(p *Preflight)
 }
 
-// starter is an action that starts programs. The fields env, workingDir, user,
+// starter is an action that starts programs. The fields env, workingDir, user, quiet,
 // noNewPrivileges and killAfter and the exit codes of retryOn are for these actions only.
 type starter interface {
 	Action

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	allKeys   = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, noNewPrivileges, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
+	allKeys   = "allowed: name, timeout, retries, backoff, retryOn, onFailure, once, always, when, env, workingDir, user, quiet, noNewPrivileges, killAfter, exec, scripts, http, wait, signal, sleep, write, remove, parallel"
 	oneOf     = "a step has exactly one of exec, scripts, http, wait, signal, sleep, write, remove, parallel"
 	watchRule = "a list of files and directories, such as [/etc/nginx]"
 	tellsRule = "a path that tells of its changes; / is too much, and /proc and /sys tell of none"
@@ -43,10 +43,10 @@ func TestParseRefuses(t *testing.T) {
 		{"cut behind a hook", "hooks:\n  shutdown:\n", []string{"2: hooks.shutdown: no value; a mapping with steps, timeout, paths, marker and watch; write {} for a hook that does nothing"}},
 		{"cut behind steps", "hooks:\n  shutdown:\n    steps:\n", []string{"3: hooks.shutdown.steps: no value; a list of steps, such as [{sleep: 5s}]"}},
 		{"too many steps", "hooks:\n  a:\n    steps:\n" + strings.Repeat("    - sleep: 1s\n", maxSteps+1), []string{"2: hooks.a: has 1001 steps; 1000 are allowed"}},
-		{"a list", "- a\n", []string{"1: is a list; a mapping with the keys hooks and ready"}},
-		{"a text", "hooks\n", []string{"1: a mapping with the keys hooks and ready"}},
+		{"a list", "- a\n", []string{"1: is a list; a mapping with the keys hooks, ready and mask"}},
+		{"a text", "hooks\n", []string{"1: a mapping with the keys hooks, ready and mask"}},
 		{"unknown top key", "hook: {}\n", []string{`1: "hook": no such field, did you mean "hooks"?`}},
-		{"far from any key", "version: 1\n", []string{`1: "version": no such field; allowed: hooks, ready`}},
+		{"far from any key", "version: 1\n", []string{`1: "version": no such field; allowed: hooks, ready, mask`}},
 		{"two documents", "hooks:\n---\nhooks:\n", []string{"2: a second YAML document begins here; the hooks must be in one"}},
 		{"broken second document", "hooks:\n---\n[\n", []string{"3: not valid YAML: did not find expected node content"}},
 		{"tab", "hooks:\n\tdemo: {}\n", []string{"2: not valid YAML: a tab in the indentation; YAML takes only spaces"}},

@@ -30,6 +30,8 @@ type Config struct {
 	// Ready lists what must hold, beside the outcome of prestart, for the container to be
 	// ready. It is looked at once for each probe.
 	Ready []Ready
+	// Mask lists files with secrets, which are replaced in all output of steps.
+	Mask []string
 	// Source says where the hooks come from, for people: a file's path,
 	// a variable's name or "directories in /etc/podhook".
 	Source string
@@ -63,8 +65,10 @@ type Hook struct {
 	// they have stayed the same for Debounce.
 	Watch    []string
 	Debounce time.Duration
-	Steps    []*Step
-	Pos      Position
+	// Mask is that of the Config.
+	Mask  []string
+	Steps []*Step
+	Pos   Position
 
 	scripts map[Scripts][]Script
 }
@@ -88,6 +92,8 @@ type Step struct {
 	User *User
 	// NoNewPrivileges keeps a program and its children from gaining privileges.
 	NoNewPrivileges bool
+	// Quiet drops what the programs of the step print.
+	Quiet bool
 
 	OnFailure Policy
 	// Always says that the step runs after a failure, a timeout or an interruption too.

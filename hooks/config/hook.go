@@ -36,7 +36,7 @@ func addBuiltin(hooks map[string]*Hook) {
 
 // config reads the whole document.
 func (d *decoder) config(v value, c *Config) {
-	const allowed = "a mapping with the keys hooks and ready"
+	const allowed = "a mapping with the keys hooks, ready and mask"
 	before := d.found()
 	v.secret = v.node.Kind == scalarNode // the file may be a wrong one, such as a token
 	if v.isNull() {
@@ -65,7 +65,15 @@ func (d *decoder) config(v value, c *Config) {
 			}
 		}},
 		{"ready", func(v value) { c.Ready = d.ready(v) }},
+		{"mask", func(v value) {
+			for _, item := range d.items(v, "a list of files, such as [/run/secrets/password]") {
+				c.Mask = append(c.Mask, d.absPath(item))
+			}
+		}},
 	})
+	for _, h := range c.Hooks {
+		h.Mask = c.Mask
+	}
 	if len(c.Hooks) == 0 && lacks(v, "hooks") && d.found() == before {
 		d.wrong(v, "has no hooks; "+noHooks)
 	}

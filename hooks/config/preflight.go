@@ -48,6 +48,12 @@ func (p *Preflight) Look(c *Config) {
 		p.exposed("", c.Source)
 	}
 	p.ready(c.Ready)
+	for _, path := range c.Mask {
+		if _, err := os.ReadFile(path); err != nil {
+			p.at = Problem{Pos: Position{File: c.Source}}
+			p.warn("mask", path, executable.Explain(path, err).Error()+"; what it holds is not masked")
+		}
+	}
 	for _, h := range c.inOrder() {
 		p.at = Problem{Pos: h.Pos, Field: "hooks." + h.Name}
 		if h.Marker != "" {

@@ -212,7 +212,7 @@ func TestLoadRefusesDefaultFile(t *testing.T) {
 		"loop":     {func(path string) { link(t, "podhook.yaml", path) }, ": a link that leads in circles"},
 		"dir":      {func(path string) { mkdir(t, path) }, ": a directory; a regular file is needed"},
 		"fifo":     {func(path string) { mkfifo(t, path) }, ": a FIFO; a regular file is needed"},
-		"broken":   {func(path string) { write(t, path, "a", 0o644) }, `:1: a mapping with the keys hooks and ready`},
+		"broken":   {func(path string) { write(t, path, "a", 0o644) }, `:1: a mapping with the keys hooks, ready and mask`},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "podhook.yaml")

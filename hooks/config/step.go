@@ -99,6 +99,7 @@ func (d *decoder) commonFields(s *stepDraft) []field {
 		{"env", started(private(func(v value) { s.step.Env = d.env(v) }))},
 		{"workingDir", started(func(v value) { s.step.WorkingDir = d.absPath(v) })},
 		{"user", started(func(v value) { s.step.User = d.user(v) })},
+		{"quiet", started(func(v value) { s.step.Quiet = d.boolean(v) })},
 		{"noNewPrivileges", started(func(v value) { s.step.NoNewPrivileges = d.boolean(v) })},
 		{"killAfter", started(func(v value) {
 			if t := d.duration(v); t != 0 {

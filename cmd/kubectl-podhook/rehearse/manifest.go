@@ -215,12 +215,14 @@ func (c container) container() (kubelet.Container, error) {
 		k.Ports[p.Name] = p.ContainerPort
 	}
 	k.RestartPolicy = kubelet.RestartPolicy(c.RestartPolicy)
-	for _, r := range c.RestartRules {
-		k.RestartRules = append(k.RestartRules, kubelet.RestartRule{
-			Action: kubelet.RestartAction(r.Action), Codes: r.ExitCodes.Values, Not: r.ExitCodes.Operator == "NotIn",
-		})
+	var errs [7]error
+	for i, r := range c.RestartRules {
+		rule := kubelet.RestartRule{Action: kubelet.RestartAction(r.Action), Codes: r.ExitCodes.Values, Not: r.ExitCodes.Operator == "NotIn"}
+		if !rule.Action.Known() {
+			errs[6] = fmt.Errorf("restartPolicyRules[%d].action %s: Restart or RestartAllContainers is needed", i, r.Action)
+		}
+		k.RestartRules = append(k.RestartRules, rule)
 	}
-	var errs [6]error
 	k.PostStart, errs[0] = c.Lifecycle.PostStart.hook("lifecycle.postStart")
 	k.PreStop, errs[1] = c.Lifecycle.PreStop.hook("lifecycle.preStop")
 	k.Startup, errs[2] = c.Startup.probe("startupProbe")

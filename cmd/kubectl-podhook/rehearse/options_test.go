@@ -188,6 +188,8 @@ spec:
           postStart: {sleep: {seconds: 2}}
           preStop: {httpGet: {path: /shutdown, port: admin, scheme: HTTPS, httpHeaders: [{name: X, value: y}]}}
         livenessProbe: {tcpSocket: {port: 8081}, terminationGracePeriodSeconds: 5}
+        restartPolicy: Never
+        restartPolicyRules: [{action: Restart, exitCodes: {operator: NotIn, values: [1, 2]}}]
 `
 
 func writeManifest(t *testing.T, text string) string {
@@ -228,7 +230,8 @@ func TestManifest(t *testing.T) {
 			PreStop: &kubelet.Handler{HTTPGet: &kubelet.HTTPGet{
 				Port: "admin", Path: "/shutdown", Scheme: "HTTPS", Headers: []kubelet.Header{{Name: "X", Value: "y"}},
 			}},
-			Liveness: &liveness,
+			Liveness: &liveness, RestartPolicy: kubelet.RestartNever,
+			RestartRules: []kubelet.RestartRule{{Action: kubelet.RestartContainer, Codes: []int{1, 2}, Not: true}},
 		}},
 	}
 	if !reflect.DeepEqual(pod, want) {
@@ -268,6 +271,7 @@ func TestBadManifest(t *testing.T) {
 		"no probe":       {"spec: {containers: [{name: a, command: [x], readinessProbe: {grpc: {port: 1}}}]}\n", "container a: readinessProbe"},
 		"no command":     {"spec: {containers: [{name: a, image: b}]}\n", "container a: no command"},
 		"a wrong type":   {"spec: {containers: 7}\n", "pod.yaml"},
+		"unknown rule":   {"spec: {containers: [{name: a, command: [x], restartPolicyRules: [{action: Stop, exitCodes: {operator: In, values: [1]}}]}]}\n", "container a: restartPolicyRules[0].action Stop: Restart or RestartAllContainers"},
 		"unknown signal": {"spec: {containers: [{name: a, command: [x], lifecycle: {stopSignal: SIGX}}]}\n", "SIGX"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -255,7 +255,7 @@ func parseHeaders(texts []string) ([]kubelet.Header, error) {
 func parseRestartRule(text string) (kubelet.RestartRule, error) {
 	action, codes, _ := strings.Cut(text, "=")
 	rule := kubelet.RestartRule{Action: kubelet.RestartAction(action)}
-	known := rule.Action == kubelet.RestartContainer || rule.Action == kubelet.RestartAllContainers
+	known := rule.Action.Known()
 	for _, code := range strings.Split(codes, ",") {
 		n, err := strconv.Atoi(code)
 		if known = known && err == nil; known {

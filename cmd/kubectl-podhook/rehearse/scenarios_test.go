@@ -97,6 +97,7 @@ func TestClosingTable(t *testing.T) {
 	for _, want := range []string{
 		"\ndrain                      met          nothing was lost, late or hidden\n",
 		"\noom                        NOT MET      not as expected: oom:restarts=0: main was restarted 1 times\n",
+		"\nliveness                   met          late: main was away for ",
 		"\nsidecar-killed             skipped      the pod has no native sidecar\n",
 		"\nrestart-all                skipped      no container has restartPolicyRules with the action RestartAllContainers\n",
 	} {

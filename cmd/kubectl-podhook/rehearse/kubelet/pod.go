@@ -123,4 +123,7 @@ const (
 	RestartAllContainers RestartAction = "RestartAllContainers"
 )
 
+// Known reports whether Kubernetes has the action.
+func (a RestartAction) Known() bool { return a == RestartContainer || a == RestartAllContainers }
+
 func (r RestartRule) matches(code int) bool { return slices.Contains(r.Codes, code) != r.Not }

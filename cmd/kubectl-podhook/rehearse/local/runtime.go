@@ -82,7 +82,7 @@ func (r *Runtime) choose() error {
 		r.mounts = true
 		r.about = "PID and mount namespaces"
 		if r.opts.ShareProcessNamespace {
-			r.about = "mount namespaces; the process namespace is shared with this machine"
+			r.about = "mount namespaces and this machine's PID namespace"
 		}
 		if r.user {
 			r.about += " (in a user namespace)"

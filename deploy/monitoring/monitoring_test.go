@@ -45,6 +45,7 @@ func TestFleet(t *testing.T) {
 	}
 	s := startPrometheus(t, dir, targets)
 	s.holdsTargets(len(fleet()))
+	s.becomesData("README.md: both hooks have run", `round(scrape_samples_scraped{pod="web-1"}, 5) == 50`, false)
 	s.answersDashboard()
 	for _, e := range examples(t) {
 		s.becomesData("README.md", e.query, false)

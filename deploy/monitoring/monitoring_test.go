@@ -45,6 +45,7 @@ func TestFleet(t *testing.T) {
 	}
 	s := startPrometheus(t, dir, targets)
 	s.holdsTargets(len(fleet()))
+	s.becomesData("README.md: both hooks have run", `round(scrape_samples_scraped{pod="web-1"}, 5) == 50`, false)
 	s.answersDashboard()
 	for _, e := range examples(t) {
 		s.becomesData("README.md", e.query, false)
@@ -112,9 +113,13 @@ func (s *server) fires(want ...string) {
 
 // show prints the alerts when MONITORING_TIME has passed, or when ctx ends.
 func (s *server) show(ctx context.Context) {
-	length, err := time.ParseDuration(os.Getenv("MONITORING_TIME"))
-	if err != nil {
+	text := os.Getenv("MONITORING_TIME")
+	if text == "" {
 		return
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		s.t.Fatalf("MONITORING_TIME: %q: write a duration, such as 60s", text)
 	}
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()

@@ -57,10 +57,10 @@ ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_s
 NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring kubelet-client lint size bench man notices clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(BIN)/podhook $(BIN)/kubectl-podhook ## build bin/podhook and bin/kubectl-podhook, static for linux
 
@@ -104,8 +104,9 @@ check: build ## what to run before each commit: under 90 s, no root, no Docker
 test: build ## run every test under the race detector, in random order
 	@[ -n "$(RACE)" ] || echo "no C compiler: the race detector is left out (Debian: apt-get install gcc libc6-dev)"
 	$(GOTESTSUM) -- $(RACE) -shuffle=on -timeout 20m ./...
+	@# -count=1: Go does not see changes of files outside a module.
 	@for dir in $(NESTED); do echo "cd $$dir && go test ./..."; \
-		(cd $$dir && $(GOTESTSUM) -- -shuffle=on ./...) || exit; done
+		(cd $$dir && $(GOTESTSUM) -- -count=1 -shuffle=on ./...) || exit; done
 
 fuzz: ## run every fuzz target for FUZZ_TIME=60s
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' hooks agent cmd | while IFS=: read -r file _ target; do \
@@ -120,6 +121,9 @@ model: ## call and kill podhook at random for MODEL_TIME=60s, and check its cont
 
 monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
 	MONITORING_TIME=$(MONITORING_TIME) MONITORING_PICTURE=$(abspath $(MONITORING_PICTURE)) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
+
+kubelet-client: ## kubelet's own code calls the agent, and the API server's checks the policies (also in `make test`)
+	cd deploy/kubernetes/upstream && go test -count=1 -timeout 20m ./...
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }

@@ -41,8 +41,8 @@ func TestFallback(t *testing.T) {
 	if c.err != nil || !slices.Equal(c.statuses(), []int{0, 200}) || a.ran("shutdown") != 1 || !contains(c.events, "LifecycleHTTPFallback") {
 		t.Errorf("%v, answers %v, events %q, shutdown has run %d times", c.err, c.statuses(), c.events, a.ran("shutdown"))
 	}
-	if c := a.kubelet(https("/hooks/broken")); a.ran("broken") != 1 {
-		t.Errorf("%v, answers %v, broken has run %d times", c.err, c.statuses(), a.ran("broken"))
+	if c := a.kubelet(https("/hooks/broken")); c.err == nil || a.ran("broken") != 1 {
+		t.Errorf("a failed hook: %v, answers %v, broken has run %d times", c.err, c.statuses(), a.ran("broken"))
 	}
 
 	for _, row := range []struct {

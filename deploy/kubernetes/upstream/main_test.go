@@ -81,7 +81,8 @@ func serve(t *testing.T, hooks string, env ...string) *agent {
 			t.Logf("podhook serve: %v", err)
 		}
 		if t.Failed() {
-			t.Log(a.log.String())
+			text := a.log.String()
+			t.Log(text[max(0, len(text)-4000):])
 		}
 	})
 	a.eventually("it listens", func() bool {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,7 +169,7 @@ func checkYAML(t *testing.T, path, block string) {
 	case root.Kind == yaml.SequenceNode:
 		steps := "  " + strings.ReplaceAll(block, "\n", "\n  ")
 		block = "hooks:\n  shutdown:\n    timeout: 60s\n    steps:\n  " + strings.ReplaceAll(steps, "\n", "\n  ")
-	case root.Content[0].Value == "apiVersion", root.Content[0].Value == "spec":
+	case slices.Contains([]string{"apiVersion", "metadata", "spec"}, root.Content[0].Value):
 		return
 	}
 	if _, err := config.Parse(path, []byte(block), []string{"HOSTNAME=web-0"}); err != nil {

@@ -276,13 +276,17 @@ func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 	if c.phase == abandoned {
 		return nil, nil
 	}
-	pid, exited, err := c.super.Start(c.options.Command)
+	var exited <-chan syscall.WaitStatus
+	main, err := c.options.Main.Start(func() (pid int, err error) {
+		pid, exited, err = c.super.Start(c.options.Command)
+		return pid, err
+	}, c.super.Deliver)
 	if err != nil {
 		return nil, err
 	}
 	c.mainBegan = time.Now()
-	c.options.Logger.Info(show.MainStarted, "program", c.options.Command.Argv[0], "pid", pid)
-	c.hooks.saveMain(c.options.Main.Started(pid, c.super.Deliver))
+	c.options.Logger.Info(show.MainStarted, "program", c.options.Command.Argv[0], "pid", main.PID)
+	c.hooks.saveMain(main)
 	c.enter(running)
 	return exited, nil
 }

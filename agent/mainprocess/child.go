@@ -22,15 +22,20 @@ type Child struct {
 // NewChild returns a main process that has not been started.
 func NewChild() *Child { return &Child{gone: make(chan struct{})} }
 
-// Started says that the process runs and how it gets signals.
-func (c *Child) Started(pid int, deliver func(syscall.Signal) error) state.MainIdentity {
+// Start starts the process, which gets signals by deliver. Everybody who asks for it
+// meanwhile waits: it can already do what a hook waits for, and be sent a signal then.
+func (c *Child) Start(start func() (pid int, err error), deliver func(syscall.Signal) error) (state.MainIdentity, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	pid, err := start()
+	if err != nil {
+		return state.MainIdentity{}, err
+	}
 	// Without /proc the start time stays 0: the child cannot be recycled while it
 	// is ours to reap.
 	stat, _ := procfs.Proc.Stat(pid)
 	c.identity, c.deliver = &state.MainIdentity{PID: pid, StartTime: stat.Start}, deliver
-	return *c.identity
+	return *c.identity, nil
 }
 
 // Exited says that the process has ended. It is called once.

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/state"
@@ -30,7 +31,14 @@ func TestChildAsHooksSeeIt(t *testing.T) {
 		m, sent := NewChild(), syscall.Signal(0)
 		absent(t, m, "the main process has not been started")
 
-		id := m.Started(os.Getpid(), func(sig syscall.Signal) error { sent = sig; return nil })
+		if _, err := m.Start(func() (int, error) { return 0, errors.New("no such program") }, nil); err == nil {
+			t.Error("it has started")
+		}
+		absent(t, m, "the main process has not been started")
+		id, err := m.Start(func() (int, error) { return os.Getpid(), nil }, func(sig syscall.Signal) error { sent = sig; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
 		if now := m.Identity(); now == nil || *now != id || id.PID != os.Getpid() || id.StartTime == 0 {
 			t.Errorf("started %+v, it is %+v", id, now)
 		}
@@ -51,4 +59,29 @@ func TestChildAsHooksSeeIt(t *testing.T) {
 		}
 		absent(t, m, "the main process has exited already")
 	})
+}
+
+// A process that is being started can already have done what a hook waits for. The signal that
+// the hook sends then reaches it.
+func TestSignalDuringTheStart(t *testing.T) {
+	m, sent, got := NewChild(), make(chan error, 1), make(chan syscall.Signal, 1)
+	_, err := m.Start(func() (int, error) {
+		go func() { sent <- m.Signal(syscall.SIGHUP) }()
+		select {
+		case err := <-sent:
+			t.Errorf("sent to nobody: %v", err)
+			sent <- err
+		case <-time.After(100 * time.Millisecond): // it waits
+		}
+		return os.Getpid(), nil
+	}, func(sig syscall.Signal) error { got <- sig; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if sig := <-got; sig != syscall.SIGHUP {
+		t.Error(sig)
+	}
 }

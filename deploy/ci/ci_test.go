@@ -162,6 +162,7 @@ func TestCommandLinesFindMistakes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, line := range commands(t)["github.yml"] {
+				line = strings.Replace(line, "--scenario all", "--scenario delete", 1) // which finds them, a minute earlier
 				out, err := run(dir, env, line)
 				if want := regexp.MustCompile(broken.tools).MatchString(line); (err != nil) != want {
 					t.Errorf("%s: %v, want a failure: %v\n%s", line, err, want, out)

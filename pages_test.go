@@ -127,7 +127,7 @@ func TestMapIsComplete(t *testing.T) {
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // Every example is checked by its language: hooks and steps are parsed here, manifests
-// in deploy/kubernetes/prove.
+// in deploy/kubernetes/prove and policy.
 func TestExamples(t *testing.T) {
 	seen := map[string]int{}
 	for path, text := range pages(t) {

@@ -22,19 +22,22 @@ func TestComponentsFailLoudly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, component := range components {
-		probe := "\n        readinessProbe: {tcpSocket: {port: 8000}}"
-		if strings.Contains(component, "sidecar") {
-			probe = "" // its patch leaves the container's probes alone
+		handler, probe := "\n        lifecycle: {preStop: {sleep: {seconds: 5}}}", "\n        readinessProbe: {tcpSocket: {port: 8000}}"
+		switch { // what the patch leaves alone
+		case strings.Contains(component, "sidecar"):
+			probe = ""
+		case strings.Contains(component, "pod-api"):
+			handler, probe = "", ""
 		}
 		for name, test := range map[string]struct{ old, new, want string }{
 			"as it is":     {"", "", ""},
 			"another name": {"- name: app", "- name: web", "/containers/0/name"},
-			"a handler":    {"- name: app", "- name: app\n        lifecycle: {preStop: {sleep: {seconds: 5}}}", "/containers/0/lifecycle"},
+			"a handler":    {"- name: app", "- name: app" + handler, "/containers/0/lifecycle"},
 			"a probe":      {"- name: app", "- name: app" + probe, "/containers/0/readinessProbe"},
 		} {
 			t.Run(component+" "+name, func(t *testing.T) {
 				if test.old != "" && strings.Replace(string(workload), test.old, test.new, 1) == string(workload) {
-					t.Skip("the sidecar's patch leaves the container's probes alone")
+					t.Skip("the patch leaves the container's handlers or probes alone")
 				}
 				files := filesys.MakeFsInMemory()
 				write(t, files, "/deployment.yaml", strings.Replace(string(workload), test.old, test.new, 1))

@@ -115,7 +115,7 @@ func (p *pageWriter) hook(h HookStatus, now time.Time) {
 	}
 	run := timeline.Of(rec, now)
 	p.put("<section><h2>%s <small class=\"%s\">%s</small></h2><p>%s, called by %s, %s</p>\n", h.Name, string(rec.Outcome),
-		words(rec.Outcome), seconds(run.Whole), string(rec.Trigger), rec.Start.UTC().Format(time.RFC3339))
+		show.OutcomeWords(rec.Outcome), seconds(run.Whole), string(rec.Trigger), rec.Start.UTC().Format(time.RFC3339))
 	if rec.Reason != "" {
 		p.put("<p class=\"failed\">%s</p>\n", show.Cut(rec.Reason, 500))
 	}
@@ -134,7 +134,7 @@ func (p *pageWriter) bars(run timeline.Run) {
 			break
 		}
 		p.put("<li><b>%s</b> <small>%s %s</small><svg role=\"img\"><title>%s</title><rect class=\"%s\" x=\"%s\" width=\"%s\"/>",
-			b.Name, seconds(b.Took), show.Cut(b.About, 200), words(b.Outcome), string(b.Outcome), percent(b.From), percent(max(b.To-b.From, 0.005)))
+			b.Name, seconds(b.Took), show.Cut(b.About, 200), show.OutcomeWords(b.Outcome), string(b.Outcome), percent(b.From), percent(max(b.To-b.From, 0.005)))
 		if run.Deadline > 0 {
 			p.put("<line x1=\"%s\" x2=\"%s\" y2=\"100%%\"/>", percent(run.Deadline), percent(run.Deadline))
 		}
@@ -167,14 +167,12 @@ func (p *pageWriter) past(runs []state.PastRun, last string) {
 		if r.End != nil {
 			took = seconds(r.End.Sub(r.Start))
 		}
-		p.put("<li class=\"%s\">%s %s after %s, called by %s</li>", string(r.Outcome), r.Start.UTC().Format(time.RFC3339), words(r.Outcome), took, string(r.Trigger))
+		p.put("<li class=\"%s\">%s %s after %s, called by %s</li>", string(r.Outcome), r.Start.UTC().Format(time.RFC3339), show.OutcomeWords(r.Outcome), took, string(r.Trigger))
 	}
 	if n > 0 {
 		p.WriteString("</ul></details>\n")
 	}
 }
-
-func words(o state.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
 

@@ -82,7 +82,7 @@ func (l Log) StepEnded(hook, runID string, step state.StepRecord) {
 		l.Logger.Info(msgStepSkipped, "hook", hook, "step", step.Name, "run", runID, "reason", step.Error)
 	default:
 		l.Logger.Warn(msgStepEnded, "hook", hook, "step", step.Name, "run", runID,
-			"outcome", outcomeWords(step.Outcome), "error", step.Error)
+			"outcome", OutcomeWords(step.Outcome), "error", step.Error)
 	}
 }
 

@@ -15,7 +15,7 @@ const SummaryLimit = 2048
 // lines, at most limit bytes of valid UTF-8.
 func Summary(result hooks.Result, limit int) string {
 	rec := result.Record
-	head := fmt.Sprintf("podhook: hook %s %s", rec.Hook, outcomeWords(rec.Outcome))
+	head := fmt.Sprintf("podhook: hook %s %s", rec.Hook, OutcomeWords(rec.Outcome))
 	switch {
 	case result.Bypassed:
 		return head + ": bypassed, PODHOOK_DISABLED is true\n"

@@ -91,7 +91,7 @@ func (t Termination) warn(err error) {
 // id of the run, at most terminationLimit bytes of valid UTF-8.
 func Message(rec state.Record) string {
 	end := terminationEnd + rec.RunID + ")\n"
-	head := fmt.Sprintf("%shook %s %s: %s", terminationSign, rec.Hook, outcomeWords(rec.Outcome), rec.Reason)
+	head := fmt.Sprintf("%shook %s %s: %s", terminationSign, rec.Hook, OutcomeWords(rec.Outcome), rec.Reason)
 	return bounded(head, failedTail(rec), terminationLimit-len(end)) + end
 }
 

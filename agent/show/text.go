@@ -65,7 +65,8 @@ func Cut(s string, limit int) string {
 	return s[:limit]
 }
 
-func outcomeWords(o state.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
+// OutcomeWords is an outcome for people, such as "timed out".
+func OutcomeWords(o state.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
 
 // Count returns a number and its noun, such as "1 step" or "2 steps".
 func Count(n int, noun string) string {

@@ -53,8 +53,10 @@ LDFLAGS := -s -w -funcalign=8 -X main.version=$(VERSION)
 export GOARCH ?= $(shell go env GOARCH)
 ENTRY := $(if $(wildcard hooks/process/inherited/entry_$(GOARCH).s),-E podhook_start)
 
-# Modules of tests: they have dependencies that podhook does not have.
-NESTED := $(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod))
+# Modules of tests: they have dependencies that podhook does not have. That of upstream is
+# Kubernetes itself, which takes some minutes to build: make kubelet-client.
+UPSTREAM := deploy/kubernetes/upstream
+NESTED := $(filter-out $(UPSTREAM),$(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod)))
 
 .DEFAULT_GOAL := help
 .PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring kubelet-client lint size bench man notices clean
@@ -122,8 +124,8 @@ model: ## call and kill podhook at random for MODEL_TIME=60s, and check its cont
 monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
 	MONITORING_TIME=$(MONITORING_TIME) MONITORING_PICTURE=$(abspath $(MONITORING_PICTURE)) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
-kubelet-client: ## kubelet's own code calls the agent, and the API server's checks the policies (also in `make test`)
-	cd deploy/kubernetes/upstream && go test -count=1 -timeout 20m ./...
+kubelet-client: ## kubelet's own code calls the agent, and the API server's checks the policies
+	cd $(UPSTREAM) && go vet ./... && go test -count=1 -timeout 20m ./...
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@command -v shellcheck >/dev/null || { echo "make lint needs shellcheck (Debian: apt-get install shellcheck)"; exit 1; }

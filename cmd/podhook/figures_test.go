@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,17 +18,6 @@ import (
 const dying = `hooks:
   shutdown: {steps: [{name: bad, exec: [sh, -c, "exit 7"]}]}
 `
-
-// freePort is a port on which nothing listens now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // fetched is the body of an answer, or "".
 func fetched(url string) string {
@@ -51,7 +39,7 @@ func TestFiguresOutliveThePod(t *testing.T) {
 	gateway := testutil.NeedProgram(t, "prometheus-pushgateway", "prometheus-pushgateway")
 	promtool := testutil.NeedProgram(t, "promtool", "prometheus")
 	s := newSandbox(t, dying)
-	address := freePort(t)
+	address := freeAddress(t)
 	s.server(exec.Command(gateway, "--web.listen-address="+address))
 	testutil.Eventually(t, "the Pushgateway is ready", func() bool { return fetched("http://"+address+"/-/ready") != "" })
 	if err := os.Mkdir(s.path("node"), 0o755); err != nil {
@@ -105,9 +93,9 @@ func TestFiguresAreNotWaitedForLong(t *testing.T) {
 	defer server.Close()
 	defer close(hang)
 	for url, want := range map[string]string{
-		server.URL + "/hang":    "2s",
-		server.URL:              `the Pushgateway answers 507 Insufficient Storage`,
-		"http://" + freePort(t): "connection refused",
+		server.URL + "/hang":       "2s",
+		server.URL:                 `the Pushgateway answers 507 Insufficient Storage`,
+		"http://" + freeAddress(t): "connection refused",
 	} {
 		s := newSandbox(t, dying)
 		s.env = append(s.env, "PODHOOK_PUSHGATEWAY="+url, "PODHOOK_PUSH_GROUP=app=web")

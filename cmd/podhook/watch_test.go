@@ -126,10 +126,8 @@ func TestPlanOfAWatch(t *testing.T) {
 
 // A process that watches does nothing while nothing changes.
 func TestWatchIsIdle(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector has a thread that wakes up")
-	}
 	s := watching(t, "")
+	s.binary = plain // the race detector has a thread that wakes up
 	l := s.served()
 	s.project("good 1")
 	s.happens("main gets SIGHUP")

@@ -48,12 +48,14 @@ func (a *Agent) SendFigures() {
 	if s.Pushgateway == "" && s.TextfileDir == "" || a.Store == nil {
 		return
 	}
-	a.sending.Lock()
-	defer a.sending.Unlock()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), figuresTime, errFiguresTime)
 	defer cancel()
-	done := make(chan error, 1) // a disk can hang
-	go func() { done <- a.sendFigures(ctx) }()
+	done := make(chan error, 1) // a disk can hang, and so can the call before this one
+	go func() {
+		a.sending.Lock()
+		defer a.sending.Unlock()
+		done <- a.sendFigures(ctx)
+	}()
 	var err error
 	select {
 	case err = <-done:

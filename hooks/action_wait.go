@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -97,17 +96,13 @@ func (a *action) look(do config.Wait) wait.Look {
 // tryProgram runs a program whose exit code is waited for. Of its output only the last
 // line is kept.
 func (a *action) tryProgram(ctx context.Context, argv []string) (code int, last string, err error) {
-	var mu sync.Mutex // a background process may print after the program has ended
+	var printed wait.LastLine
 	result, err := a.execute(ctx, argv, func(l process.Line) {
-		mu.Lock()
-		defer mu.Unlock()
 		if !a.unit.step.Quiet {
-			last = string(a.run.mask.hide(l.Text))
+			printed.Set(a.run.mask.hide(l.Text))
 		}
 	})
-	mu.Lock()
-	defer mu.Unlock()
-	return result.ExitCode, last, err
+	return result.ExitCode, printed.String(), err
 }
 
 // lastLook is the timeout of the look after the main process has gone.

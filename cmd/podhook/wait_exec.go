@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -32,16 +31,10 @@ func (inv *invocation) try(ctx context.Context, argv []string) (code int, last s
 	reaper := process.NewReaper()
 	defer reaper.Close()
 	_ = reaper.Subreaper() // else only orphans outlive the end
-	var mu sync.Mutex      // a background process may print after the program has ended
+	var printed wait.LastLine
 	result, err := reaper.Run(ctx, process.Spec{
 		Argv: argv, Env: stepEnviron(inv.env), KillAfter: killAfter,
-		OnLine: func(l process.Line) {
-			mu.Lock()
-			defer mu.Unlock()
-			last = string(l.Text)
-		},
+		OnLine: func(l process.Line) { printed.Set(l.Text) },
 	})
-	mu.Lock()
-	defer mu.Unlock()
-	return result.ExitCode, last, err
+	return result.ExitCode, printed.String(), err
 }

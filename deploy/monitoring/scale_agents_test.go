@@ -1,6 +1,7 @@
 package monitoring
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // crowd are agents that are all alike.
@@ -21,10 +24,14 @@ type crowd struct {
 	targets []target
 }
 
-func startCrowd(t *testing.T, n int, gateway string) *crowd {
+func startCrowd(ctx context.Context, t *testing.T, n int, gateway string) *crowd {
 	t.Helper()
 	c := &crowd{t: t, dir: t.TempDir()}
+	defer t.Cleanup(c.end) // at once, before each is ended by itself
 	for i := range n {
+		if ctx.Err() != nil {
+			t.Fatal("interrupted")
+		}
 		m := member{pod: fmt.Sprint("web-", i), hooks: scaleHooks, env: []string{"PODHOOK_PUSHGATEWAY=" + gateway, "PODHOOK_PUSH_GROUP=namespace=shop,app=web"}}
 		own := filepath.Join(c.dir, m.pod)
 		if err := os.Mkdir(own, 0o755); err != nil {
@@ -100,7 +107,7 @@ func (c *crowd) end() {
 		m.signal(syscall.SIGTERM)
 	}
 	for _, m := range c.members {
-		<-m.gone
+		testutil.Eventually(c.t, "the agent ends", m.ended)
 	}
 }
 

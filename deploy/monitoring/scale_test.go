@@ -1,10 +1,12 @@
 package monitoring
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -43,8 +45,10 @@ func TestScale(t *testing.T) {
 			t.Fatalf("SCALE_AGENTS: %q: write a number of at least 20", os.Getenv("SCALE_AGENTS"))
 		}
 	}
+	ctx, cancel := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM) // what has started is to end
+	defer cancel()
 	few, many := agents/10, agents
-	a, b := measureFleet(t, few, long), measureFleet(t, many, long)
+	a, b := measureFleet(ctx, t, few, long), measureFleet(ctx, t, many, long)
 	if len(a) != len(b) {
 		t.Fatalf("%v\n%v", a, b)
 	}
@@ -82,15 +86,21 @@ func round(v float64) string {
 }
 
 // measureFleet starts n agents and a Prometheus, and ends them.
-func measureFleet(t *testing.T, n int, long bool) []figure {
+func measureFleet(ctx context.Context, t *testing.T, n int, long bool) []figure {
 	t.Helper()
 	gateway := new(receiver)
 	receives := httptest.NewServer(gateway)
 	defer receives.Close()
 	var f []figure
-	add := func(name string, of float64) { f = append(f, figure{name: name, of: of}) }
-	mean := func(name string, of float64) { f = append(f, figure{name, of, true}) }
-	c := startCrowd(t, n, receives.URL)
+	put := func(row figure) {
+		if ctx.Err() != nil {
+			t.Fatal("interrupted")
+		}
+		f = append(f, row)
+	}
+	add := func(name string, of float64) { put(figure{name: name, of: of}) }
+	mean := func(name string, of float64) { put(figure{name, of, true}) }
+	c := startCrowd(ctx, t, n, receives.URL)
 	s := startScraper(t, c.targets, long)
 
 	mean("series of an idle agent", c.each("/metrics", samples))
@@ -105,13 +115,18 @@ func measureFleet(t *testing.T, n int, long bool) []figure {
 
 	s.waitFor(c)
 	before, agents := s.look(), c.cpu()
-	time.Sleep(s.window)
-	after, agents := s.look(), c.cpu()-agents
-	const counted = `prometheus_target_interval_length_seconds_count{interval="%s"}`
-	scrapes := after[fmt.Sprintf(counted, s.interval)] - before[fmt.Sprintf(counted, s.interval)]
-	if scrapes < float64(n) {
-		t.Fatalf("%.0f scrapes of %d agents in %v: %s", scrapes, n, s.window, read(t, s.log))
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.window):
 	}
+	after, scrapes := before, 0.0
+	testutil.Eventually(t, "all agents are scraped again", func() bool {
+		counted := `prometheus_target_interval_length_seconds_count{interval="` + s.interval + `"}`
+		after = s.look()
+		scrapes = after[counted] - before[counted]
+		return scrapes >= float64(n)
+	})
+	agents = c.cpu() - agents
 	mean("processor time of an agent for a scrape (ms)", 1000*agents/scrapes)
 	mean("processor time of Prometheus for a scrape (ms)", 1000*(after["process_cpu_seconds_total"]-before["process_cpu_seconds_total"])/scrapes)
 	add("processor time of Prometheus for all rules once (ms)", 1000*s.once(rules(t)))

@@ -34,8 +34,11 @@ type Agent struct {
 	Log     *show.NonBlocking
 	Version string
 
+	// Course is what is known of the main process's start and end.
+	Course mainprocess.Course
+
 	requests      requestCounter
-	unknownPaths  show.Rare // requests of kubelet that nothing answers
+	unknownPaths  unknownPaths
 	shutdownCalls shutdownCalls
 	readyLooks    readyLooks
 	reading       sync.Mutex  // held while the state is read for an answer: that holds a thread

@@ -68,9 +68,11 @@ type collector struct {
 	runs, runSeconds, running, lastSuccess *prometheus.Desc
 	runStart, runDeadline, uncleanStart    *prometheus.Desc
 	steps, stepSeconds, kills, stepFailed  *prometheus.Desc
+	stepLast, left                         *prometheus.Desc
 	mainSignals, mainUp, mainSeen          *prometheus.Desc
+	startDelay, stopSeconds, exitCode      *prometheus.Desc
 	stopReason                             *prometheus.Desc
-	requests, refused, accessOpen          *prometheus.Desc
+	requests, refused, accessOpen, unknown *prometheus.Desc
 	configOK, configRefused, lines         *prometheus.Desc
 	events                                 *prometheus.Desc
 	build                                  *prometheus.Desc
@@ -93,13 +95,19 @@ func newCollector(a *Agent) *collector {
 		steps:         desc("steps_total", "Steps that ended.", "hook", "outcome"),
 		stepSeconds:   desc("step_duration_seconds", "How long steps took."),
 		stepFailed:    desc("step_failed", "Steps of the last run that failed.", "hook", "step"),
+		stepLast:      desc("step_last_duration_seconds", "How long the steps of the last run took.", "hook", "step"),
+		left:          desc("connections_left", "Connections that a wait for few of them has seen last.", "hook", "step"),
 		kills:         desc("step_kills_total", "Signals sent to end steps that timed out or were interrupted.", "hook", "signal"),
 		mainSignals:   desc("main_signals_total", "Signals that hooks sent to the main process.", "hook", "signal"),
 		mainUp:        desc("main_up", "Whether the main process is there."),
 		mainSeen:      desc("main_seen", "Whether the main process was found, once in this instance."),
+		startDelay:    desc("main_start_delay_seconds", "How long prestart has held the main process back."),
+		stopSeconds:   desc("main_stop_duration_seconds", "How long the main process took to stop."),
+		exitCode:      desc("main_exit_code", "The exit code of the main process."),
 		stopReason:    desc("stop_reason", "Why the container is stopped.", "reason"),
 		requests:      desc("http_requests_total", "HTTP requests.", "path", "code"),
 		refused:       desc("http_refused_total", "HTTP requests without the right.", "class", "reason"),
+		unknown:       desc("http_unknown_path_total", "Requests of kubelet that nothing answers.", "caller"),
 		accessOpen:    desc("access_open", "Whether everybody can run hooks."),
 		configOK:      desc("config_last_reload_successful", "Whether the newest configuration is in force."),
 		configRefused: desc("config_refused_total", "Broken configurations refused."),
@@ -135,6 +143,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.mainUp, number(err == nil))
 		gauge(c.mainSeen, number(f.Seen()))
 	}
+	c.course(ch)
 	if reason := stopReason(c.agent.Store); reason != "" && (reason != state.StopUnknown || c.agent.Settings.PodAPI) {
 		gauge(c.stopReason, 1, string(reason))
 	}
@@ -151,6 +160,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.accessOpen, number(c.agent.accessOpen.Load()))
 	c.agent.refusals.each(func(k refusalKey, n uint64) { counter(c.refused, n, string(k.class), string(k.reason)) })
+	c.agent.unknownPaths.each(func(caller string, n uint64) { counter(c.unknown, n, caller) })
 	c.agent.requests.each(func(k requestKey, n uint64) { counter(c.requests, n, k.path, k.code) })
 }
 

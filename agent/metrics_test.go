@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -209,6 +210,11 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	for _, path := range []string{"/prestart", "/shutdown", "/hooks/broken", "/hooks/slow", "/nothing"} {
 		w.get(path)
 	}
+	_, _ = w.do("GET", "/nothing", kubelet)
+	w.agent.Course.Started(time.Second)
+	w.agent.Course.Stopped(time.Second)
+	w.agent.Course.Exited(143)
+	w.has(map[string]float64{`podhook_main_start_delay_seconds`: 1, `podhook_main_stop_duration_seconds`: 1, `podhook_main_exit_code`: 143})
 	file := filepath.Join(w.dir, "metrics")
 	w.write(file, w.is("/metrics", 200))
 	result, lines := w.run("sh", "-c", `"$0" check metrics <"$1"`, promtool, file)

@@ -109,7 +109,7 @@ func (a *Agent) nothing(list func(*config.Config) []string) http.HandlerFunc {
 			a.guard(access.Status, func(w http.ResponseWriter, req *http.Request) { a.root(w, req, paths) })(w, req)
 			return
 		}
-		a.warnOfPath(req, cfg)
+		a.unknownPath(req, cfg)
 		nothingAt(w, req.URL.Path, paths, hint(req.URL.Path, cfg))
 	}
 }

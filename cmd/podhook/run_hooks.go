@@ -67,7 +67,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 	go a.WatchMain(ctx)
 	r.agent = a
 	r.container = lifecycle.New(ctx, lifecycle.Options{
-		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started,
+		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started, Course: &a.Course,
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
 		AwaitAll: f.awaitAll(c, reaper),
 		Killed:   show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,

@@ -51,6 +51,8 @@ func fleet() []member {
 		{pod: "db-0", hooks: healthy, before: crashed, calls: []string{"/prestart"}, reload: "hooks: {prestart: {step: []}}"},
 		{pod: "queue-0", hooks: healthy, env: []string{"PODHOOK_TOKEN=a-token-of-this-test", "PODHOOK_MAIN=name:nothing-has-it"}, calls: []string{"kubelet /shutdown"}},
 		{pod: "batch-0", hooks: `hooks: {prestart: {timeout: 10m, steps: [{sleep: 9m}]}}`, calls: []string{"/prestart?wait=false"}},
+		{pod: "cart-0", hooks: `hooks: {prestart: {steps: [{sleep: 10ms}]}, shutdown: {steps: [{wait: {connections: {port: 9}}}, {sleep: 10ms}]}, poststop: {timeout: 10m, steps: [{sleep: 9m}]}}`,
+			env: []string{"PODHOOK_GRACE_PERIOD=15m"}, run: []string{"sh", "-c", `kill -TERM $PPID; exec sleep 600`}},
 		{pod: "job-0", hooks: `hooks: {poststop: {timeout: 10m, steps: [{sleep: 9m}]}}`, run: []string{"true"}},
 	}
 }

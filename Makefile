@@ -27,6 +27,9 @@ MONITORING_TIME := 60s
 # Where it draws the graphs of the dashboard.
 MONITORING_PICTURE :=
 
+# How many agents `make scale` starts.
+SCALE_AGENTS := 500
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and, at the end, lists the skipped tests with their reasons.
 GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname
@@ -59,7 +62,7 @@ UPSTREAM := deploy/kubernetes/upstream
 NESTED := $(filter-out $(UPSTREAM),$(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring kubelet-client lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring scale kubelet-client lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,6 +127,9 @@ model: ## call and kill podhook at random for MODEL_TIME=60s, and check its cont
 monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
 	MONITORING_TIME=$(MONITORING_TIME) MONITORING_PICTURE=$(abspath $(MONITORING_PICTURE)) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
+scale: ## measure SCALE_AGENTS=500 agents and a Prometheus in two minutes; print the table of scale.md
+	SCALE_AGENTS=$(SCALE_AGENTS) go test -count=1 -timeout 10m -run 'TestScale$$' -v ./deploy/monitoring
+
 kubelet-client: ## kubelet's own code calls the agent, and the API server's checks the policies
 	cd $(UPSTREAM) && go vet ./... && go test -count=1 -timeout 20m ./...
 
@@ -154,7 +160,7 @@ notices: $(BIN)/NOTICES ## write the licences of everything in the binary to bin
 
 $(BIN)/NOTICES:
 	@mkdir -p $(BIN)
-	deploy/release/notices >$@.tmp && mv $@.tmp $@
+	deploy/release/notices podhook >$@.tmp && mv $@.tmp $@
 
 clean: ## remove what the other targets build
 	rm -rf bin dist coverage.out

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -48,9 +46,9 @@ type Agent struct {
 	refusals      refusals
 	accessOpen    atomic.Bool // everybody can run hooks
 
-	sending      sync.Mutex // held while figures are sent
-	makeRegistry sync.Once
-	gathered     *prometheus.Registry
+	scraped *scraped   // guarded by reading, nil before the first scrape
+	scrapes sync.Pool  // of *bytes.Buffer, the answers
+	sending sync.Mutex // held while figures are sent
 
 	lateCaller time.Duration // set by tests; 0 means the constant
 }

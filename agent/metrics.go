@@ -1,11 +1,14 @@
 package agent
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/state"
@@ -14,38 +17,53 @@ import (
 // textFormat is the exposition format that every Prometheus reads.
 const textFormat = "text/plain; version=0.0.4; charset=utf-8"
 
-// newRegistry returns what a scrape gathers.
-func (a *Agent) newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(a))
+// scraped is what the scrapes of an agent share. reading guards it.
+type scraped struct {
+	own     *collector
+	runtime *prometheus.Registry // empty unless PODHOOK_METRICS_RUNTIME asks for it
+}
+
+func newScraped(a *Agent) *scraped {
+	s := &scraped{own: newCollector(a), runtime: prometheus.NewRegistry()}
 	if a.Settings.MetricsRuntime {
-		registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		s.runtime.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
-	return registry
+	return s
 }
 
 // metrics answers a scrape. It does not use promhttp, whose compression would make the
 // binary much larger.
 func (a *Agent) metrics(w http.ResponseWriter, _ *http.Request) {
-	a.reading.Lock()
-	text, err := exposition(a.registry())
-	a.reading.Unlock()
-	if err != nil {
+	text, ok := a.scrapes.Get().(*bytes.Buffer)
+	if !ok {
+		text = &bytes.Buffer{}
+	}
+	defer a.scrapes.Put(text)
+	text.Reset()
+	if err := a.scrape(text); err != nil {
 		a.Logger.Error("metrics not complete", "error", err.Error())
 	}
-	send(w, http.StatusOK, textFormat, text)
+	send(w, http.StatusOK, textFormat, text.Bytes())
 }
 
-// registry returns the registry, which is made at the first scrape.
-func (a *Agent) registry() *prometheus.Registry {
-	a.makeRegistry.Do(func() { a.gathered = a.newRegistry() })
-	return a.gathered
+// scrape writes the metrics.
+func (a *Agent) scrape(text *bytes.Buffer) error {
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	if a.scraped == nil {
+		a.scraped = newScraped(a)
+	}
+	own := a.scraped.own
+	gathered := own.gather(own)
+	others, err := a.scraped.runtime.Gather()
+	return errors.Join(gathered, err, writeText(text, own.sorted), writeText(text, others))
 }
 
 // collector makes the metrics from the state at each scrape. So runs of exec'd hooks
 // count too, and a restart of the agent loses nothing.
 type collector struct {
 	agent *Agent
+	families
 
 	runs, runSeconds, running, lastSuccess *prometheus.Desc
 	runStart, runDeadline, uncleanStart    *prometheus.Desc
@@ -61,10 +79,11 @@ type collector struct {
 }
 
 func newCollector(a *Agent) *collector {
+	all := families{of: map[*prometheus.Desc]*dto.MetricFamily{}}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("podhook_"+name, help, labels, nil)
+		return all.desc("podhook_"+name, help, labels...)
 	}
-	return &collector{
+	c := &collector{
 		agent:         a,
 		runs:          desc("runs_total", "Runs that ended.", "hook", "outcome"),
 		runSeconds:    desc("run_duration_seconds", "How long runs took.", "hook"),
@@ -96,6 +115,8 @@ func newCollector(a *Agent) *collector {
 		events:        desc("events_total", "Requests to the API server about Events.", "outcome"),
 		build:         desc("build_info", "The version of podhook.", "version", "goversion"),
 	}
+	c.families = all
+	return c
 }
 
 // Describe sends nothing, because the series depend on the configuration.

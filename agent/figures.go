@@ -32,7 +32,7 @@ var errFiguresTime = errors.New("no end within " + figuresTime.String())
 // 2 s. What fails is logged. It may be called from any goroutine.
 func (a *Agent) SendFigures() {
 	s := a.Settings
-	if s.Pushgateway == "" && s.TextfileDir == "" || a.Store == nil {
+	if !s.SendsFigures() || a.Store == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), figuresTime, errFiguresTime)

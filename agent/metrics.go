@@ -144,7 +144,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.mainSeen, number(f.Seen()))
 	}
 	c.course(ch)
-	if reason := stopReason(c.agent.Store); reason != "" && (reason != state.StopUnknown || c.agent.Settings.PodAPI) {
+	if reason := c.agent.knownReason(); reason != "" {
 		gauge(c.stopReason, 1, string(reason))
 	}
 	failures, refused := c.agent.Configuration.Refused()
@@ -194,6 +194,15 @@ func (c *collector) hook(ch chan<- prometheus.Metric, name string) state.Histogr
 	histogram(ch, c.runSeconds, t.RunSeconds, name)
 	c.lastRun(ch, rec)
 	return t.StepSeconds
+}
+
+// knownReason returns why the container is stopped, unknown only where it was asked for.
+func (a *Agent) knownReason() state.StopReason {
+	reason := stopReason(a.Store)
+	if reason == state.StopUnknown && !a.Settings.PodAPI {
+		return ""
+	}
+	return reason
 }
 
 func histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, h state.Histogram, labels ...string) {

@@ -175,6 +175,7 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
 		code, err = r.container.Run(super)
+		r.agent.LogFigures()
 		r.agent.SendFigures()
 		return code, err
 	}

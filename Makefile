@@ -157,7 +157,7 @@ notices: $(BIN)/NOTICES ## write the licences of everything in the binary to bin
 
 $(BIN)/NOTICES:
 	@mkdir -p $(BIN)
-	deploy/release/notices >$@.tmp && mv $@.tmp $@
+	deploy/release/notices podhook >$@.tmp && mv $@.tmp $@
 
 clean: ## remove what the other targets build
 	rm -rf bin dist coverage.out

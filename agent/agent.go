@@ -15,14 +15,16 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Agent answers over HTTP for one container. All fields except Finder, Events and Log are
-// required. They must not be changed once it serves.
+// Agent answers over HTTP for one container. All fields except Child, Finder, Events and
+// Log are required. They must not be changed once it serves.
 type Agent struct {
 	Settings      *settings.Settings
 	Access        *access.Access
 	Configuration *Configuration
 	Store         *state.Store
 	Runner        *hooks.Runner
+	// Child is the main process that podhook run starts, or nil.
+	Child *mainprocess.Child
 	// Finder is nil if no main process is configured.
 	Finder *mainprocess.Finder
 	// Events is nil if none are asked for.

@@ -63,6 +63,7 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		r.close()
 		return nil, err
 	}
+	a.Child = started
 	go a.WatchMain(ctx)
 	r.agent = a
 	r.container = lifecycle.New(ctx, lifecycle.Options{

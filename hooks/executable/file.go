@@ -57,7 +57,7 @@ func CheckDir(dir string) error {
 func checkExecutable(file string) error {
 	var fs unix.Statfs_t
 	if unix.Statfs(file, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
-		return errors.New("on a mount with noexec")
+		return errors.New("on a mount with noexec (move it, or run it by its interpreter)")
 	}
 	err := unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
 	if errors.Is(err, unix.EACCES) {

@@ -47,7 +47,10 @@ endif
 COLD := github.com/... google.golang.org/... go.yaml.in/... vendor/... context crypto/... compress/... encoding/... \
 	errors flag fmt golang.org/... hash/... io/... log/... math/big mime/... net/... os/... path/... reflect regexp/... \
 	sort strconv text/... time unicode/...
-BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
+# The Green Tea collector of Go 1.26 writes at the end of each span of objects: 0.1 MB more of
+# an idle process, which it never collects, and 45 kB of code.
+COLLECTOR := $(if $(filter go1.26%,$(shell go env GOVERSION)),GOEXPERIMENT=nogreenteagc)
+BUILD := $(COLLECTOR) CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
 # Functions begin at any byte instead of a multiple of 32, which takes 0.25 MB.
 LDFLAGS := -s -w -funcalign=1 -X main.version=$(VERSION)

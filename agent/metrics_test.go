@@ -6,20 +6,24 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/internal/testutil"
 )
@@ -198,6 +202,42 @@ func TestRuntimeMetricsOnlyWhereAskedFor(t *testing.T) {
 		}
 		if goroutines != asked || memory != asked {
 			t.Errorf("asked %t: go_goroutines is there %t, process_resident_memory_bytes %t", asked, goroutines, memory)
+		}
+	}
+}
+
+// The metrics of the process are those of proc(5).
+func TestProcessMetrics(t *testing.T) {
+	w := serving(t, outcomes, set(func(s *settings.Settings) { s.MetricsRuntime = true }))
+	self, err := procfs.Proc.Stat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	kilobytes := func(field string) float64 {
+		n, err := strconv.Atoi(strings.TrimSuffix(procfs.Proc.Status(os.Getpid(), field), " kB"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return float64(n) * 1024
+	}
+	got := w.metrics()
+	for name, between := range map[string][2]float64{
+		"process_cpu_seconds_total":            {0.01, 1e6},
+		"process_open_fds":                     {4, 1000},
+		"process_max_fds":                      {float64(limit.Cur), float64(limit.Cur)},
+		"process_virtual_memory_bytes":         {kilobytes("VmSize") / 2, kilobytes("VmSize") * 2},
+		"process_virtual_memory_max_bytes":     {1e6, math.MaxUint64},
+		"process_resident_memory_bytes":        {kilobytes("VmRSS") / 4, kilobytes("VmRSS") * 4},
+		"process_start_time_seconds":           {unixSeconds(procfs.Started(self.Start)) - 5, unixSeconds(procfs.Started(self.Start)) + 5},
+		"process_network_receive_bytes_total":  {0, 1e18},
+		"process_network_transmit_bytes_total": {0, 1e18},
+	} {
+		if v, ok := got[name]; !ok || v < between[0] || v > between[1] {
+			t.Errorf("%s is %v (%t), want %v", name, v, ok, between)
 		}
 	}
 }

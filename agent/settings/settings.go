@@ -48,7 +48,7 @@ type Settings struct {
 
 	AllowWorldWritable bool `default:"false" desc:"podhook check lets root run scripts and programs that every user can change"`
 
-	Pushgateway URL   `desc:"URL of a Pushgateway that gets the metrics after shutdown and at the end of podhook run and podhook serve"`
+	Pushgateway URL   `desc:"URL of a Pushgateway that gets the metrics after shutdown, and at the end of podhook run, podhook serve and an exec'd poststop"`
 	TextfileDir Path  `desc:"directory, such as one of the node, that gets the metrics at these moments as a file for node_exporter's textfile collector"`
 	PushGroup   Group `desc:"labels for these metrics, such as namespace=shop,app=web; the figures of one pod replace those of another one with the same labels"`
 

@@ -133,7 +133,7 @@ func (w *OutputWriter) write() error {
 			return err
 		}
 	}
-	if err := writeAll(w.fd, w.buf); err != nil {
+	if err := pwriteAll(w.fd, w.buf, int64(w.size)); err != nil {
 		name := piece{w.runID, w.pieces[len(w.pieces)-1]}.name()
 		_ = unix.Ftruncate(w.fd, int64(w.size)) // no half lines
 		w.offset += int64(len(w.buf))
@@ -147,7 +147,7 @@ func (w *OutputWriter) write() error {
 func (w *OutputWriter) newPiece() error {
 	w.endPiece()
 	p := piece{w.runID, w.offset}
-	fd, err := createAt(w.dirfd, p.name(), unix.O_TRUNC|unix.O_APPEND)
+	fd, err := createAt(w.dirfd, p.name(), unix.O_TRUNC)
 	if err != nil {
 		return pathError("create", w.dir+"/"+p.name(), err)
 	}

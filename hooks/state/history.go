@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,10 +87,16 @@ func (h *Hook) History() ([]PastRun, error) {
 // have ended.
 func (h *Hook) past(data []byte, next string) (runs []PastRun) {
 	last := &Record{}
+	add := func(p PastRun) {
+		if n := len(runs) - 1; n >= 0 && runs[n].RunID == p.RunID {
+			runs = runs[:n]
+		}
+		runs = append(runs, p)
+	}
 	ended := func() {
 		if last.Instance == h.store.instance.ID {
 			last.interrupt()
-			runs = append(runs, last.past())
+			add(last.past())
 		}
 		last = &Record{}
 	}
@@ -97,7 +104,7 @@ func (h *Hook) past(data []byte, next string) (runs []PastRun) {
 		var old struct{ Past PastRun }
 		switch {
 		case bytes.HasPrefix(line, pastLine) && json.Unmarshal(line, &old) == nil && old.Past.Instance == h.store.instance.ID:
-			runs = append(runs, old.Past)
+			add(old.Past)
 		case bytes.HasPrefix(line, fullLine):
 			if r, err := decodeRecord(line); err == nil {
 				if r.RunID != last.RunID {
@@ -115,15 +122,44 @@ func (h *Hook) past(data []byte, next string) (runs []PastRun) {
 	return runs[max(0, len(runs)-maxRuns):]
 }
 
+// verbatim is the size up to which the lines of a run are kept as they are, in bytes. Of
+// longer ones only the history is kept.
+const verbatim = 2 << 10
+
 // pastLines returns the history for a new file in which the run next follows it.
-func (h *Hook) pastLines(data []byte, next string) (text []byte) {
-	runs := h.past(data, next)
-	for i := len(runs) - 1; i >= 0; i-- {
-		line, err := json.Marshal(map[string]PastRun{"past": runs[i]})
-		if err != nil || len(text)+len(line) > maxHistory {
+func (h *Hook) pastLines(data []byte, next string) []byte {
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	var starts []int // of the runs
+	at := 0
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(line, fullLine) || bytes.HasPrefix(line, pastLine) {
+			starts = append(starts, at)
+		}
+		at += len(line)
+	}
+	var kept [][]byte // the newest first
+	size := 0
+	for i := len(starts) - 1; i >= 0 && len(kept) < maxRuns; i-- {
+		run := data[starts[i]:at]
+		at = starts[i]
+		if bytes.HasPrefix(run, fullLine) && len(run) > verbatim || !ofInstance(bytes.TrimPrefix(run, pastLine), h.store.instance.ID) {
+			run = h.shorten(run, next)
+		}
+		if size += len(run); size > maxHistory {
 			break
 		}
-		text = append(append(line, '\n'), text...)
+		kept = append(kept, run)
 	}
-	return text
+	slices.Reverse(kept)
+	return bytes.Join(kept, nil)
+}
+
+// shorten returns the history of the lines of one run, as a line.
+func (h *Hook) shorten(run []byte, next string) []byte {
+	for _, past := range h.past(run, next) {
+		if line, err := json.Marshal(map[string]PastRun{"past": past}); err == nil {
+			return append(line, '\n')
+		}
+	}
+	return nil
 }

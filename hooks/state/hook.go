@@ -21,6 +21,7 @@ type Hook struct {
 	waiting chan struct{}
 
 	mu     sync.Mutex
+	silent string   // the last run of this process that has kept no output
 	cached *content // of the file, as it was last seen
 }
 

@@ -20,9 +20,12 @@ type Lock struct {
 	fd     int // of the file of the runs; -1 when released
 	dirfd  int // of the hook's directory
 	output *OutputWriter
-	// content and size are those of the file, once it is read; see load.
+	// previous is the run before the one that this lock has begun.
+	previous string
+	inode    uint64
+	size     int64
+	// content is nil until it is needed; see load.
 	content *content
-	size    int64
 }
 
 // Lock waits for the lock, or for the end of ctx, whose error it returns then at once. A
@@ -94,6 +97,7 @@ func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 			return nil, false, pathError("fstat", h.path(), err)
 		}
 		if st.Nlink > 0 {
+			l.inode, l.size = st.Ino, st.Size
 			return l, true, nil
 		}
 		// It was removed or replaced meanwhile, so other processes lock another file.
@@ -149,8 +153,10 @@ func (l *Lock) Unlock() error {
 	if l.fd < 0 {
 		return nil
 	}
-	if l.output != nil {
-		l.output.close()
+	if l.output != nil && l.output.close() {
+		l.hook.mu.Lock()
+		l.hook.silent = l.output.runID
+		l.hook.mu.Unlock()
 	}
 	l.close()
 	return nil

@@ -145,7 +145,7 @@ func (h *Hook) keep(c *content) {
 
 // readLines reads from an offset to the first zero or the end of the file.
 func (h *Hook) readLines(fd int, from int64) ([]byte, error) {
-	data := make([]byte, 0, 4096)
+	data := make([]byte, 0, 1024)
 	for {
 		n, err := retry(func() (int, error) { return unix.Pread(fd, data[len(data):cap(data)], from+int64(len(data))) })
 		if err != nil {
@@ -265,6 +265,9 @@ func (l *Lock) write(r *Record) error {
 	if err != nil {
 		return err
 	}
+	if r.RunID != l.lastRun() {
+		l.previous = l.lastRun()
+	}
 	ours := c.record != nil && c.record.Instance == r.Instance
 	if !ours && !l.blank() || c.end+int64(len(line)) > int64(maxLog+4*next.full) {
 		if err := l.rewrite(r); err == nil || c.end > maxFile/2 {
@@ -304,13 +307,9 @@ func (l *Lock) load() error {
 	if l.content != nil {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(l.fd, &st); err != nil {
-		return pathError("fstat", l.hook.path(), err)
-	}
-	c, err := l.hook.read(l.fd, st.Ino)
+	c, err := l.hook.read(l.fd, l.inode)
 	if err == nil {
-		l.content, l.size = c, st.Size
+		l.content = c
 	}
 	return err
 }
@@ -393,10 +392,8 @@ func (l *Lock) rewrite(r *Record) error {
 	}
 	unix.Close(l.fd)
 	var st unix.Stat_t
-	l.fd, l.size, l.content = fd, size, nil
-	if err := unix.Fstat(fd, &st); err != nil {
-		return pathError("fstat", l.hook.path(), err)
-	}
+	_ = unix.Fstat(fd, &st) // of an open file it cannot fail
+	l.fd, l.inode, l.size = fd, st.Ino, size
 	c.inode = st.Ino
 	l.wrote(c, r)
 	return nil

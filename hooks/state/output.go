@@ -46,13 +46,12 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	if !validRunID(runID) {
 		return nil, fmt.Errorf("run ID %q: must be letters, digits and -", runID)
 	}
-	old, err := listPieces(l.hook.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range old {
-		if err := unix.Unlinkat(l.dirfd, p.name(), 0); err != nil && err != unix.ENOENT {
-			return nil, pathError("remove", l.hook.dir+"/"+p.name(), err)
+	l.hook.mu.Lock()
+	silent := l.hook.silent
+	l.hook.mu.Unlock()
+	if silent == "" || silent != l.previous {
+		if err := l.removePieces(); err != nil {
+			return nil, err
 		}
 	}
 	limit := l.hook.store.outputLimit
@@ -64,6 +63,19 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	}
 	l.output = &OutputWriter{dirfd: l.dirfd, dir: l.hook.dir, runID: runID, limit: limit, fd: -1}
 	return l.output, nil
+}
+
+func (l *Lock) removePieces() error {
+	old, err := listPieces(l.hook.dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range old {
+		if err := unix.Unlinkat(l.dirfd, p.name(), 0); err != nil && err != unix.ENOENT {
+			return pathError("remove", l.hook.dir+"/"+p.name(), err)
+		}
+	}
+	return nil
 }
 
 // WriteLine keeps a line that step printed to stream ("stdout", "stderr") at t. It keeps
@@ -178,11 +190,13 @@ func (w *OutputWriter) endPiece() {
 	}
 }
 
-func (w *OutputWriter) close() {
+// close ends the output, and reports whether nothing of it was kept.
+func (w *OutputWriter) close() (silent bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
 		w.closed = true
 		w.endPiece()
 	}
+	return len(w.pieces) == 0
 }

@@ -328,12 +328,16 @@ func (l *Lock) room(n, others int) error {
 	if missing <= 0 {
 		return nil
 	}
-	err := pwriteAll(l.fd, make([]byte, (missing+int64(others)+4095)&^4095), l.size)
+	more := (missing + int64(others) + 4095) &^ 4095
+	_, err := retry(func() (int, error) { return 0, unix.Fallocate(l.fd, 0, l.size, more) })
+	if err == unix.EOPNOTSUPP || err == unix.ENOSYS {
+		err = pwriteAll(l.fd, make([]byte, more), l.size)
+	}
 	if err != nil {
 		_ = unix.Ftruncate(l.fd, l.size)
-		return pathError("write", l.hook.path(), err)
+		return pathError("fallocate", l.hook.path(), err)
 	}
-	l.size = l.size + (missing+int64(others)+4095)&^4095
+	l.size += more
 	return nil
 }
 

@@ -177,7 +177,7 @@ func TestStatus(t *testing.T) {
 func TestBrokenRecord(t *testing.T) {
 	w := serving(t, outcomes)
 	w.is("/prestart", 200)
-	w.write(filepath.Join(w.agent.Store.Dir(), "hooks", "prestart", "run.json"), `{"instance":"`+w.agent.Store.Instance().ID+`"`)
+	w.write(filepath.Join(w.agent.Store.Dir(), "hooks", "prestart", "run.json"), `{"instance":"`+w.agent.Store.Instance().ID+`"`+"\n")
 	if body := w.is("/status", 200); !strings.Contains(body, "no usable record") {
 		t.Errorf("/status does not say it: %s", body)
 	}

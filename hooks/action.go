@@ -60,14 +60,14 @@ func (a *action) stopped(ctx context.Context) {
 	a.rec.Outcome, a.rec.Error = stopOutcome(ctx), stopReason(ctx)
 }
 
-// show writes the record, so that podhook status shows it.
+// show writes the record soon, so that podhook status shows it.
 func (a *action) show() {
 	a.run.mu.Lock()
 	defer a.run.mu.Unlock()
 	rec := &a.run.rec.Steps[a.unit.at]
 	*rec = a.rec
 	rec.Waiting = string(a.run.mask.hide([]byte(rec.Waiting))) // what a server says can be in it
-	a.run.journal.progress(&a.run.rec)
+	a.run.show()
 	a.shown, a.stale = time.Now(), false
 }
 
@@ -92,6 +92,7 @@ func (a *action) end(ctx context.Context, sc *scope) {
 	boundTails(a.run.rec.Steps)
 	a.run.rec.Totals.AddStep(a.rec.Outcome, now.Sub(*a.rec.Start).Seconds())
 	sc.judge(ctx, a.unit.step.OnFailure, a.rec.Outcome, "step "+a.rec.Name+": "+a.rec.Error)
+	a.run.keep(a, sc)
 }
 
 // say adds podhook's own words to the step's output.

@@ -16,10 +16,7 @@ func (x *run) group(ctx context.Context, w *work) {
 	var all sync.WaitGroup
 	for i := range w.members {
 		member := &w.members[i]
-		all.Go(func() {
-			x.work(members, member, sc)
-			x.write()
-		})
+		all.Go(func() { x.work(members, member, sc) })
 	}
 	all.Wait()
 	x.mu.Lock()

@@ -36,7 +36,7 @@ func TestForcedJoinsALook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		testutil.Eventually(t, "the plain call waits", func() bool { return waits(t, b.path("state/hooks/demo/lock")) })
+		testutil.Eventually(t, "the plain call waits", func() bool { return waits(t, b.path("state/hooks/demo/run.json")) })
 		after(lock)
 		called := time.Now()
 		forced, joined, err := b.Start("demo", Request{Force: true})

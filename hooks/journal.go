@@ -16,11 +16,12 @@ type journal struct {
 	output   *state.OutputWriter // Unlock closes it
 }
 
-// progress writes a record of a run that goes on.
-func (j *journal) progress(rec *state.Record) {
+// write writes the record as it is now.
+func (j *journal) write(rec *state.Record) error {
 	if j.lock != nil {
-		j.err = j.lock.Progress(*rec)
+		j.err = j.lock.Write(*rec)
 	}
+	return j.err
 }
 
 func (j *journal) begin(rec *state.Record) {
@@ -35,21 +36,6 @@ func (j *journal) begin(rec *state.Record) {
 func (j *journal) line(l Line) {
 	if j.output != nil {
 		_ = j.output.WriteLine(time.Now(), l.Step, string(l.Line.Stream), l.Line.Text, l.Line.Dropped) // a lost line does not fail the hook
-	}
-}
-
-// end writes the outcome. It returns why the outcome is not recorded, or nil.
-func (j *journal) end(rec *state.Record) error {
-	if j.lock != nil {
-		j.err = j.lock.Write(*rec)
-	}
-	return j.err
-}
-
-// remember adds an ended run to the history, which is worth less than the run.
-func (j *journal) remember(rec state.Record) {
-	if j.lock != nil {
-		_ = j.lock.Remember(rec)
 	}
 }
 

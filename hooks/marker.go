@@ -26,12 +26,15 @@ func (r *Runner) markerPath(hook *config.Hook) string {
 
 // clearMarker removes the marker before a run. A container that waits for the marker
 // of an earlier run would go on too soon.
-func (r *Runner) clearMarker(hook *config.Hook) error {
-	path := r.markerPath(hook)
-	if path == "" {
-		return nil
+func (r *Runner) clearMarker(hook *config.Hook, lock *state.Lock) error {
+	var err error
+	switch path := r.markerPath(hook); {
+	case hook.Marker == "" && lock != nil:
+		err = lock.HideMarker()
+	case path != "":
+		err = removeMarker(path)
 	}
-	if err := removeMarker(path); err != nil {
+	if err != nil {
 		return fmt.Errorf("marker: %w", err)
 	}
 	return nil
@@ -91,7 +94,7 @@ func (r *Runner) settleMarker(hook *config.Hook) {
 	}
 	rec, found, err := lock.Read()
 	if err != nil || !found || rec.Outcome != state.Succeeded || !r.Current(rec) {
-		_ = r.clearMarker(hook) // the next run reports the error
+		_ = r.clearMarker(hook, lock) // the next run reports the error
 	}
 	_ = lock.Unlock() // closing the descriptor cannot fail in a way that keeps the lock
 }

@@ -51,8 +51,7 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 	if r.Options.Store == nil {
 		return r.withoutLock(ctx, f, hook, source, req, &NotRecordedError{Err: r.Options.StoreErr})
 	}
-	before, _, _ := r.Options.Store.Hook(hook.Name).Read() // a record that cannot be read is no run to join
-	lock, waited, err := r.lock(ctx, f, hook, req.Joiner)
+	lock, before, err := r.lock(ctx, f, hook, req.Joiner)
 	var lost *NotRecordedError
 	if errors.As(err, &lost) {
 		return r.withoutLock(ctx, f, hook, source, req, lost)
@@ -71,7 +70,7 @@ func (r *Runner) resolve(ctx context.Context, f *Flight, hook *config.Hook, sour
 	if err != nil || !found {
 		previous = state.Record{}
 	}
-	if waited && ranMeanwhile(before, previous) && r.Current(previous) && r.settle(f, *previous.End) {
+	if before != nil && ranMeanwhile(*before, previous, f.begun.Start) && r.Current(previous) && r.settle(f, *previous.End) {
 		return r.told(hook, lock, Result{Record: previous, Joined: true}), nil
 	}
 	j.previous, err = r.recall(hook.Name, lock, previous)
@@ -127,21 +126,26 @@ func (r *Runner) withoutLock(ctx context.Context, f *Flight, hook *config.Hook, 
 }
 
 // ranMeanwhile reports whether the run in the record after a wait for the lock went on
-// during the wait. The holder of the lock may also have run nothing.
-func ranMeanwhile(before, after state.Record) bool {
-	return after.End != nil && after.Outcome != state.Interrupted && (before.Outcome == state.Running || before.RunID != after.RunID)
+// during the wait, or ended after the call, which came just before. The holder of the lock
+// may also have run nothing.
+func ranMeanwhile(before, after state.Record, called time.Time) bool {
+	return after.End != nil && after.Outcome != state.Interrupted &&
+		(before.Outcome == state.Running || before.RunID != after.RunID || after.End.After(called))
 }
 
-func (r *Runner) lock(ctx context.Context, f *Flight, hook *config.Hook, joiner context.Context) (lock *state.Lock, waited bool, err error) {
+// lock takes the hook's lock. before is the record at the begin of a wait, nil where there
+// was none to wait for.
+func (r *Runner) lock(ctx context.Context, f *Flight, hook *config.Hook, joiner context.Context) (lock *state.Lock, before *state.Record, err error) {
 	h := r.Options.Store.Hook(hook.Name)
 	lock, ok, err := h.TryLock()
 	if err != nil {
-		return nil, false, &NotRecordedError{Err: err}
+		return nil, nil, &NotRecordedError{Err: err}
 	}
 	if ok {
-		return lock, false, nil
+		return lock, nil, nil
 	}
-	if rec, _, err := h.Read(); err == nil && rec.Outcome == state.Running {
+	rec, _, _ := h.Read() // one that cannot be read is no run to join
+	if rec.Outcome == state.Running {
 		f.begins(rec, true)
 	}
 	patience := hook.Timeout + hook.LongestKill() + r.slack
@@ -153,15 +157,15 @@ func (r *Runner) lock(ctx context.Context, f *Flight, hook *config.Hook, joiner 
 	lock, err = h.Lock(wait)
 	switch {
 	case err == nil:
-		return lock, true, nil
+		return lock, &rec, nil
 	case ctx.Err() != nil:
-		return nil, true, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	case joiner != nil && joiner.Err() != nil:
-		return nil, true, context.Cause(joiner)
+		return nil, nil, context.Cause(joiner)
 	case wait.Err() != nil:
-		return nil, true, &StuckError{Hook: hook.Name, After: patience}
+		return nil, nil, &StuckError{Hook: hook.Name, After: patience}
 	}
-	return nil, true, &NotRecordedError{Err: err}
+	return nil, nil, &NotRecordedError{Err: err}
 }
 
 // counts reports whether a record answers a call of the hook, so that nothing is run.

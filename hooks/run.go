@@ -31,6 +31,8 @@ type run struct {
 	rec     state.Record
 	journal *journal
 	scope   scope
+	late    *time.Timer // the next write by show, or nil
+	goesOn  bool        // the record is between its begin and its end, see show
 
 	asked chan struct{} // closed when the stop reason has come; nil if it is not asked for
 
@@ -49,14 +51,12 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 		x.mark(&list[0])
 	}
 	remains := x.endRemains(j.previous)
-	markerErr := r.clearMarker(hook)
+	markerErr := r.clearMarker(hook, j.lock)
 	j.begin(&x.rec)
 	if err := refused(hook, j.err); err != nil {
 		return Result{}, err
 	}
-	if j.previous.Outcome == state.Interrupted && j.previous.End == nil {
-		j.remember(j.previous) // its process was killed
-	}
+	x.shows(true)
 	f.begins(x.rec, false)
 	r.forget(hook.Name) // the totals of this run include its totals
 	if len(list) > 0 {
@@ -76,7 +76,6 @@ func (r *Runner) run(ctx context.Context, f *Flight, hook *config.Hook, source s
 	x.steps(ctx, list)
 	x.awaitReason()
 	x.end(f)
-	j.remember(x.rec)
 	r.Options.Observer.Ended(x.rec)
 	return Result{Record: x.rec}, nil
 }
@@ -108,15 +107,16 @@ func (x *run) before() state.Record {
 // cannot be recorded is reported as a failure.
 func (x *run) end(f *Flight) {
 	now := x.runner.land(f)
+	x.shows(false)
 	x.findMain()
 	if x.scope.failed != "" {
 		x.finish(now, x.scope.failed, x.scope.reason)
-		_ = x.journal.end(&x.rec) // it has failed anyway
+		_ = x.journal.write(&x.rec) // it has failed anyway
 		return
 	}
 	before := x.rec.Totals.Clone()
 	x.finish(now, state.Succeeded, "")
-	if err := x.journal.end(&x.rec); err != nil {
+	if err := x.journal.write(&x.rec); err != nil {
 		x.runner.remember(x.rec)
 		x.rec.Outcome, x.rec.Reason = state.Failed, successLost(err)
 		return
@@ -124,7 +124,7 @@ func (x *run) end(f *Flight) {
 	if err := writeMarker(x.hook, x.journal.lock, &x.rec); err != nil {
 		x.rec.Totals = before
 		x.finish(now, state.Failed, err.Error())
-		_ = x.journal.end(&x.rec) // if that fails, the next caller finds a success without its marker, and fails too
+		_ = x.journal.write(&x.rec) // if that fails, the next caller finds a success without its marker, and fails too
 	}
 }
 

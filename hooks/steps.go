@@ -24,7 +24,6 @@ func (x *run) steps(life context.Context, list []work) {
 		ctx, cancel := x.timeFor(life, i)
 		if i > 0 || w.needsReason() { // run has marked the first
 			x.mark(w)
-			x.write()
 		}
 		if w.members == nil {
 			x.work(ctx, w, &x.scope)
@@ -94,6 +93,7 @@ func (x *run) mark(w *work) {
 		x.markFirst(w.members[i].units, now)
 	}
 	x.markFirst(w.units, now)
+	x.show()
 }
 
 func (x *run) markFirst(units []unit, now time.Time) {
@@ -145,11 +145,44 @@ func (x *run) isHalted(sc *scope, step *config.Step) bool {
 	return sc.halted && !step.Always
 }
 
-// write writes the record as it is now.
-func (x *run) write() {
+// showDelay bounds how late a record shows the progress of a run. Nobody sees more, and a
+// run that is over sooner costs two writes, at its begin and its end.
+const showDelay = 50 * time.Millisecond
+
+// show writes the record soon, between its begin and its end. The caller holds the lock.
+func (x *run) show() {
+	if x.late != nil || !x.goesOn {
+		return
+	}
+	x.late = time.AfterFunc(showDelay, func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.late = nil; x.goesOn {
+			_ = x.journal.write(&x.rec) // the last write counts
+		}
+	})
+}
+
+// keep writes that a unit has succeeded which must not run again, before another one
+// begins. The caller holds the lock.
+func (x *run) keep(a *action, sc *scope) {
+	last := sc == &x.scope && a.unit.at == len(x.rec.Steps)-1 && x.asked == nil // the end of the run follows
+	switch {
+	case last:
+	case a.rec.Once && a.rec.Outcome == state.Succeeded:
+		_ = x.journal.write(&x.rec) // the last write counts
+	default:
+		x.show()
+	}
+}
+
+// shows begins or ends the time in which show writes.
+func (x *run) shows(goesOn bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.journal.progress(&x.rec)
+	if x.goesOn = goesOn; x.late != nil {
+		x.late.Stop()
+	}
 }
 
 // count changes the totals.

@@ -48,7 +48,7 @@ func (x *run) askReason() {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.rec.StopReason = reason
-		x.journal.progress(&x.rec)
+		x.show()
 	}()
 }
 

@@ -120,7 +120,7 @@ func TestAwaitsTheShutdownOfAnotherProcess(t *testing.T) {
 func TestShutdownThatCannotBeRecordedIsSeen(t *testing.T) {
 	dir := t.TempDir()
 	h, _ := realHooks(t, dir, "hooks: {shutdown: {steps: [{sleep: 1h}]}}")
-	if err := os.MkdirAll(filepath.Join(dir, "hooks/shutdown/lock"), 0o700); err != nil { // no file can be there
+	if err := os.MkdirAll(filepath.Join(dir, "hooks/shutdown/run.json"), 0o700); err != nil { // no file can be there
 		t.Fatal(err)
 	}
 	go func() { _, _ = h.call(t.Context(), config.Shutdown, hooks.Request{Trigger: state.TriggerHTTP}) }()

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,15 +20,15 @@ import (
 
 func readRecord(t *testing.T, dir, hook string) state.Record {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "hooks", hook, "run.json"))
+	store, err := state.Open(state.Options{Dir: dir, Show: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rec state.Record
-	if err := json.Unmarshal(text, &rec); err != nil {
-		t.Fatal(err)
+	rec := store.Hook(hook).Last()
+	if rec == nil {
+		t.Fatalf("hook %s has not run", hook)
 	}
-	return rec
+	return *rec
 }
 
 // server starts a program that goes on until the test's end.

@@ -127,7 +127,7 @@ func TestFailedPrestart(t *testing.T) {
 func TestPrestartThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, "hooks: {prestart: {steps: [{"+note("prestart")+"}]}}\n")
-	if err := os.MkdirAll(s.path("state/hooks/prestart/lock"), 0o700); err != nil { // no file can be there
+	if err := os.MkdirAll(s.path("state/hooks/prestart/run.json"), 0o700); err != nil { // no file can be there
 		t.Fatal(err)
 	}
 	e := s.once("--", "sh", "-c", "echo CMD >>$DIR/events")
@@ -226,7 +226,7 @@ func TestExecThatJoinsAFailingGateIsTold(t *testing.T) {
 	l := s.live()
 	s.happens("prestart")
 	joining := s.begin(l.enter(s.binary, "prestart"))
-	testutil.Eventually(t, "the exec waits for the run", func() bool { return s.waiters("state/hooks/prestart/lock") == 1 })
+	testutil.Eventually(t, "the exec waits for the run", func() bool { return s.waiters("state/hooks/prestart/run.json") == 1 })
 	caller := children(joining.cmd.Process.Pid)[0]
 	if err := syscall.Kill(caller, syscall.SIGSTOP); err != nil { // it is slower than PID 1
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func (s *sandbox) waiting(hook string, count int) {
 	s.t.Helper()
 	testutil.Eventually(s.t, fmt.Sprintf("%d callers wait for hook %s", count, hook), func() bool {
 		var st syscall.Stat_t
-		if syscall.Stat(s.path("state/hooks/"+hook+"/lock"), &st) != nil {
+		if syscall.Stat(s.path("state/hooks/"+hook+"/run.json"), &st) != nil {
 			return false
 		}
 		locks, err := os.ReadFile("/proc/locks")
@@ -243,7 +243,7 @@ func TestKilledJoinerDoesNotStopTheRun(t *testing.T) {
 func TestForceIsNotLostToALockThatRanNothing(t *testing.T) {
 	s := newSandbox(t, countedHooks)
 	s.expect(0, "prestart")
-	lock, err := os.OpenFile(s.path("state/hooks/prestart/lock"), os.O_RDWR, 0)
+	lock, err := os.OpenFile(s.path("state/hooks/prestart/run.json"), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

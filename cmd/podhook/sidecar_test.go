@@ -265,7 +265,7 @@ func TestExecForAnEarlierMainContainerIsNotJoined(t *testing.T) {
 		}
 		answer <- a
 	}()
-	testutil.Eventually(t, "the call waits", func() bool { return p.locks("state/hooks/prestart/lock") == 2 })
+	testutil.Eventually(t, "the call waits", func() bool { return p.locks("state/hooks/prestart/run.json") == 2 })
 	p.write("go", "", 0o644)
 	if e := byExec.wait(t); e.code != 0 {
 		t.Errorf("for the first one: %v", e)

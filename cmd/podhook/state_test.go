@@ -156,7 +156,7 @@ const fillsUp = `hooks:
   prestart:
     marker: DIR/done
     steps:
-    - exec: [sh, -c, '[ ! -e "$DIR/all" ] || rm "$DIR"/state/hooks/*/spare*; head -c 1000000 /dev/zero >"$DIR/state/filler" 2>/dev/null; echo filled']
+    - exec: [sh, -c, '[ ! -e "$DIR/all" ] || for f in "$DIR"/state/hooks/*/run.json; do truncate -s $(tr -d "\\0" <$f | wc -c) $f; done; head -c 1000000 /dev/zero >"$DIR/state/filler" 2>/dev/null; echo filled']
     - exec: [sh, -c, 'echo next >>"$DIR/ran"']
 `
 
@@ -227,11 +227,12 @@ func TestBrokenRecord(t *testing.T) {
 	s.expect(0, "prestart")
 	record := s.path("state/hooks/prestart/run.json")
 	good := s.read("state/hooks/prestart/run.json")
+	good = good[:strings.Index(good, "\n")]
 	for text, want := range map[string]string{
-		good[:len(good)/2]: "no usable record",
-		strings.Replace(good, `"version":1`, `"version":99`, 1): "version 99",
-		// What a crash of the machine has left of a record says nothing of this instance.
-		"": "not run in this instance", "\x00\x00\x00": "not run in this instance",
+		good[:len(good)/2] + "\n":                                      "no usable record",
+		strings.Replace(good, `"version":1`, `"version":99`, 1) + "\n": "version 99",
+		// What a killed process, or a crash of the machine, has left of a record is none.
+		good[:len(good)/2]: "not run in this instance", "": "not run in this instance", "\x00\x00\x00": "not run in this instance",
 	} {
 		if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -413,9 +413,17 @@ func TestFullDisk(t *testing.T) {
 	}
 	// It begins in the page of the line before and then finds no other.
 	long := strings.Repeat("x", 6000)
+	last := 1
+	fillUp := func() (err error) {
+		for ; err == nil; last++ {
+			err = l.Write(Record{RunID: fmt.Sprint("r", last+1), Outcome: Running})
+		}
+		last--
+		return err
+	}
 	full := map[string]error{
 		"Check":           again.Check(),
-		"Write":           l.Write(Record{RunID: "r2", Outcome: Running}),
+		"Write":           fillUp(),
 		"WriteMarker":     l.WriteMarker([]byte("x")),
 		"Reserve":         l.Reserve(),
 		"SaveConfig":      s.SaveConfig([]byte("b"), "x"),
@@ -430,8 +438,8 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%s: %q does not say what to do", what, err)
 		}
 	}
-	if r := mustRead(t, again.Hook("prestart")); r.RunID != "r1" {
-		t.Errorf("record of run %q, want r1", r.RunID)
+	if r := mustRead(t, again.Hook("prestart")); r.RunID != fmt.Sprint("r", last) {
+		t.Errorf("record of run %q, want r%d", r.RunID, last)
 	}
 	if text, _, ok, err := s.LastConfig(); string(text) != "a" || !ok || err != nil {
 		t.Errorf("configuration: %q, %v, %v", text, ok, err)
@@ -443,7 +451,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, l, Record{RunID: "r3", Outcome: Succeeded})
+	mustWrite(t, l, Record{RunID: "last", Outcome: Succeeded})
 	if err := w.WriteLine(testTime, "a", "stdout", []byte("kept"), 0); err != nil {
 		t.Fatal(err)
 	}

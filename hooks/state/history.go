@@ -5,17 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	historyName = "history"
-	// maxRuns and maxHistory bound the history of a hook, in runs and bytes.
+	// maxRuns bounds the history of a hook, and maxHistory what a new file has of it, in bytes.
 	maxRuns    = 20
-	maxHistory = 64 << 10
+	maxHistory = 32 << 10
 	// maxPastSteps bounds the steps that are kept of one run, and maxPastReason a reason.
 	maxPastSteps  = 20
 	maxPastReason = 200
@@ -63,87 +62,104 @@ func (r *Record) past() PastRun {
 	return p
 }
 
-// Remember adds an ended run to the hook's history: a line of a file, to which lines are
-// appended until it is too long.
-func (l *Lock) Remember(r Record) error {
-	r = l.sign(r)
-	line, err := json.Marshal(r.past())
-	if err != nil {
-		return err
-	}
-	line = append(line, '\n')
-	kept, dirty, err := l.hook.historyLines()
-	size := len(line)
-	for _, old := range kept {
-		size += len(old)
-	}
-	if err == nil && !dirty && len(kept) < 2*maxRuns && size <= maxHistory {
-		return l.append(historyName, line)
-	}
-	text := line
-	for i := len(kept) - 1; i >= 0 && len(kept)-i < maxRuns && len(text)+len(kept[i]) <= maxHistory/2; i-- {
-		text = append(kept[i], text...)
-	}
-	return l.replace(historyName, text)
-}
-
-// append adds to a file of the hook.
-func (l *Lock) append(name string, data []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fd < 0 {
-		return fs.ErrClosed
-	}
-	path := filepath.Join(l.hook.dir, name)
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(l.dirfd, name, unix.O_WRONLY|unix.O_APPEND|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
-	if err != nil {
-		return pathError("open", path, err)
-	}
-	defer unix.Close(fd)
-	if err := writeAll(fd, data); err != nil {
-		return pathError("write", path, err)
-	}
-	return nil
-}
-
 // History returns the last ended runs of the hook in this instance, the oldest first, at
 // most 20. A run that was killed is among them once another one has begun.
 func (h *Hook) History() ([]PastRun, error) {
-	lines, _, err := h.historyLines()
+	if h.bad != nil {
+		return nil, h.bad
+	}
+	fd, _, err := h.store.openTrusted(h.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
 		return nil, err
 	}
-	var runs []PastRun
-	for _, line := range lines[max(0, len(lines)-maxRuns):] {
-		var r PastRun
-		if json.Unmarshal(line, &r) == nil {
-			runs = append(runs, r)
-		}
+	defer unix.Close(fd)
+	data, err := h.readLines(fd, 0)
+	if err != nil {
+		return nil, err
 	}
-	return runs, nil
+	return h.past(data, ""), nil
 }
 
-// historyLines returns the lines of this instance. dirty says that there are others: of
-// another instance, or one that was being written when its process was killed.
-func (h *Hook) historyLines() (lines [][]byte, dirty bool, err error) {
-	if h.bad != nil {
-		return nil, false, h.bad
+// past returns the last ended runs that lines tell of. If the run next begins, all others
+// have ended.
+func (h *Hook) past(data []byte, next string) (runs []PastRun) {
+	last := &Record{}
+	add := func(p PastRun) {
+		if n := len(runs) - 1; n >= 0 && runs[n].RunID == p.RunID {
+			runs = runs[:n]
+		}
+		runs = append(runs, p)
 	}
-	data, _, err := h.store.readFile(filepath.Join(h.dir, historyName), 2*maxHistory)
-	if err != nil {
-		return nil, false, err
+	ended := func() {
+		if last.Instance == h.store.instance.ID {
+			last.interrupt()
+			add(last.past())
+		}
+		last = &Record{}
 	}
 	for line := range bytes.Lines(data) {
-		if ofInstance(line, h.store.instance.ID) && bytes.HasSuffix(line, []byte("}\n")) && json.Valid(line) {
-			lines = append(lines, bytes.Clone(line))
-		} else {
-			dirty = true
+		var old struct{ Past PastRun }
+		switch {
+		case bytes.HasPrefix(line, pastLine) && json.Unmarshal(line, &old) == nil && old.Past.Instance == h.store.instance.ID:
+			add(old.Past)
+		case bytes.HasPrefix(line, fullLine):
+			if r, err := decodeRecord(line); err == nil {
+				if r.RunID != last.RunID {
+					ended()
+				}
+				last = &r
+			}
+		default:
+			last.apply(line)
 		}
 	}
-	return lines, dirty, nil
+	if last.RunID != next && (next != "" || last.Outcome != Running) {
+		ended()
+	}
+	return runs[max(0, len(runs)-maxRuns):]
+}
+
+// verbatim is the size up to which the lines of a run are kept as they are, in bytes. Of
+// longer ones only the history is kept.
+const verbatim = 2 << 10
+
+// pastLines returns the history for a new file in which the run next follows it.
+func (h *Hook) pastLines(data []byte, next string) []byte {
+	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	var starts []int // of the runs
+	at := 0
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(line, fullLine) || bytes.HasPrefix(line, pastLine) {
+			starts = append(starts, at)
+		}
+		at += len(line)
+	}
+	var kept [][]byte // the newest first
+	size := 0
+	for i := len(starts) - 1; i >= 0 && len(kept) < maxRuns; i-- {
+		run := data[starts[i]:at]
+		at = starts[i]
+		if bytes.HasPrefix(run, fullLine) && len(run) > verbatim || !ofInstance(bytes.TrimPrefix(run, pastLine), h.store.instance.ID) {
+			run = h.shorten(run, next)
+		}
+		if size += len(run); size > maxHistory {
+			break
+		}
+		kept = append(kept, run)
+	}
+	slices.Reverse(kept)
+	return bytes.Join(kept, nil)
+}
+
+// shorten returns the history of the lines of one run, as a line.
+func (h *Hook) shorten(run []byte, next string) []byte {
+	for _, past := range h.past(run, next) {
+		if line, err := json.Marshal(map[string]PastRun{"past": past}); err == nil {
+			return append(line, '\n')
+		}
+	}
+	return nil
 }

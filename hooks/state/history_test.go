@@ -1,9 +1,10 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +22,10 @@ func pastRun(id string, steps int, reason string) Record {
 
 func remember(t *testing.T, l *Lock, r Record) {
 	t.Helper()
-	if err := l.Remember(r); err != nil {
-		t.Fatal(err)
-	}
+	began := r.Clone()
+	began.End, began.Outcome = nil, Running
+	mustWrite(t, l, began)
+	mustWrite(t, l, r)
 }
 
 func history(t *testing.T, h *Hook) []PastRun {
@@ -52,14 +54,14 @@ func TestHistory(t *testing.T) {
 		if len(runs) > maxRuns || last.RunID != r.RunID || len(last.Steps)+last.MoreSteps != len(r.Steps) || last.End == nil {
 			t.Fatalf("after %d runs: %d in the history, the last one is %+v", i+1, len(runs), last)
 		}
-		if info, err := os.Stat(filepath.Join(h.dir, historyName)); err != nil || info.Size() > maxHistory {
+		if info, err := os.Stat(h.path()); err != nil || info.Size() > maxLog+4*int64(len(normal(t, r)))+reserved+reserveStep {
 			t.Fatalf("%v, %v", info.Size(), err)
 		}
 	}
 	if runs := history(t, h); len(runs) < maxRuns/2 {
 		t.Errorf("only %d long runs are kept", len(runs))
 	}
-	if text, _ := os.ReadFile(filepath.Join(h.dir, historyName)); strings.Contains(string(text), "secret") {
+	if runs := history(t, h); strings.Contains(fmt.Sprintf("%+v", runs), "secret") {
 		t.Error("the history has output")
 	}
 	for i := range 3 * maxRuns {
@@ -75,33 +77,51 @@ func TestHistory(t *testing.T) {
 func TestHistoryAfterAKill(t *testing.T) {
 	s := testStore(t, Options{})
 	h := s.Hook("prestart")
-	l := mustLock(t, h)
-	remember(t, l, pastRun("r1", 1, ""))
-	path := filepath.Join(h.dir, historyName)
-	whole, err := os.ReadFile(path)
+	with := func(h *Hook, do func(l *Lock)) {
+		t.Helper()
+		l := mustLock(t, h)
+		defer l.Unlock()
+		do(l)
+	}
+	with(h, func(l *Lock) { remember(t, l, pastRun("r1", 1, "")) })
+	first, err := os.ReadFile(h.path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for cut := range whole {
-		if err := os.WriteFile(path, append(whole[:len(whole):len(whole)], whole[:cut]...), 0o600); err != nil {
+	first = bytes.TrimRight(first, "\x00")
+	with(h, func(l *Lock) { remember(t, l, pastRun("r2", 1, "")) })
+	both, err := os.ReadFile(h.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	both = bytes.TrimRight(both, "\x00")
+	begun := len(first) + bytes.IndexByte(both[len(first):], '\n')
+	for cut := len(first); cut < len(both); cut++ {
+		if err := os.WriteFile(h.path(), both[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		remember(t, l, pastRun("r2", 1, ""))
-		runs := history(t, h)
-		if len(runs) != 2 || runs[0].RunID != "r1" || runs[1].RunID != "r2" {
-			t.Fatalf("cut after %d bytes: %+v", cut, runs)
+		r := mustRead(t, h)
+		if want := map[bool]string{false: "r1 succeeded", true: "r2 interrupted"}[cut > begun]; fmt.Sprint(r.RunID, " ", r.Outcome) != want {
+			t.Fatalf("cut after %d bytes: %s of run %s, want %s", cut, r.Outcome, r.RunID, want)
 		}
-	}
-	if err := l.Unlock(); err != nil {
-		t.Fatal(err)
+		with(h, func(l *Lock) { remember(t, l, pastRun("r3", 1, "")) })
+		var got []string
+		for _, r := range history(t, h) {
+			got = append(got, fmt.Sprint(r.RunID, " ", r.Outcome))
+		}
+		want := []string{"r1 succeeded", "r2 interrupted", "r3 succeeded"}
+		if cut <= begun {
+			want = append(want[:1], want[2])
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("cut after %d bytes: %q, want %q", cut, got, want)
+		}
 	}
 	next := asInstance(s, "0123456789abcdef").Hook("prestart")
 	if runs := history(t, next); len(runs) != 0 {
 		t.Errorf("another instance has %+v", runs)
 	}
-	l = mustLock(t, next)
-	defer l.Unlock()
-	remember(t, l, pastRun("n1", 1, ""))
+	with(next, func(l *Lock) { remember(t, l, pastRun("n1", 1, "")) })
 	if runs := history(t, next); len(runs) != 1 || runs[0].RunID != "n1" {
 		t.Errorf("%+v", runs)
 	}

@@ -2,11 +2,9 @@ package state
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +21,8 @@ type Hook struct {
 	waiting chan struct{}
 
 	mu     sync.Mutex
-	cached *cachedRecord
+	silent string   // the last run of this process that has kept no output
+	cached *content // of the file, as it was last seen
 }
 
 func newHook(s *Store, name string) *Hook {
@@ -37,11 +36,6 @@ func newHook(s *Store, name string) *Hook {
 
 // Name returns the hook's name.
 func (h *Hook) Name() string { return h.name }
-
-const markerName = "marker"
-
-// MarkerPath returns the path of the hook's marker, unless another one is configured.
-func (h *Hook) MarkerPath() string { return filepath.Join(h.dir, markerName) }
 
 // Read returns the record of the last run in this instance, and false where there is
 // none. In a sidecar it may not be Current any more. If the record says "running" but
@@ -57,31 +51,47 @@ func (h *Hook) Read() (Record, bool, error) {
 	}
 	h.store.calls.Lock()
 	defer h.store.calls.Unlock()
-	r, ok, err := h.load()
 	for {
-		if err != nil || !ok || !h.store.known(&r) {
+		fd, inode, err := h.open()
+		if fd < 0 || err != nil {
 			return Record{}, false, err
 		}
-		if r.Outcome != Running {
-			return r.Clone(), true, nil
+		r, ok, again, err := h.readOpen(fd, inode)
+		unix.Close(fd)
+		if !again {
+			return r, ok, err
 		}
-		busy, berr := h.Busy()
-		if berr != nil {
-			return Record{}, false, berr
-		}
-		if busy {
-			return r.Clone(), true, nil
-		}
-		// The run may have ended between the reading of its record and the check of its
-		// lock. If the record is still the same, the run did not end.
-		again, ok2, err2 := h.load()
-		if err2 == nil && ok2 && again.RunID == r.RunID && again.Outcome == Running {
-			again = again.Clone()
-			again.interrupt()
-			return again, true, nil
-		}
-		r, ok, err = again, ok2, err2
 	}
+}
+
+// readOpen is Read for an open file. It asks for another try if a run has begun or ended, or
+// the file was replaced, between the reading of the record and the check of the lock.
+func (h *Hook) readOpen(fd int, inode uint64) (r Record, ok, again bool, err error) {
+	c, err := h.read(fd, inode)
+	if err != nil {
+		return Record{}, false, false, err
+	}
+	if c.record == nil || !h.store.known(c.record) {
+		return Record{}, false, false, c.err
+	}
+	r = c.record.Clone()
+	if r.Outcome != Running {
+		return r, true, false, nil
+	}
+	held, err := h.store.probe(fd)
+	if err != nil {
+		return Record{}, false, false, pathError("fcntl", h.path(), err)
+	}
+	if held {
+		return r, true, false, nil
+	}
+	now, err := h.read(fd, inode)
+	var st unix.Stat_t
+	if err != nil || now.end != c.end || unix.Fstat(fd, &st) != nil || st.Nlink == 0 {
+		return Record{}, false, err == nil, err
+	}
+	r.interrupt()
+	return r, true, false, nil
 }
 
 // Last returns the record of the last run in any instance, nil where there is none. It is as
@@ -90,91 +100,66 @@ func (h *Hook) Read() (Record, bool, error) {
 func (h *Hook) Last() *Record {
 	h.store.calls.Lock()
 	defer h.store.calls.Unlock()
-	r, ok, err := h.load()
+	if r, _ := h.load(); r != nil {
+		return r
+	}
 	var st unix.Stat_t
-	if (!ok || err != nil) && unix.Lstat(filepath.Join(h.dir, "run.json"), &st) != nil {
+	if unix.Lstat(h.MarkerPath(), &st) != nil && unix.Lstat(filepath.Join(h.dir, hiddenMarker), &st) != nil {
 		return nil
 	}
-	return &r
+	return &Record{}
 }
 
 // Read is Hook.Read for the holder of the lock: if a record says running, the process of
 // that run has ended.
 func (l *Lock) Read() (Record, bool, error) {
-	r, ok, err := l.hook.load()
-	if err != nil || !ok || !l.hook.store.known(&r) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.load(); err != nil {
 		return Record{}, false, err
 	}
-	r = r.Clone()
-	if r.Outcome == Running {
-		r.interrupt()
+	c := l.content
+	if c.record == nil || !l.hook.store.known(c.record) {
+		return Record{}, false, c.err
 	}
+	r := c.record.Clone()
+	r.interrupt()
 	return r, true, nil
 }
 
-// cachedRecord is a record and the file that it was read from.
-type cachedRecord struct {
-	file   fileKey
-	record Record
-}
-
-// fileKey identifies the content of a file. New content is always a new file.
-type fileKey struct {
-	inode       uint64
-	size, mtime int64
-}
-
-func keyOf(st *unix.Stat_t) fileKey {
-	return fileKey{uint64(st.Ino), st.Size, st.Mtim.Nano()}
-}
-
-// settled is the age from which a file's key is reliable: inode numbers are reused, and
-// times are as coarse as the kernel's tick.
-const settled = 50 * time.Millisecond
-
-// load reads run.json of any instance, or takes it from the cache. The record is shared
-// and must not be changed.
-func (h *Hook) load() (Record, bool, error) {
-	path := filepath.Join(h.dir, "run.json")
-	var dir, st unix.Stat_t
-	if err := unix.Lstat(path, &st); err == unix.ENOENT {
-		return Record{}, false, nil
-	} else if err != nil {
-		return Record{}, false, pathError("stat", path, err)
-	}
-	if err := unix.Stat(h.dir, &dir); err != nil {
-		return Record{}, false, pathError("stat", h.dir, err)
-	}
-	if err := errors.Join(h.store.trust(h.dir, &dir), h.store.trust(path, &st)); err != nil {
-		return Record{}, false, err
-	}
-	h.mu.Lock()
-	c := h.cached
-	h.mu.Unlock()
-	if c != nil && c.file == keyOf(&st) {
-		return c.record, true, nil
-	}
-	data, key, err := h.store.readFile(path, maxRecord)
+// open opens the file of the runs. The descriptor is -1 where there is none.
+func (h *Hook) open() (fd int, inode uint64, err error) {
+	fd, st, err := h.store.openTrusted(h.path())
 	if errors.Is(err, fs.ErrNotExist) {
-		return Record{}, false, nil
+		return -1, 0, nil
 	}
 	if err != nil {
-		return Record{}, false, err
+		return -1, 0, err
 	}
-	r, err := decodeRecord(data)
-	if err == nil && r.Hook != h.name {
-		err = fmt.Errorf("it is of hook %q", r.Hook)
-	}
-	if err != nil && !ofInstance(data, h.store.instance.ID) {
-		return Record{}, false, nil // damaged by a crash of the machine, before this instance
+	var dir unix.Stat_t
+	if err = unix.Stat(h.dir, &dir); err != nil {
+		err = pathError("stat", h.dir, err)
+	} else {
+		err = h.store.trust(h.dir, &dir)
 	}
 	if err != nil {
-		return Record{}, false, &RecordError{path, err}
+		unix.Close(fd)
+		return -1, 0, err
 	}
-	if time.Since(time.Unix(0, key.mtime)) > settled {
-		h.mu.Lock()
-		h.cached = &cachedRecord{key, r}
-		h.mu.Unlock()
+	return fd, st.Ino, nil
+}
+
+// load returns the record of the last run in any instance, nil where there is none. It is
+// shared and must not be changed.
+func (h *Hook) load() (*Record, error) {
+	fd, inode, err := h.open()
+	if fd < 0 || err != nil {
+		return nil, err
 	}
-	return r, true, nil
+	defer unix.Close(fd)
+	c, err := h.read(fd, inode)
+	if err != nil {
+		return nil, err
+	}
+	return c.record, c.err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +17,15 @@ type Lock struct {
 	hook *Hook
 
 	mu     sync.Mutex
-	fd     int // of the lock file; -1 when released
+	fd     int // of the file of the runs; -1 when released
 	dirfd  int // of the hook's directory
 	output *OutputWriter
+	// previous is the run before the one that this lock has begun.
+	previous string
+	inode    uint64
+	size     int64
+	// content is nil until it is needed; see load.
+	content *content
 }
 
 // Lock waits for the lock, or for the end of ctx, whose error it returns then at once. A
@@ -81,7 +86,7 @@ func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 		if err != nil {
 			return nil, false, err
 		}
-		ok, err := l.take(how)
+		ok, err := takeLock(l.fd, h.path(), how)
 		if err != nil || !ok {
 			l.close()
 			return nil, false, err
@@ -89,17 +94,16 @@ func (h *Hook) acquire(ctx context.Context, how int) (*Lock, bool, error) {
 		var st unix.Stat_t
 		if err := unix.Fstat(l.fd, &st); err != nil {
 			l.close()
-			return nil, false, pathError("fstat", h.lockPath(), err)
+			return nil, false, pathError("fstat", h.path(), err)
 		}
 		if st.Nlink > 0 {
+			l.inode, l.size = st.Ino, st.Size
 			return l, true, nil
 		}
-		// The directory was removed meanwhile, so other processes lock another file.
+		// It was removed or replaced meanwhile, so other processes lock another file.
 		l.close()
 	}
 }
-
-func (h *Hook) lockPath() string { return filepath.Join(h.dir, "lock") }
 
 func (h *Hook) openLock() (*Lock, error) {
 	dirfd, err := openDir(h.dir)
@@ -116,7 +120,7 @@ func (h *Hook) openLock() (*Lock, error) {
 		unix.Close(dirfd)
 		return nil, err
 	}
-	fd, err := h.store.createTrusted(dirfd, h.dir, "lock")
+	fd, err := h.store.createTrusted(dirfd, h.dir, runsName)
 	if err != nil {
 		unix.Close(dirfd)
 		return nil, err
@@ -124,20 +128,20 @@ func (h *Hook) openLock() (*Lock, error) {
 	return &Lock{hook: h, fd: fd, dirfd: dirfd}, nil
 }
 
-// take takes the flock and an open file description lock. Other processes can see the
+// takeLock takes the flock and an open file description lock. Other processes can see the
 // second without taking it; see Busy.
-func (l *Lock) take(how int) (bool, error) {
-	_, err := retry(func() (int, error) { return 0, unix.Flock(l.fd, how) })
+func takeLock(fd int, path string, how int) (bool, error) {
+	_, err := retry(func() (int, error) { return 0, unix.Flock(fd, how) })
 	if err == unix.EWOULDBLOCK {
 		return false, nil
 	}
 	if err != nil {
-		return false, pathError("flock", l.hook.lockPath(), err)
+		return false, pathError("flock", path, err)
 	}
 	seen := unix.Flock_t{Type: unix.F_WRLCK}
-	_, err = retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(l.fd), unix.F_OFD_SETLK, &seen) })
+	_, err = retry(func() (int, error) { return 0, unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &seen) })
 	if err != nil && err != unix.EINVAL {
-		return false, pathError("fcntl", l.hook.lockPath(), err)
+		return false, pathError("fcntl", path, err)
 	}
 	return true, nil
 }
@@ -149,8 +153,10 @@ func (l *Lock) Unlock() error {
 	if l.fd < 0 {
 		return nil
 	}
-	if l.output != nil {
-		l.output.close()
+	if l.output != nil && l.output.close() {
+		l.hook.mu.Lock()
+		l.hook.silent = l.output.runID
+		l.hook.mu.Unlock()
 	}
 	l.close()
 	return nil
@@ -168,7 +174,7 @@ func (h *Hook) Busy() (bool, error) {
 	if h.bad != nil {
 		return false, h.bad
 	}
-	fd, _, err := h.store.openTrusted(h.lockPath())
+	fd, _, err := h.store.openTrusted(h.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -178,7 +184,7 @@ func (h *Hook) Busy() (bool, error) {
 	defer unix.Close(fd)
 	held, err := h.store.probe(fd)
 	if err != nil {
-		return false, pathError("fcntl", h.lockPath(), err)
+		return false, pathError("fcntl", h.path(), err)
 	}
 	return held, nil
 }
@@ -202,62 +208,4 @@ func probeFlock(fd int) (bool, error) {
 		return true, nil
 	}
 	return false, err
-}
-
-// Write replaces the record of the last run. It sets Version, Hook and Instance. If the
-// file system is full, it uses the space that Reserve has kept, and drops from a long
-// record what only people need. The error is a *FullError where no space is left; then
-// the last record remains.
-func (l *Lock) Write(r Record) error {
-	err := l.Progress(r)
-	var full *FullError
-	if !errors.As(err, &full) {
-		return err
-	}
-	data, encodeErr := encodeRecord(l.sign(r))
-	if encodeErr == nil && len(data) > spareSize {
-		data, encodeErr = encodeRecord(l.sign(r.brief()))
-	}
-	if encodeErr == nil && l.replaceBySpare("run.json", data) {
-		return nil
-	}
-	return err
-}
-
-// Progress is Write for a record that another one follows. It leaves the space of Reserve
-// for that one.
-func (l *Lock) Progress(r Record) error {
-	data, err := encodeRecord(l.sign(r))
-	if err != nil {
-		return err
-	}
-	return l.replace("run.json", data)
-}
-
-func (l *Lock) sign(r Record) Record {
-	r.Version, r.Hook, r.Instance = recordVersion, l.hook.name, l.hook.store.instance.ID
-	return r
-}
-
-// WriteMarker writes the marker at MarkerPath. The error is a *FullError where no space is
-// left.
-func (l *Lock) WriteMarker(text []byte) error {
-	err := l.replace(markerName, text)
-	var full *FullError
-	if errors.As(err, &full) && l.replaceBySpare(markerName, text) {
-		return nil
-	}
-	return err
-}
-
-// replace writes a file of the hook. Only the holder of the lock does so. Therefore the
-// temporary file has a fixed name, and a later write replaces what a crash has left.
-func (l *Lock) replace(name string, data []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fd < 0 {
-		return fs.ErrClosed
-	}
-	w := atomicWrite{dirfd: l.dirfd, dir: l.hook.dir, temp: name + ".tmp", name: name, mode: 0o600}
-	return w.write(data)
 }

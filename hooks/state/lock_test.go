@@ -371,7 +371,7 @@ func TestUnlockedLockDoesNothing(t *testing.T) {
 	_, outErr := l.Output("r2")
 	for what, err := range map[string]error{
 		"Write":       l.Write(Record{RunID: "r1", Outcome: Running}),
-		"Progress":    l.Progress(Record{RunID: "r1", Outcome: Running}),
+		"HideMarker":  l.HideMarker(),
 		"WriteMarker": l.WriteMarker(nil),
 		"Reserve":     l.Reserve(),
 		"Output":      outErr,
@@ -382,7 +382,7 @@ func TestUnlockedLockDoesNothing(t *testing.T) {
 		}
 	}
 	entries, _ := os.ReadDir(h.dir)
-	if len(entries) != 1 || entries[0].Name() != "lock" {
+	if len(entries) != 1 || entries[0].Name() != runsName {
 		t.Errorf("left behind: %v", entries)
 	}
 }

@@ -67,7 +67,7 @@ func (s *Store) saveIdentity(name string, id MainIdentity) error {
 }
 
 func (s *Store) identity(name string) (MainIdentity, bool, error) {
-	data, _, err := s.readFile(filepath.Join(s.dir, name), 4096)
+	data, err := s.readFile(filepath.Join(s.dir, name), 4096)
 	if errors.Is(err, fs.ErrNotExist) {
 		return MainIdentity{}, false, nil
 	}

@@ -46,13 +46,12 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	if !validRunID(runID) {
 		return nil, fmt.Errorf("run ID %q: must be letters, digits and -", runID)
 	}
-	old, err := listPieces(l.hook.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range old {
-		if err := unix.Unlinkat(l.dirfd, p.name(), 0); err != nil && err != unix.ENOENT {
-			return nil, pathError("remove", l.hook.dir+"/"+p.name(), err)
+	l.hook.mu.Lock()
+	silent := l.hook.silent
+	l.hook.mu.Unlock()
+	if silent == "" || silent != l.previous {
+		if err := l.removePieces(); err != nil {
+			return nil, err
 		}
 	}
 	limit := l.hook.store.outputLimit
@@ -64,6 +63,19 @@ func (l *Lock) Output(runID string) (*OutputWriter, error) {
 	}
 	l.output = &OutputWriter{dirfd: l.dirfd, dir: l.hook.dir, runID: runID, limit: limit, fd: -1}
 	return l.output, nil
+}
+
+func (l *Lock) removePieces() error {
+	old, err := listPieces(l.hook.dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range old {
+		if err := unix.Unlinkat(l.dirfd, p.name(), 0); err != nil && err != unix.ENOENT {
+			return pathError("remove", l.hook.dir+"/"+p.name(), err)
+		}
+	}
+	return nil
 }
 
 // WriteLine keeps a line that step printed to stream ("stdout", "stderr") at t. It keeps
@@ -133,7 +145,7 @@ func (w *OutputWriter) write() error {
 			return err
 		}
 	}
-	if err := writeAll(w.fd, w.buf); err != nil {
+	if err := pwriteAll(w.fd, w.buf, int64(w.size)); err != nil {
 		name := piece{w.runID, w.pieces[len(w.pieces)-1]}.name()
 		_ = unix.Ftruncate(w.fd, int64(w.size)) // no half lines
 		w.offset += int64(len(w.buf))
@@ -147,7 +159,7 @@ func (w *OutputWriter) write() error {
 func (w *OutputWriter) newPiece() error {
 	w.endPiece()
 	p := piece{w.runID, w.offset}
-	fd, err := createAt(w.dirfd, p.name(), unix.O_TRUNC|unix.O_APPEND)
+	fd, err := createAt(w.dirfd, p.name(), unix.O_TRUNC)
 	if err != nil {
 		return pathError("create", w.dir+"/"+p.name(), err)
 	}
@@ -178,11 +190,13 @@ func (w *OutputWriter) endPiece() {
 	}
 }
 
-func (w *OutputWriter) close() {
+// close ends the output, and reports whether nothing of it was kept.
+func (w *OutputWriter) close() (silent bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
 		w.closed = true
 		w.endPiece()
 	}
+	return len(w.pieces) == 0
 }

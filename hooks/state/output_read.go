@@ -78,8 +78,8 @@ func (h *Hook) isRunning(runID string) (bool, error) {
 // lastRun returns the run whose output is shown: that of the record or, if the record is
 // broken or missing, that of the pieces.
 func (h *Hook) lastRun() (string, error) {
-	r, ok, err := h.load()
-	if ok && err == nil {
+	r, err := h.load()
+	if r != nil && err == nil {
 		return r.RunID, nil
 	}
 	all, err := listPieces(h.dir)

@@ -415,7 +415,7 @@ func TestParsePiece(t *testing.T) {
 			t.Errorf("%q: %+v, %v", p.name(), got, ok)
 		}
 	}
-	for _, name := range []string{"", "lock", "output", "output.", "output.r1", "output.r1.", "output.r1.x", "output.r1.-1", "output..1", "output.r1.1.tmp", "output.r/1.1"} {
+	for _, name := range []string{"", "run.json", "output", "output.", "output.r1", "output.r1.", "output.r1.x", "output.r1.-1", "output..1", "output.r1.1.tmp", "output.r/1.1"} {
 		if got, ok := parsePiece(name); ok {
 			t.Errorf("%q is taken for %+v", name, got)
 		}

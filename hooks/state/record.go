@@ -268,9 +268,12 @@ func (r Record) brief() Record {
 	return r
 }
 
-// interrupt changes a running record whose process has ended. It counts the run and its
+// interrupt changes a record that says running, and whose process has ended. It counts the run and its
 // running steps, which that process could not count. How long they took is unknown.
 func (r *Record) interrupt() {
+	if r.Outcome != Running {
+		return
+	}
 	r.Outcome = Interrupted
 	if r.Reason == "" {
 		r.Reason = fmt.Sprintf("podhook (PID %d) ended in the middle of the run", r.PID)

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func TestRecordComesBackWhole(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", normal(t, got), normal(t, want))
 		}
 	}
-	if m := mode(t, filepath.Join(h.dir, "run.json")); m != 0o600 {
+	if m := mode(t, h.path()); m != 0o600 {
 		t.Errorf("mode %v", m)
 	}
 	if m := mode(t, h.dir); m.Perm() != 0o700 {
@@ -80,7 +81,7 @@ func TestRecordKeys(t *testing.T) {
 	l := mustLock(t, h)
 	defer l.Unlock()
 	mustWrite(t, l, fullRecord())
-	data, err := os.ReadFile(filepath.Join(h.dir, "run.json"))
+	data, err := os.ReadFile(h.path())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,31 +221,35 @@ func TestAnotherInstancesStateDoesNotCount(t *testing.T) {
 func TestBrokenRecordIsAnErrorAndIsWrittenOver(t *testing.T) {
 	s := testStore(t, Options{})
 	h := s.Hook("prestart")
-	l := mustLock(t, h)
-	defer l.Unlock()
-	mustWrite(t, l, fullRecord())
-	path := filepath.Join(h.dir, "run.json")
-	good, err := os.ReadFile(path)
+	write := func() {
+		t.Helper()
+		l := mustLock(t, h)
+		defer l.Unlock()
+		mustWrite(t, l, fullRecord())
+	}
+	write()
+	text, err := os.ReadFile(h.path())
 	if err != nil {
 		t.Fatal(err)
 	}
+	good := strings.TrimRight(string(text), "\x00\n")
 	ours := `{"instance":"` + s.Instance().ID + `"`
 	for name, text := range map[string]string{
-		"half":           string(good[:len(good)/2]),
+		"half":           good[:len(good)/2],
 		"nothing else":   ours,
 		"no version":     ours + `,"runID":"r","outcome":"running"}`,
 		"no run":         ours + `,"version":1,"outcome":"running"}`,
-		"another hook's": strings.Replace(string(good), `"hook":"prestart"`, `"hook":"shutdown"`, 1),
-		"other version":  strings.Replace(string(good), `"version":1`, `"version":2`, 1),
+		"another hook's": strings.Replace(good, `"hook":"prestart"`, `"hook":"shutdown"`, 1),
+		"other version":  strings.Replace(good, `"version":1`, `"version":2`, 1),
 		"other types":    ours + `,"version":3,"steps":{"a":1}}`,
-		"text behind it": string(good) + "x",
-		"huge":           string(good) + strings.Repeat(" ", maxRecord),
+		"text behind it": good + "x",
+		"huge":           good + strings.Repeat(" ", maxFile),
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(h.path(), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var broken *RecordError
-		if _, ok, err := h.Read(); ok || !errors.As(err, &broken) || broken.Path != path {
+		if _, ok, err := h.Read(); ok || !errors.As(err, &broken) || broken.Path != h.path() {
 			t.Errorf("%s: %v, %v, want a RecordError", name, ok, err)
 		}
 		var version *VersionError
@@ -253,12 +258,12 @@ func TestBrokenRecordIsAnErrorAndIsWrittenOver(t *testing.T) {
 		} else if other && version.Version < 2 {
 			t.Errorf("%s: version %d", name, version.Version)
 		}
-		mustWrite(t, l, fullRecord())
+		write()
 		if r := mustRead(t, h); r.RunID != "r1" {
 			t.Errorf("%s: written over: %+v", name, r)
 		}
 	}
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+	if err := errors.Join(os.Remove(h.path()), os.Mkdir(h.path(), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	var broken *RecordError
@@ -273,16 +278,17 @@ func TestTornFilesAreAnotherInstances(t *testing.T) {
 	s := testStore(t, Options{})
 	h := s.Hook("prestart")
 	l := mustLock(t, h)
+	mustWrite(t, l, Record{RunID: "r1", Outcome: Running, Start: testTime})
 	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded, Start: testTime})
 	if err := errors.Join(l.Unlock(), s.SaveConfig([]byte("hooks: {}"), "file"), s.SaveMain(MainIdentity{PID: 123, StartTime: 456})); err != nil {
 		t.Fatal(err)
 	}
 	next := asInstance(s, "0123456789abcdef") // as after the crash
 	found := func(s *Store) (what []string, err error) {
-		_, rec, recErr := s.Hook("prestart").Read()
+		rec, found, recErr := s.Hook("prestart").Read()
 		_, _, config, configErr := s.LastConfig()
 		_, main, mainErr := s.Main()
-		for name, ok := range map[string]bool{"record": rec, "configuration": config, "main": main} {
+		for name, ok := range map[string]bool{"record": found && rec.Outcome == Succeeded, "configuration": config, "main": main} {
 			if ok {
 				what = append(what, name)
 			}
@@ -295,10 +301,11 @@ func TestTornFilesAreAnotherInstances(t *testing.T) {
 	begin := len(`{"instance":"`) + 16 + 1
 	for _, name := range []string{"hooks/prestart/run.json", "config.json", "main"} {
 		path := filepath.Join(s.Dir(), name)
-		whole, err := os.ReadFile(path)
+		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+		whole := bytes.TrimRight(text, "\x00")
 		for n := range whole {
 			if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
 				t.Fatal(err)
@@ -306,15 +313,15 @@ func TestTornFilesAreAnotherInstances(t *testing.T) {
 			if what, err := found(next); len(what) != 0 || err != nil {
 				t.Errorf("%d bytes of %s: the next instance has %v, %v", n, name, what, err)
 			}
-			// Ours cannot be torn. If it is: an error, and no success.
+			// Ours cannot be torn but in its last line. If it is: no success.
 			what, err := found(s)
 			var broken *RecordError
-			complete := whole[n] == '\n' && name != "main" // but for the newline at its end
-			if (len(what) == 3) != complete || errors.As(err, &broken) != (n >= begin && !complete && name != "main") {
+			complete := whole[n] == '\n' && name == "config.json" // but for the newline at its end
+			if (len(what) == 3) != complete || errors.As(err, &broken) != (n >= begin && !complete && name == "config.json") {
 				t.Errorf("%d of %d bytes of %s: this instance has %v, %v", n, len(whole), name, what, err)
 			}
 		}
-		if err := os.WriteFile(path, whole, 0o600); err != nil {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -350,23 +357,21 @@ func TestReadIsNeverStale(t *testing.T) {
 	}
 }
 
-// A file that looks the same in all that stat tells is still read again while
-// its time is too fresh to be trusted.
-func TestFreshRecordIsReadAgain(t *testing.T) {
+// A file that looks the same in all that stat tells, but is not, is read again.
+func TestChangedRecordIsReadAgain(t *testing.T) {
 	h := testStore(t, Options{}).Hook("prestart")
 	l := mustLock(t, h)
 	defer l.Unlock()
 	mustWrite(t, l, Record{RunID: "r1", Outcome: Succeeded})
-	path := filepath.Join(h.dir, "run.json")
-	fresh := time.Now().Add(time.Minute)
+	old := time.Now().Add(-time.Minute)
 	for _, id := range []string{"r2", "r3"} {
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(h.path())
 		if err != nil {
 			t.Fatal(err)
 		}
 		before := mustRead(t, h).RunID
-		err = os.WriteFile(path, []byte(strings.Replace(string(data), before, id, 1)), 0o600) // in place
-		if err := errors.Join(err, os.Chtimes(path, fresh, fresh)); err != nil {
+		err = os.WriteFile(h.path(), []byte(strings.Replace(string(data), before, id, 1)), 0o600) // in place
+		if err := errors.Join(err, os.Chtimes(h.path(), old, old)); err != nil {
 			t.Fatal(err)
 		}
 		if r := mustRead(t, h); r.RunID != id {
@@ -380,11 +385,6 @@ func TestUnchangedRecordIsNotParsedAgain(t *testing.T) {
 	l := mustLock(t, h)
 	defer l.Unlock()
 	mustWrite(t, l, fullRecord())
-	path := filepath.Join(h.dir, "run.json")
-	old := time.Now().Add(-time.Minute)
-	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
-	}
 	mustRead(t, h)
 	first := h.cached
 	if first == nil {

@@ -61,7 +61,7 @@ func (s *Store) LastConfig() (text []byte, source string, ok bool, err error) {
 // readConfig returns fs.ErrNotExist for a configuration of another instance too.
 func (s *Store) readConfig() (savedConfig, error) {
 	path := filepath.Join(s.dir, "config.json")
-	data, _, err := s.readFile(path, maxConfig)
+	data, err := s.readFile(path, maxConfig)
 	if err != nil {
 		return savedConfig{}, err
 	}

@@ -96,26 +96,26 @@ func (s *Store) openTrusted(path string) (fd int, st unix.Stat_t, err error) {
 }
 
 // readFile reads a file of at most limit bytes that podhook has made.
-func (s *Store) readFile(path string, limit int64) ([]byte, fileKey, error) {
+func (s *Store) readFile(path string, limit int64) ([]byte, error) {
 	fd, st, err := s.openTrusted(path)
 	if err != nil {
-		return nil, fileKey{}, err
+		return nil, err
 	}
 	defer unix.Close(fd)
 	if st.Size > limit {
-		return nil, fileKey{}, &RecordError{path, fmt.Errorf("must have at most %d bytes", limit)}
+		return nil, &RecordError{path, fmt.Errorf("must have at most %d bytes", limit)}
 	}
 	data := make([]byte, st.Size)
 	n := 0
 	for n < len(data) {
 		m, err := retry(func() (int, error) { return unix.Read(fd, data[n:]) })
 		if err != nil {
-			return nil, fileKey{}, pathError("read", path, err)
+			return nil, pathError("read", path, err)
 		}
 		if m == 0 {
 			break
 		}
 		n += m
 	}
-	return data[:n], keyOf(&st), nil
+	return data[:n], nil
 }

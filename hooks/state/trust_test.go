@@ -32,10 +32,15 @@ func TestAnotherUsersFilesAreRefused(t *testing.T) {
 		"config.lock": func(s *Store) error { return s.SaveConfig(fmt.Append(nil, rand.Int()), "x") },
 		"main":        func(s *Store) error { _, _, err := s.Main(); return err },
 
-		"hooks/prestart":          func(s *Store) error { _, _, err := s.Hook("prestart").Read(); return err },
-		"hooks/prestart/run.json": func(s *Store) error { _, _, err := s.Hook("prestart").Read(); return err },
-		"hooks/prestart/lock":     func(s *Store) error { _, _, err := s.Hook("prestart").TryLock(); return err },
-		"hooks/prestart/callers":  func(s *Store) error { return s.Hook("prestart").WaitForCallers(t.Context()) },
+		"hooks/prestart": func(s *Store) error { _, _, err := s.Hook("prestart").Read(); return err },
+		"hooks/prestart/run.json": func(s *Store) error {
+			_, _, err := s.Hook("prestart").Read()
+			if _, _, lockErr := s.Hook("prestart").TryLock(); (err == nil) != (lockErr == nil) {
+				return fmt.Errorf("the lock: %w", lockErr)
+			}
+			return err
+		},
+		"hooks/prestart/callers": func(s *Store) error { return s.Hook("prestart").WaitForCallers(t.Context()) },
 		"hooks/prestart/output.r1.0": func(s *Store) error {
 			return s.Hook("prestart").ReadOutput(io.Discard, AllLines)
 		},

@@ -85,14 +85,13 @@ type atomicWrite struct {
 }
 
 func (w atomicWrite) write(data []byte) error {
-	err := w.writeTemp(data)
-	if err == nil {
-		if rerr := unix.Renameat(w.dirfd, w.temp, w.dirfd, w.name); rerr != nil {
-			err = pathError("rename", filepath.Join(w.dir, w.name), rerr)
-		}
-	}
+	fd, err := w.create(data)
 	if err != nil {
-		_ = unix.Unlinkat(w.dirfd, w.temp, 0) // to free the space
+		return err
+	}
+	defer unix.Close(fd)
+	if err := w.rename(); err != nil {
+		w.remove()
 		return err
 	}
 	return w.fsync(w.dirfd, w.dir)
@@ -108,27 +107,46 @@ func (w atomicWrite) fsync(fd int, path string) error {
 	return nil
 }
 
-func (w atomicWrite) writeTemp(data []byte) error {
+// create makes the temporary file. The caller closes it, and renames or removes it.
+func (w atomicWrite) create(data []byte) (int, error) {
 	path := w.dir + "/" + w.temp
 	fd, err := createAt(w.dirfd, w.temp, unix.O_EXCL)
 	if err == unix.EEXIST { // left by a crash, or a link that another user has made
-		_ = unix.Unlinkat(w.dirfd, w.temp, 0)
+		w.remove()
 		fd, err = createAt(w.dirfd, w.temp, unix.O_EXCL)
 	}
 	if err != nil {
-		return pathError("create", path, err)
+		return -1, pathError("create", path, err)
 	}
-	defer unix.Close(fd)
 	if w.mode != 0o600 {
-		if err := unix.Fchmod(fd, uint32(w.mode.Perm())); err != nil {
-			return pathError("chmod", path, err)
+		if err = unix.Fchmod(fd, uint32(w.mode.Perm())); err != nil {
+			err = pathError("chmod", path, err)
 		}
 	}
-	if err := writeAll(fd, data); err != nil {
-		return pathError("write", path, err)
+	if err == nil {
+		if err = pwriteAll(fd, data, 0); err != nil {
+			err = pathError("write", path, err)
+		} else {
+			err = w.fsync(fd, path)
+		}
 	}
-	return w.fsync(fd, path)
+	if err != nil {
+		unix.Close(fd)
+		w.remove()
+		return -1, err
+	}
+	return fd, nil
 }
+
+func (w atomicWrite) rename() error {
+	if err := unix.Renameat(w.dirfd, w.temp, w.dirfd, w.name); err != nil {
+		return pathError("rename", filepath.Join(w.dir, w.name), err)
+	}
+	return nil
+}
+
+// remove removes the temporary file, to free its space.
+func (w atomicWrite) remove() { _ = unix.Unlinkat(w.dirfd, w.temp, 0) }
 
 // createAt opens a file for reading and writing, and makes it if it is missing.
 func createAt(dirfd int, name string, flags int) (int, error) {
@@ -137,13 +155,13 @@ func createAt(dirfd int, name string, flags int) (int, error) {
 	})
 }
 
-func writeAll(fd int, data []byte) error {
+func pwriteAll(fd int, data []byte, at int64) error {
 	for len(data) > 0 {
-		n, err := retry(func() (int, error) { return unix.Write(fd, data) })
+		n, err := retry(func() (int, error) { return unix.Pwrite(fd, data, at) })
 		if err != nil {
 			return err
 		}
-		data = data[n:]
+		data, at = data[n:], at+int64(n)
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func (a *action) tryProgram(ctx context.Context, argv []string) (code int, last 
 	var printed wait.LastLine
 	result, err := a.execute(ctx, argv, func(l process.Line) {
 		if !a.unit.step.Quiet {
-			printed.Set(a.run.mask.hide(l.Text))
+			printed.Set(a.run.mask.hideLine(l))
 		}
 	})
 	return result.ExitCode, printed.String(), err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"sort"
+
+	"github.com/podhook/podhook/hooks/process"
 )
 
 const (
@@ -50,4 +52,22 @@ func (m mask) hide(text []byte) []byte {
 		}
 	}
 	return text
+}
+
+// hideLine returns the text of a line without the secrets. One that is cut can end with the
+// beginning of a secret.
+func (m mask) hideLine(l process.Line) []byte {
+	end := len(l.Text)
+	for _, secret := range m {
+		for n := min(len(secret)-1, len(l.Text)); l.Dropped > 0 && n >= leastSecret; n-- {
+			if bytes.HasSuffix(l.Text, secret[:n]) {
+				end = min(end, len(l.Text)-n)
+				break
+			}
+		}
+	}
+	if end == len(l.Text) {
+		return m.hide(l.Text)
+	}
+	return append(m.hide(l.Text[:end:end]), masked...)
 }

@@ -44,6 +44,25 @@ hooks:
 	}
 }
 
+// TestMaskAtTheCut: a line that is too long ends within a secret.
+func TestMaskAtTheCut(t *testing.T) {
+	b := newBench(t, `mask: [DIR/secrets]
+hooks:
+  demo:
+    steps:
+    - exec: [sh, -c, "head -c 16377 /dev/zero | tr '\\0' x; cat DIR/secrets; exit 3"]
+`)
+	if err := os.WriteFile(filepath.Join(b.dir, "secrets"), []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rec := b.expect(state.Failed, "exec-sh failed")
+	all := b.out.text() + strings.Join(rec.Steps[0].Tail, "\n")
+	if strings.Contains(all, "corr") {
+		t.Error("the beginning of the secret is in the output")
+	}
+	contains(t, all, "xxx*** [6 bytes cut]")
+}
+
 // TestQuiet: what a quiet step prints is nowhere; its exit code counts.
 func TestQuiet(t *testing.T) {
 	b := newBench(t, hook(`- {name: silent, exec: [sh, -c, "echo loud; echo louder >&2; exit 3"], quiet: true, onFailure: continue}

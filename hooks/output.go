@@ -78,7 +78,7 @@ func (x *run) line(step string, t *tail, l process.Line) {
 }
 
 func (x *run) pass(t *tail, line Line) {
-	line.Line.Text = x.mask.hide(line.Line.Text)
+	line.Line.Text = x.mask.hideLine(line.Line)
 	t.add(line.Line.Text)
 	line.Hook, line.RunID = x.hook.Name, x.rec.RunID
 	x.lines.Lock()

@@ -65,7 +65,7 @@ UPSTREAM := deploy/kubernetes/upstream
 NESTED := $(filter-out $(UPSTREAM),$(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring scale kubelet-client lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring scale kubelet-client lint size bench bench-check bench-results profile lost-requests man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -153,8 +153,19 @@ size: build ## print the bytes of bin/podhook, fail over the budget
 	if [ "$$bytes" -gt $(SIZE_BUDGET) ]; then \
 		echo "over the budget by $$((bytes - $(SIZE_BUDGET))) bytes"; exit 1; fi
 
-bench: build ## measure the agent, and the init beside tini, dumb-init, catatonit
+bench: build ## measure what podhook costs, beside tini, dumb-init, catatonit and small Go programs
 	go run ./cmd/bench
+
+bench-check: build ## fail if a count misses its goal, or a ratio is more than double its goal
+	go run ./cmd/bench -check -rounds 60
+
+bench-results: build ## measure, and write the tables, the JSON and the picture of cmd/bench
+	go run ./cmd/bench -json cmd/bench/results.json
+	go test -count=1 -run 'TestTables$$' ./cmd/bench -update
+	cd deploy/e2e/chart && go run . $(CURDIR)/cmd/bench/results.json $(CURDIR)/cmd/bench/results.png
+
+profile: build ## show what the costs are made of: instructions, system calls, initialisation, memory
+	cmd/bench/profile
 
 man: $(BIN)/podhook ## write the manual page to bin/podhook.1
 	$(BIN)/podhook man >$(BIN)/podhook.1

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -9,68 +8,80 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 )
 
-// manyAgents is the number of agents that densities measures.
-const manyAgents = 100
+// token lets the calls force a run.
+const token = "the-token-of-the-benchmarks"
 
-// hooksYAML has a hook that runs the smallest program, and one without steps.
-const hooksYAML = `{hooks: {true: {steps: [{exec: [/bin/true]}]}, nothing: {}}}`
-
-// served is one `podhook serve` with a state directory of its own.
+// served is a process that answers over HTTP.
 type served struct {
 	cmd     *exec.Cmd
 	address string
-	dir     string
+	dir     string // of its state
 }
 
-func startAgent(podhook string) (*served, error) {
-	dir, err := os.MkdirTemp(shm(), "podhook-bench.")
+// environment of podhook with its state in dir, and these hooks.
+func environment(dir, yaml string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "PODHOOK_STATE_DIR=" + filepath.Join(dir, "state"), "PODHOOK_CONFIG_YAML=" + yaml}
+}
+
+// startAgent starts an agent with its state below a directory.
+func (b *bench) startAgent(below, yaml string) (*served, error) {
+	dir, err := os.MkdirTemp(below, "podhook-bench.")
 	if err != nil {
 		return nil, err
 	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(b.podhook, "serve")
+	cmd.Env = append(environment(dir, yaml), "PODHOOK_LISTEN="+address, "PODHOOK_TOKEN="+token)
+	return start(cmd, address, dir)
+}
+
+// startFloor starts a small program that serves.
+func startFloor(program string) (*served, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return start(exec.Command(program, address), address, "")
+}
+
+func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	s := &served{address: address, dir: dir, cmd: exec.Command(podhook, "serve")}
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PODHOOK_LISTEN=" + address,
-		"PODHOOK_STATE_DIR=" + filepath.Join(dir, "state"), "PODHOOK_CONFIG_YAML=" + hooksYAML, "PODHOOK_TOKEN=" + token}
+	return listener.Addr().String(), listener.Close()
+}
+
+func start(cmd *exec.Cmd, address, dir string) (*served, error) {
+	s := &served{cmd: cmd, address: address, dir: dir}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err = s.get("/livez"); err == nil {
-			return s, nil
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			return s, c.Close()
 		}
 		if time.Now().After(deadline) {
 			s.stop()
-			return nil, fmt.Errorf("the agent does not answer: %w", err)
+			return nil, fmt.Errorf("%s does not answer: %w", cmd.Path, err)
 		}
 	}
-}
-
-// shm returns a tmpfs if there is one. /run and an emptyDir of medium Memory are that too.
-func shm() string {
-	if _, err := os.Stat("/dev/shm"); err == nil {
-		return "/dev/shm"
-	}
-	return ""
 }
 
 func (s *served) stop() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-	_ = os.RemoveAll(s.dir)
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
 }
-
-// token lets the calls force a run.
-const token = "the-token-of-the-benchmarks"
 
 func (s *served) get(path string) ([]byte, error) {
 	request, err := http.NewRequest(http.MethodGet, "http://"+s.address+path, nil)
@@ -90,142 +101,90 @@ func (s *served) get(path string) ([]byte, error) {
 	return body, err
 }
 
-// sizes prints the size of the binary.
-func sizes(w io.Writer, podhook string, _ int) error {
-	info, err := os.Stat(podhook)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "binary\tMB\tbudget\t\n%s\t%.2f\t10.40\t\n", "podhook", float64(info.Size())/1e6)
-	return nil
+// fetch returns a measure of a GET.
+func (s *served) fetch(path string) func() (time.Duration, error) {
+	return timed(func() error { _, err := s.get(path); return err })
 }
 
-// versions compares the CPU time of `podhook version` with that of an empty Go program.
-func versions(w io.Writer, podhook string, rounds int) error {
-	empty, err := buildEmpty()
+// idleAgent measures an agent that has answered one scrape, and then scrapes.
+func (b *bench) idleAgent() ([]row, error) {
+	own, err := b.startAgent("/dev/shm", smallHooks)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.RemoveAll(filepath.Dir(empty))
-	programs := [][]string{{empty}, {podhook, "version"}}
-	all := make([]figures, len(programs))
-	for range rounds {
-		for n, argv := range programs {
-			cmd := exec.Command(argv[0], argv[1:]...)
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("%s: %w", argv[0], err)
-			}
-			all[n] = append(all[n], cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+	defer own.stop()
+	bare, err := startFloor(b.http)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	client, err := startFloor(b.client)
+	if err != nil {
+		return nil, err
+	}
+	defer client.stop()
+	all := []*served{own, bare, client}
+	var memory []float64
+	for _, s := range all {
+		if _, err := s.get("/metrics"); err != nil {
+			return nil, err
 		}
 	}
-	fmt.Fprintf(w, "CPU of a start\tmedian\tratio\tbudget\t\n")
-	fmt.Fprintf(w, "empty Go program\t%v\t1.00\t\t\n", round(all[0].median()))
-	fmt.Fprintf(w, "podhook version\t%v\t%.2f\t3.00\t\n", round(all[1].median()), float64(all[1].median())/float64(all[0].median()))
-	return nil
-}
-
-func buildEmpty() (string, error) {
-	dir, err := os.MkdirTemp("", "podhook-bench.")
+	time.Sleep(2 * time.Second) // until the work of the start is over
+	for _, s := range all {
+		memory = append(memory, anonymous(s.cmd.Process.Pid))
+	}
+	text, err := own.get("/metrics")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "empty")
-	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o644); err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, source)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return program, nil
-}
-
-// calls compares an HTTP call that runs /bin/true with a bare spawn of it.
-func calls(w io.Writer, podhook string, rounds int) error {
-	s, err := startAgent(podhook)
+	took, err := inTurn(b.rounds, own.fetch("/metrics"), bare.fetch("/metrics"), client.fetch("/metrics"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.stop()
-	var spawn, call, scrape figures
-	var size int
-	for range rounds {
-		began := time.Now()
-		if err := spawnTrue(); err != nil {
-			return err
-		}
-		spawn = append(spawn, time.Since(began))
-		began = time.Now()
-		body, err := s.get("/hooks/true?force=true")
-		if err != nil || !bytes.Contains(body, []byte("succeeded")) {
-			return fmt.Errorf("hook true: %w: %s", err, body)
-		}
-		call = append(call, time.Since(began))
-		began = time.Now()
-		if body, err = s.get("/metrics"); err != nil {
-			return err
-		}
-		scrape, size = append(scrape, time.Since(began)), len(body)
-	}
-	fmt.Fprintf(w, "HTTP\tmedian\tratio to a spawn\tbudget\t\n")
-	fmt.Fprintf(w, "bare spawn of /bin/true\t%v\t1.00\t\t\n", round(spawn.median()))
-	fmt.Fprintf(w, "call that runs it\t%v\t%.2f\t1.25\t\n", round(call.median()), float64(call.median())/float64(spawn.median()))
-	fmt.Fprintf(w, "scrape, %d bytes\t%v\t%.2f\t0.2ms, 4000\t\n", size, round(scrape.median()), float64(scrape.median())/float64(spawn.median()))
-	return nil
+	names := []string{"a bare net/http server", "one with client_golang"}
+	return []row{{
+		Figure: "idle agent after one scrape, anonymous memory", Podhook: memory[0], Unit: "MB", Goal: new(1.5),
+		Beside: others(names, func(n int) string { return fmt.Sprintf("%.2f MB", memory[n+1]) }),
+	}, {
+		Figure: "a scrape", Podhook: microseconds(took[0].median()), Unit: "us", Goal: new(200.0),
+		Beside: others(names, func(n int) string { return inMicroseconds(microseconds(took[n+1].median())) }),
+	}, {
+		Figure: "text of a scrape", Podhook: float64(len(text)), Unit: "bytes", Goal: new(4000.0), Exact: true,
+	}}, nil
 }
 
-// spawnTrue runs /bin/true as cheaply as possible.
-func spawnTrue() error {
-	pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{})
-	if err != nil {
-		return err
-	}
-	_, err = syscall.Wait4(pid, nil, 0, nil)
-	return err
-}
-
-// densities measures many idle agents at the same time.
-func densities(w io.Writer, podhook string, _ int) error {
-	const still = 10 * time.Second
-	agents := make([]*served, 0, manyAgents)
+// manyAgents measures idle agents at the same time.
+func (b *bench) manyAgents() ([]row, error) {
+	agents := make([]*served, 0, b.agents)
 	defer func() {
 		for _, s := range agents {
 			s.stop()
 		}
 	}()
-	for range manyAgents {
-		s, err := startAgent(podhook)
+	for range b.agents {
+		s, err := b.startAgent("/dev/shm", smallHooks)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agents = append(agents, s)
 	}
+	used := func() (sum int) {
+		for _, s := range agents {
+			sum += ticks(s.cmd.Process.Pid)
+		}
+		return sum
+	}
 	time.Sleep(2 * time.Second) // until the work of the start is over
-	before := allTicks(agents)
+	before := used()
 	time.Sleep(still)
-	used := allTicks(agents) - before
-	var anonymous, pss int
+	spent, pss := used()-before, 0
 	for _, s := range agents {
-		anonymous += kilobytes(s, "Anonymous:")
-		pss += kilobytes(s, "Pss:")
+		pss += kilobytes(s.cmd.Process.Pid, "Pss:")
 	}
-	fmt.Fprintf(w, "%d idle agents\teach\tbudget\t\n", manyAgents)
-	fmt.Fprintf(w, "anonymous memory\t%.2f MB\t1.40 MB\t\n", float64(anonymous)*1024/manyAgents/1e6)
-	fmt.Fprintf(w, "PSS\t%.2f MB\t1.40 MB\t\n", float64(pss)*1024/manyAgents/1e6)
-	fmt.Fprintf(w, "CPU of all, of one core\t%.3f %%\t0.05 %%\t\n", 100*float64(used)/100/still.Seconds())
-	return nil
-}
-
-// kilobytes returns a field of smaps_rollup.
-func kilobytes(s *served, key string) int {
-	n, _ := strconv.Atoi(field(s.cmd.Process.Pid, "smaps_rollup", key))
-	return n
-}
-
-func allTicks(agents []*served) (sum int) {
-	for _, s := range agents {
-		sum += ticks(s.cmd.Process.Pid)
-	}
-	return sum
+	name := fmt.Sprintf("%d idle agents", b.agents)
+	return []row{
+		{Figure: name + ", PSS of each", Podhook: float64(pss) * 1024 / 1e6 / float64(b.agents), Unit: "MB", Goal: new(1.5)},
+		{Figure: name + ", share of a core together", Podhook: float64(spent) / still.Seconds(), Unit: "%", Goal: new(0.05)},
+	}, nil
 }

@@ -1,76 +1,56 @@
-// Command bench measures the agent of podhook, and podhook as an init next to tini,
-// dumb-init and catatonit. All are measured in turn on the same machine, so that their
-// ratios can be compared. Inits that are not installed are left out.
+// Command bench measures what podhook costs, beside other inits and small Go programs. All
+// are measured in turn on the same machine, so that their ratios can be compared. README.md
+// says what each row is.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"text/tabwriter"
+	"path/filepath"
 )
-
-// initProgram is one init and its arguments before the command.
-type initProgram struct {
-	name string
-	argv []string
-}
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == receiverCommand {
 		receive()
 		return
 	}
-	podhook := flag.String("podhook", "bin/podhook", "the `binary` to measure")
-	rounds := flag.Int("rounds", 300, "measurements of each figure")
+	var b bench
+	flag.StringVar(&b.podhook, "podhook", "bin/podhook", "the `binary` to measure")
+	flag.IntVar(&b.rounds, "rounds", 200, "measurements of each figure")
+	flag.IntVar(&b.agents, "agents", 500, "idle agents to measure together")
+	flag.BoolVar(&b.check, "check", false, "measure the quick rows alone; fail if an exact count misses its goal, or a ratio misses it by more than its double")
+	results := flag.String("json", "", "write the rows to this `file` too")
 	flag.Parse()
-	if err := run(os.Stdout, *podhook, *rounds); err != nil {
+	if err := run(&b, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer, podhook string, rounds int) error {
-	inits := installed([]initProgram{
-		{"podhook", []string{podhook, "run", "-s", "--"}},
-		{"tini", []string{"tini", "-s", "--"}},
-		{"dumb-init", []string{"dumb-init", "--"}},
-		{"catatonit", []string{"catatonit", "--"}},
-	})
-	if len(inits) == 0 || inits[0].name != "podhook" {
-		return fmt.Errorf("no podhook at %s: make build", podhook)
+func run(b *bench, results string) error {
+	var err error
+	if b.podhook, err = filepath.Abs(b.podhook); err != nil {
+		return err
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer tw.Flush()
-	for _, measure := range []func(io.Writer, string, int) error{sizes, versions, calls, densities} {
-		if err := measure(tw, podhook, rounds); err != nil {
+	if b.dir, err = os.MkdirTemp("", "podhook-bench."); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	rows, err := b.all()
+	if err != nil {
+		return err
+	}
+	if err := show(os.Stdout, rows); err != nil {
+		return err
+	}
+	if results != "" {
+		if err := save(results, rows); err != nil {
 			return err
 		}
-		fmt.Fprintln(tw)
 	}
-	for _, measure := range []func(io.Writer, []initProgram, int) error{starts, signals, exits, idles} {
-		if err := measure(tw, inits, rounds); err != nil {
-			return err
-		}
-		fmt.Fprintln(tw)
+	if b.check {
+		return failed(rows)
 	}
 	return nil
-}
-
-func installed(inits []initProgram) []initProgram {
-	var there []initProgram
-	for _, i := range inits {
-		if path, err := exec.LookPath(i.argv[0]); err == nil {
-			i.argv[0] = path
-			there = append(there, i)
-		}
-	}
-	return there
-}
-
-// with returns the command line that starts command under the init.
-func (i initProgram) with(command ...string) []string {
-	return append(append([]string(nil), i.argv...), command...)
 }

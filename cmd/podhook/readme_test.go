@@ -168,7 +168,7 @@ func TestReadmeLostRequests(t *testing.T) {
 	if err := json.Unmarshal([]byte(page(t, "../../deploy/e2e/results/lost-requests.json")), &results); err != nil {
 		t.Fatal(err)
 	}
-	table := rows(t, "../../README.md", "server | stopped by |")
+	table := rows(t, "../../deploy/README.md", "server | stopped by |")
 	const withdrawals = 4
 	if len(results) == 0 || len(table)*withdrawals != len(results) {
 		t.Fatalf("%d rows for %d results", len(table), len(results))
@@ -185,7 +185,7 @@ func TestReadmeLostRequests(t *testing.T) {
 		r := results[i*withdrawals]
 		want := fmt.Sprintf("%s | %s | %d | %d | %s | %s", r.Server, r.Variant, stops, sent, strings.Join(lost, ", "), strings.Join(took, ", "))
 		if got := strings.Join(table[i], " | "); got != want || strings.Join(after, " ") != "0.5 1 3 8" {
-			t.Errorf("README.md has\n%s\nand the results say\n%s after %v", got, want, after)
+			t.Errorf("deploy/README.md has\n%s\nand the results say\n%s after %v", got, want, after)
 		}
 	}
 }

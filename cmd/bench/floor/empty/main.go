@@ -1,0 +1,4 @@
+// Command empty does nothing: the floor of a start.
+package main
+
+func main() {}

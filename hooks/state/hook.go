@@ -135,6 +135,11 @@ func (l *Lock) Read() (Record, bool, error) {
 // Store.calls.
 func (h *Hook) open() (fd int, inode uint64, err error) {
 	var st, dir unix.Stat_t
+	if err := unix.Stat(h.dir, &dir); err == nil {
+		if err := h.store.trust(h.dir, &dir); err != nil {
+			return -1, 0, err
+		}
+	}
 	if err := unix.Lstat(h.path(), &st); err == unix.ENOENT {
 		h.file = nil // the garbage collector closes it
 		return -1, 0, nil
@@ -154,10 +159,7 @@ func (h *Hook) open() (fd int, inode uint64, err error) {
 		}
 		h.file, h.dev, h.inode = os.NewFile(uintptr(fd), h.path()), st.Dev, st.Ino
 	}
-	if err := unix.Stat(h.dir, &dir); err != nil {
-		return -1, 0, pathError("stat", h.dir, err)
-	}
-	if err := errors.Join(h.store.trust(h.dir, &dir), h.store.trust(h.path(), &st)); err != nil {
+	if err := h.store.trust(h.path(), &st); err != nil {
 		return -1, 0, err
 	}
 	return int(h.file.Fd()), h.inode, nil

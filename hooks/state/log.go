@@ -269,8 +269,9 @@ func (l *Lock) write(r *Record) error {
 		l.previous = l.lastRun()
 	}
 	ours := c.record != nil && c.record.Instance == r.Instance
-	if !ours && !l.blank() || c.end+int64(len(line)) > int64(maxLog+4*next.full) {
-		if err := l.rewrite(r); err == nil || c.end > maxFile/2 {
+	removed := r.Outcome != Running && l.removed()
+	if removed || !ours && !l.blank() || c.end+int64(len(line)) > int64(maxLog+4*next.full) {
+		if err := l.rewrite(r); err == nil || removed || c.end > maxFile/2 {
 			return err
 		}
 	}
@@ -312,6 +313,12 @@ func (l *Lock) load() error {
 		l.content = c
 	}
 	return err
+}
+
+// removed reports whether somebody has removed the file, so that no reader would see it.
+func (l *Lock) removed() bool {
+	var st unix.Stat_t
+	return unix.Fstat(l.fd, &st) == nil && st.Nlink == 0
 }
 
 // blank reports whether the file has no text, not even between zeros: what a crash of the

@@ -12,6 +12,7 @@ ARG GOPROXY
 ARG GOFLAGS=-mod=readonly
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY agent/procfs/go.mod agent/procfs/
 RUN go mod download
 COPY . .
 ARG TARGETARCH

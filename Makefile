@@ -27,6 +27,9 @@ MONITORING_TIME := 60s
 # Where it draws the graphs of the dashboard.
 MONITORING_PICTURE :=
 
+# How many agents `make scale` starts.
+SCALE_AGENTS := 500
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs `go test` and, at the end, lists the skipped tests with their reasons.
 GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format pkgname
@@ -44,7 +47,10 @@ endif
 COLD := github.com/... google.golang.org/... go.yaml.in/... vendor/... context crypto/... compress/... encoding/... \
 	errors flag fmt golang.org/... hash/... io/... log/... math/big mime/... net/... os/... path/... reflect regexp/... \
 	sort strconv text/... time unicode/...
-BUILD := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
+# The Green Tea collector of Go 1.26 writes at the end of each span of objects: 0.1 MB more of
+# an idle process, which it never collects, and 45 kB of code.
+COLLECTOR := $(if $(filter go1.26%,$(shell go env GOVERSION)),GOEXPERIMENT=nogreenteagc)
+BUILD := $(COLLECTOR) CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
 	-tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
 # Functions begin at any byte instead of a multiple of 32, which takes 0.25 MB.
 LDFLAGS := -s -w -funcalign=1 -X main.version=$(VERSION)
@@ -59,7 +65,7 @@ UPSTREAM := deploy/kubernetes/upstream
 NESTED := $(filter-out $(UPSTREAM),$(patsubst %/go.mod,%,$(wildcard deploy/*/*/go.mod)))
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring kubelet-client lint size bench man notices clean
+.PHONY: help build $(BIN)/podhook $(BIN)/NOTICES $(BIN)/kubectl-podhook image release e2e demo check test fuzz attack model monitoring scale kubelet-client lint size bench man notices clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,6 +130,9 @@ model: ## call and kill podhook at random for MODEL_TIME=60s, and check its cont
 monitoring: ## a Prometheus with a small fleet, some of it failing, for MONITORING_TIME=60s; print the alerts
 	MONITORING_TIME=$(MONITORING_TIME) MONITORING_PICTURE=$(abspath $(MONITORING_PICTURE)) go test -count=1 -timeout 0 -run 'TestFleet$$' -v ./deploy/monitoring
 
+scale: ## measure SCALE_AGENTS=500 agents and a Prometheus in two minutes; print the table of scale.md
+	SCALE_AGENTS=$(SCALE_AGENTS) go test -count=1 -timeout 10m -run 'TestScale$$' -v ./deploy/monitoring
+
 kubelet-client: ## kubelet's own code calls the agent, and the API server's checks the policies
 	cd $(UPSTREAM) && go vet ./... && go test -count=1 -timeout 20m ./...
 
@@ -154,7 +163,7 @@ notices: $(BIN)/NOTICES ## write the licences of everything in the binary to bin
 
 $(BIN)/NOTICES:
 	@mkdir -p $(BIN)
-	deploy/release/notices >$@.tmp && mv $@.tmp $@
+	deploy/release/notices podhook >$@.tmp && mv $@.tmp $@
 
 clean: ## remove what the other targets build
 	rm -rf bin dist coverage.out

@@ -62,6 +62,14 @@ func TestHooksDependOnNoServer(t *testing.T) {
 	}
 }
 
+// agent/procfs stands in for a module that compiles regular expressions in every process.
+func TestProcfsIsReplaced(t *testing.T) {
+	imports, found := list(t, "-deps", "./cmd/podhook")["github.com/prometheus/procfs"]
+	if !found || slices.Contains(imports, "regexp") {
+		t.Errorf("github.com/prometheus/procfs imports %q (%t): is it still agent/procfs?", imports, found)
+	}
+}
+
 // httpcall takes from net/http what writes a request and reads an answer: a
 // Client or a Transport would cost 0.4 MB, and a Server has no business there.
 func TestHTTPCallUsesRequestsAlone(t *testing.T) {

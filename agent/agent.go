@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/podhook/podhook/agent/access"
 	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/mainprocess"
@@ -17,14 +15,16 @@ import (
 	"github.com/podhook/podhook/hooks/state"
 )
 
-// Agent answers over HTTP for one container. All fields except Finder, Events and Log are
-// required. They must not be changed once it serves.
+// Agent answers over HTTP for one container. All fields except Child, Finder, Events and
+// Log are required. They must not be changed once it serves.
 type Agent struct {
 	Settings      *settings.Settings
 	Access        *access.Access
 	Configuration *Configuration
 	Store         *state.Store
 	Runner        *hooks.Runner
+	// Child is the main process that podhook run starts, or nil.
+	Child *mainprocess.Child
 	// Finder is nil if no main process is configured.
 	Finder *mainprocess.Finder
 	// Events is nil if none are asked for.
@@ -34,8 +34,11 @@ type Agent struct {
 	Log     *show.NonBlocking
 	Version string
 
+	// Course is what is known of the main process's start and end.
+	Course mainprocess.Course
+
 	requests      requestCounter
-	unknownPaths  show.Rare // requests of kubelet that nothing answers
+	unknownPaths  unknownPaths
 	shutdownCalls shutdownCalls
 	readyLooks    readyLooks
 	reading       sync.Mutex  // held while the state is read for an answer: that holds a thread
@@ -43,9 +46,9 @@ type Agent struct {
 	refusals      refusals
 	accessOpen    atomic.Bool // everybody can run hooks
 
-	sending      sync.Mutex // held while figures are sent
-	makeRegistry sync.Once
-	gathered     *prometheus.Registry
+	scraped *scraped   // guarded by reading, nil before the first scrape
+	scrapes sync.Pool  // of *bytes.Buffer, the answers
+	sending sync.Mutex // held while figures are sent
 
 	lateCaller time.Duration // set by tests; 0 means the constant
 }

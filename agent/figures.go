@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks/config"
@@ -27,25 +27,12 @@ const figuresTime = 2 * time.Second
 
 var errFiguresTime = errors.New("no end within " + figuresTime.String())
 
-// exposition returns the metrics in the text format of Prometheus.
-func exposition(registry *prometheus.Registry) ([]byte, error) {
-	families, err := registry.Gather()
-	var text bytes.Buffer
-	for _, family := range families {
-		// An expfmt.Encoder would add the other formats to the binary.
-		if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
-			return nil, err
-		}
-	}
-	return text.Bytes(), err
-}
-
 // SendFigures sends the metrics, with the labels of PODHOOK_PUSH_GROUP, to where they
 // outlive the pod: a Pushgateway, and a file that the node's exporter reads. It takes at most
 // 2 s. What fails is logged. It may be called from any goroutine.
 func (a *Agent) SendFigures() {
 	s := a.Settings
-	if s.Pushgateway == "" && s.TextfileDir == "" || a.Store == nil {
+	if !s.SendsFigures() || a.Store == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), figuresTime, errFiguresTime)
@@ -70,12 +57,14 @@ func (a *Agent) SendFigures() {
 func (a *Agent) sendFigures(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	prometheus.WrapRegistererWith(a.Settings.PushGroup.Labels(), registry).MustRegister(newCollector(a))
+	var figures bytes.Buffer
 	a.reading.Lock()
-	text, err := exposition(registry)
+	gathered, err := registry.Gather()
 	a.reading.Unlock()
-	if err != nil {
+	if err = cmp.Or(err, writeText(&figures, gathered)); err != nil {
 		return err
 	}
+	text := figures.Bytes()
 	var file, push error
 	if dir := string(a.Settings.TextfileDir); dir != "" {
 		file = state.WriteFileAtomic(filepath.Join(dir, figuresFile(a.Settings.PushGroup)), text, 0o644)

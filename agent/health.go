@@ -15,8 +15,8 @@ func (a *Agent) livez(w http.ResponseWriter, _ *http.Request) {
 	send(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
 }
 
-// readyz answers 503 until prestart has succeeded and the conditions of ready hold, and
-// from the start of shutdown.
+// readyz answers 503 until prestart has succeeded, the main process has been started and
+// the conditions of ready hold, and from the start of shutdown.
 func (a *Agent) readyz(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set(instanceHeader, a.Store.Instance().ID)
 	status := http.StatusOK
@@ -55,7 +55,7 @@ func (a *Agent) NotReady(ctx context.Context) string {
 	return a.notReadyByHooks(cfg) // shutdown may have begun during the look
 }
 
-// notReadyByHooks looks at the state alone.
+// notReadyByHooks looks at the state and the main process alone.
 func (a *Agent) notReadyByHooks(cfg *config.Config) string {
 	if len(cfg.Hooks[config.Prestart].Steps) > 0 {
 		rec, found, err := a.Store.Hook(config.Prestart).Read()
@@ -70,10 +70,17 @@ func (a *Agent) notReadyByHooks(cfg *config.Config) string {
 			return "prestart: " + string(rec.Outcome)
 		}
 	}
-	if !a.Settings.UnreadyOnShutdown {
-		return ""
+	if a.Settings.UnreadyOnShutdown {
+		if why := a.draining(); why != "" {
+			return why
+		}
 	}
-	return a.draining()
+	if a.Child != nil {
+		if err := a.Child.Absent(); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
 }
 
 // draining returns why the container counts as stopping, or "".

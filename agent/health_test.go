@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/podhook/podhook/agent/mainprocess"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/config"
@@ -59,6 +60,21 @@ func TestReadyWithoutPrestart(t *testing.T) {
 	w.ready(true, "ready")
 	w.is("/shutdown", 200)
 	w.ready(false, "shutdown: succeeded")
+}
+
+// Before the start nothing serves, and kubelet would end a container whose CMD never ran.
+func TestReadyWhileTheChildRuns(t *testing.T) {
+	child := mainprocess.NewChild()
+	w := serving(t, "hooks: {}", func(w *world) { w.agent.Child = child })
+	w.ready(false, "the main process has not been started")
+	start := func() (int, error) { return os.Getpid(), nil }
+	if _, err := child.Start(start, func(syscall.Signal) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.ready(true, "ready")
+	child.Exited()
+	w.ready(false, "the main process has exited")
+	w.is("/livez", 200)
 }
 
 func TestReadyAlsoWhileShuttingDown(t *testing.T) {

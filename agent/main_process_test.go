@@ -7,12 +7,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/podhook/podhook/agent/mainprocess"
+	"github.com/podhook/podhook/hooks/state"
+	"github.com/podhook/podhook/internal/testutil"
 )
 
 // The log says once that the main process is not found, but not at once: a native
@@ -81,4 +85,59 @@ func TestMainProcessIsShown(t *testing.T) {
 	w.is("/shutdown", 200)
 	<-exited
 	shown("exited", "has exited already", 0, 1)
+}
+
+// An agent beside the main container knows how long a stop took: from the preStop, or from
+// its own stop signal, to the end of the main process.
+func TestStopOfAnotherContainersMainProcess(t *testing.T) {
+	for name, stop := range map[string]func(s *served){
+		"preStop": func(s *served) { s.is("/shutdown", 200) },
+		"stop signal": func(s *served) {
+			s.stop()
+			testutil.Eventually(s.t, "shutdown has run", func() bool { return s.shutdownRecord().Outcome == state.Succeeded })
+		},
+		"by itself": func(*served) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pidfile := filepath.Join(t.TempDir(), "main.pid")
+			var pid int
+			var exited <-chan syscall.WaitStatus
+			s := serve(t, quick, withMain("pidfile:"+pidfile), func(w *world) { pid, exited = w.mainProcess(pidfile) })
+			testutil.Eventually(t, "the end is awaited", func() bool { return goesOn("mainprocess.(*Process).WaitExit(0x") })
+			began := time.Now()
+			stop(s)
+			if seen := s.agent.Course.Seen(); seen.Stop != nil {
+				t.Errorf("%+v before the end", seen)
+			}
+			least := time.Since(began)
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			<-exited
+			if name == "by itself" {
+				s.stop()
+			}
+			if name != "preStop" { // there the agent has not been told to stop
+				s.ended <- <-s.ended
+			} else {
+				testutil.Eventually(t, "the stop is over", func() bool { return s.agent.Course.Seen().Stop != nil })
+			}
+			took := s.agent.Course.Seen().Stop
+			s.cancel()
+			testutil.Eventually(t, "no marker is forgotten any more", func() bool { return !goesOn("forgetMarkers(") })
+			switch most := time.Since(began); {
+			case name == "by itself" && took != nil:
+				t.Errorf("a stop of %v without one", *took)
+			case name == "by itself":
+			case took == nil || *took > most || *took < least-50*time.Millisecond: // as coarse as the times of files
+				t.Errorf("the stop took %v, want %v to %v", took, least, most)
+			}
+		})
+	}
+}
+
+// goesOn reports whether a goroutine is in a function.
+func goesOn(function string) bool {
+	stacks := make([]byte, 1<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function)
 }

@@ -6,19 +6,24 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/agent/events"
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/procfs"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/internal/testutil"
 )
@@ -201,6 +206,42 @@ func TestRuntimeMetricsOnlyWhereAskedFor(t *testing.T) {
 	}
 }
 
+// The metrics of the process are those of proc(5).
+func TestProcessMetrics(t *testing.T) {
+	w := serving(t, outcomes, set(func(s *settings.Settings) { s.MetricsRuntime = true }))
+	self, err := procfs.Proc.Stat(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	kilobytes := func(field string) float64 {
+		n, err := strconv.Atoi(strings.TrimSuffix(procfs.Proc.Status(os.Getpid(), field), " kB"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return float64(n) * 1024
+	}
+	got := w.metrics()
+	for name, between := range map[string][2]float64{
+		"process_cpu_seconds_total":            {0.01, 1e6},
+		"process_open_fds":                     {4, 1000},
+		"process_max_fds":                      {float64(limit.Cur), float64(limit.Cur)},
+		"process_virtual_memory_bytes":         {kilobytes("VmSize") / 2, kilobytes("VmSize") * 2},
+		"process_virtual_memory_max_bytes":     {1e6, math.MaxUint64},
+		"process_resident_memory_bytes":        {kilobytes("VmRSS") / 4, kilobytes("VmRSS") * 4},
+		"process_start_time_seconds":           {unixSeconds(procfs.Started(self.Start)) - 5, unixSeconds(procfs.Started(self.Start)) + 5},
+		"process_network_receive_bytes_total":  {0, 1e18},
+		"process_network_transmit_bytes_total": {0, 1e18},
+	} {
+		if v, ok := got[name]; !ok || v < between[0] || v > between[1] {
+			t.Errorf("%s is %v (%t), want %v", name, v, ok, between)
+		}
+	}
+}
+
 func TestPromtoolFindsNothing(t *testing.T) {
 	testutil.Slow(t)
 	promtool := testutil.NeedProgram(t, "promtool", "prometheus")
@@ -209,6 +250,11 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	for _, path := range []string{"/prestart", "/shutdown", "/hooks/broken", "/hooks/slow", "/nothing"} {
 		w.get(path)
 	}
+	_, _ = w.do("GET", "/nothing", kubelet)
+	w.agent.Course.Started(time.Second)
+	w.agent.Course.Stopped(time.Second)
+	w.agent.Course.Exited(143)
+	w.has(map[string]float64{`podhook_main_start_delay_seconds`: 1, `podhook_main_stop_duration_seconds`: 1, `podhook_main_exit_code`: 143})
 	file := filepath.Join(w.dir, "metrics")
 	w.write(file, w.is("/metrics", 200))
 	result, lines := w.run("sh", "-c", `"$0" check metrics <"$1"`, promtool, file)

@@ -2,14 +2,15 @@ package agent
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/podhook/podhook/agent/show"
-	"github.com/podhook/podhook/agent/timeline"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -19,10 +20,10 @@ var pageStyle string
 const (
 	// maxPage bounds the page, in bytes. What does not fit is in /status.
 	maxPage = 20_000
-	// maxBars and maxPast bound what is shown of one run, and of the runs before it.
-	maxBars, maxPast = 30, 5
+	// footerRoom is kept for what comes after the hooks.
+	footerRoom = 600
 	// refresh is how often a page is read again while a hook runs, in seconds.
-	refresh = 2
+	refresh = "2"
 )
 
 // root tells people what there is: a browser gets a page, everybody else the paths.
@@ -37,47 +38,96 @@ func (a *Agent) root(w http.ResponseWriter, req *http.Request, paths []string) {
 		answer(w, http.StatusInternalServerError, problem{err.Error()})
 		return
 	}
-	// Nothing is loaded or run, whatever a hook has printed.
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", pagePolicy())
 	w.Header().Set("Cache-Control", "no-store")
 	send(w, http.StatusOK, "text/html; charset=utf-8", page(st, time.Now()))
+}
+
+// pagePolicy lets a browser use the style of the page, and neither load nor run anything,
+// whatever a hook has printed. The empty icon keeps browsers from asking for /favicon.ico.
+func pagePolicy() string {
+	hash := sha256.Sum256([]byte(pageStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
+		"'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
 // pageWriter writes HTML that is well-formed XML too. Every argument of put is text.
 type pageWriter struct{ bytes.Buffer }
 
 func (p *pageWriter) put(format string, texts ...string) {
-	// Package html does the same, and brings a table of 0.1 MB.
-	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
 	escaped := make([]any, len(texts))
 	for i, text := range texts {
-		escaped[i] = escape.Replace(strings.ToValidUTF8(text, "\uFFFD"))
+		escaped[i] = escape(text)
 	}
 	fmt.Fprintf(p, format, escaped...)
 }
 
-// page shows the status as a page that needs no script.
-func page(st Status, now time.Time) []byte {
-	p := new(pageWriter)
-	p.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width\"/>")
-	for _, h := range st.Hooks {
-		if h.LastRun != nil && h.LastRun.Outcome == state.Running {
-			p.put("<meta http-equiv=\"refresh\" content=\"%s\"/>", fmt.Sprint(refresh))
-			break
+// escape makes a text of what has a meaning in HTML. Package html does the same, and brings a
+// table of 0.1 MB.
+func escape(text string) string {
+	var b strings.Builder
+	for _, r := range text { // invalid UTF-8 is U+FFFD
+		switch {
+		case strings.ContainsRune(`&<>"'`, r):
+			fmt.Fprintf(&b, "&#%d;", r)
+		case r < ' ' && r != '\n' && r != '\t': // not even escaped allowed
+			b.WriteRune('\uFFFD')
+		default:
+			b.WriteRune(r)
 		}
 	}
-	p.WriteString("<title>podhook</title><style>" + pageStyle + "</style></head><body>\n")
+	return b.String()
+}
+
+// fit writes a part of the page with as much as has room: n, or half of it, and so on.
+func (p *pageWriter) fit(n, room int, part func(p *pageWriter, n int)) {
+	for ; n > 0; n /= 2 {
+		w := new(pageWriter)
+		if part(w, n); w.Len() <= room {
+			_, _ = w.WriteTo(p)
+			return
+		}
+	}
+}
+
+// page shows the status as a page that needs no script. The hooks that have run share its
+// room.
+func page(st Status, now time.Time) []byte {
+	p, ran := new(pageWriter), 0
+	title := "ready"
+	if st.NotReady != "" {
+		title = "not ready"
+	}
+	p.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>")
+	for _, h := range st.Hooks {
+		if h.LastRun == nil {
+			continue
+		}
+		if ran++; h.LastRun.Outcome == state.Running && title != h.Name+" running" {
+			title = h.Name + " running"
+		}
+	}
+	if strings.HasSuffix(title, "running") {
+		p.put("<meta http-equiv=\"refresh\" content=\"%s\"/>", refresh)
+	}
+	p.put("<link rel=\"icon\" href=\"data:,\"/><title>podhook: %s</title><style>", title)
+	p.WriteString(pageStyle + "</style></head><body>\n")
 	p.head(st)
+	p.summary(st.Hooks)
 	for i, h := range st.Hooks {
+		room := maxPage - footerRoom - p.Len()
 		section := new(pageWriter)
-		section.hook(h, now)
-		if p.Len()+section.Len() > maxPage-500 {
-			p.put("<p>%s more: /status has all</p>\n", show.Count(len(st.Hooks)-i, "hook"))
+		section.hook(h, now, room/max(ran, 1), st.Withheld == "")
+		if section.Len() > room {
+			p.put("<p>%s: /status has all</p>\n", show.Count(len(st.Hooks)-i, "more hook"))
 			break
 		}
 		_, _ = section.WriteTo(p)
+		if h.LastRun != nil {
+			ran--
+		}
 	}
-	p.WriteString("<footer><a href=\"status?pretty\">status</a> <a href=\"metrics\">metrics</a>")
+	p.put("<footer>Shown at %s. <a href=\"status?pretty\">Status</a> <a href=\"metrics\">Metrics</a>", clock(now))
 	if st.Withheld != "" {
 		p.put(" Not shown: %s.", st.Withheld)
 	}
@@ -86,94 +136,48 @@ func page(st Status, now time.Time) []byte {
 }
 
 func (p *pageWriter) head(st Status) {
-	ready, class := "ready", "succeeded"
+	p.put("<h1>podhook <small>%s</small></h1>\n", st.Version)
 	if st.NotReady != "" {
-		ready, class = "not ready: "+st.NotReady, "failed"
+		p.put("<p class=\"failed\"><b>not ready</b>: %s</p>\n", show.Cut(st.NotReady, 500))
+	} else {
+		p.WriteString("<p class=\"succeeded\"><b>ready</b></p>\n")
 	}
-	p.put("<h1>podhook <small>%s</small></h1>\n<p class=\"%s\">%s</p>\n", st.Version, class, ready)
+	if st.StopReason != "" && st.StopReason != state.StopUnknown {
+		p.put("<p>why the container is stopped: %s</p>\n", string(st.StopReason))
+	}
 	if m := st.Main; m != nil {
 		text := m.Error
 		if text == "" {
 			text = fmt.Sprintf("%s, PID %d", m.Name, m.PID)
 		}
-		p.put("<p>main process: %s (%s)</p>\n", strings.ReplaceAll(m.State, "_", " "), text)
+		p.put("<p>main process: %s (%s)</p>\n", strings.ReplaceAll(m.State, "_", " "), show.Cut(text, 500))
 	}
 	if st.Config.Refused != "" {
 		p.put("<p class=\"failed\">The configuration is refused, the last good one is in force: %s</p>\n", show.Cut(st.Config.Refused, 500))
 	}
 }
 
-func (p *pageWriter) hook(h HookStatus, now time.Time) {
-	rec := h.LastRun
-	switch {
-	case h.Error != "":
-		p.put("<section><h2>%s</h2><p class=\"failed\">%s</p></section>\n", h.Name, show.Cut(h.Error, 500))
-		return
-	case rec == nil:
-		p.put("<section><h2>%s</h2><p>%s, not run in this instance</p></section>\n", h.Name, show.Count(h.Steps, "step"))
-		return
-	}
-	run := timeline.Of(rec, now)
-	p.put("<section><h2>%s <small class=\"%s\">%s</small></h2><p>%s, called by %s, %s</p>\n", h.Name, string(rec.Outcome),
-		show.OutcomeWords(rec.Outcome), seconds(run.Whole), string(rec.Trigger), rec.Start.UTC().Format(time.RFC3339))
-	if rec.Reason != "" {
-		p.put("<p class=\"failed\">%s</p>\n", show.Cut(rec.Reason, 500))
-	}
-	p.bars(run)
-	p.tails(rec)
-	p.past(h.History, rec.RunID)
-	p.WriteString("</section>\n")
-}
-
-// bars draws the steps of a run.
-func (p *pageWriter) bars(run timeline.Run) {
-	p.WriteString("<ol>")
-	for i, b := range run.Bars {
-		if i == maxBars {
-			p.put("<li>%s more</li>", show.Count(len(run.Bars)-i, "step"))
-			break
+// summary says in one line how each hook has ended.
+func (p *pageWriter) summary(hooks []HookStatus) {
+	p.fit(len(hooks), maxPage/8, func(p *pageWriter, n int) {
+		p.WriteString("<nav aria-label=\"hooks\"><ul>")
+		for _, h := range hooks[:n] {
+			switch {
+			case h.Error != "":
+				p.put("<li><a href=\"#%s\">%s</a> <span class=\"failed\">error</span></li>", h.Name, h.Name)
+			case h.LastRun == nil:
+				p.put("<li><a href=\"#%s\">%s</a> <small>not run</small></li>", h.Name, h.Name)
+			default:
+				p.put("<li><a href=\"#%s\">%s</a> <span class=\"%s\">%s</span></li>", h.Name, h.Name, string(h.LastRun.Outcome), show.OutcomeWords(h.LastRun.Outcome))
+			}
 		}
-		p.put("<li><b>%s</b> <small>%s %s</small><svg role=\"img\"><title>%s</title><rect class=\"%s\" x=\"%s\" width=\"%s\"/>",
-			b.Name, seconds(b.Took), show.Cut(b.About, 200), show.OutcomeWords(b.Outcome), string(b.Outcome), percent(b.From), percent(max(b.To-b.From, 0.005)))
-		if run.Deadline > 0 {
-			p.put("<line x1=\"%s\" x2=\"%s\" y2=\"100%%\"/>", percent(run.Deadline), percent(run.Deadline))
-		}
-		p.WriteString("</svg></li>\n")
-	}
-	p.WriteString("</ol>\n")
-}
-
-// tails shows the last lines of the steps that did not succeed, where they are allowed.
-func (p *pageWriter) tails(rec *state.Record) {
-	for _, s := range rec.Steps {
-		if s.Outcome != state.Succeeded && len(s.Tail) > 0 {
-			p.put("<pre><b>%s</b>\n%s</pre>\n", s.Name, show.Cut(strings.Join(s.Tail, "\n"), 2000))
-		}
-	}
-}
-
-// past lists the runs before the last one, the newest first.
-func (p *pageWriter) past(runs []state.PastRun, last string) {
-	n := 0
-	for i := len(runs) - 1; i >= 0 && n < maxPast; i-- {
-		r := runs[i]
-		if r.RunID == last {
-			continue
-		}
-		if n++; n == 1 {
-			p.WriteString("<details><summary>before</summary><ul>")
-		}
-		took := "-"
-		if r.End != nil {
-			took = seconds(r.End.Sub(r.Start))
-		}
-		p.put("<li class=\"%s\">%s %s after %s, called by %s</li>", string(r.Outcome), r.Start.UTC().Format(time.RFC3339), show.OutcomeWords(r.Outcome), took, string(r.Trigger))
-	}
-	if n > 0 {
-		p.WriteString("</ul></details>\n")
-	}
+		p.WriteString("</ul></nav>\n")
+	})
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
 
 func percent(part float64) string { return fmt.Sprintf("%.2f%%", 100*part) }
+
+// clock is a time that can be wrapped where the page is narrow.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

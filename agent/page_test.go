@@ -81,12 +81,12 @@ func TestPage(t *testing.T) {
 	}
 	page, res := w.browse("the-token-of-this-test")
 	seen := elements(t, page)
-	for element, want := range map[string]int{"rect.succeeded": 1, "rect.failed": 1, "rect.skipped": 0, "li.failed": 2, "script": 0, "meta": 2, "pre": 1} {
+	for element, want := range map[string]int{"rect.succeeded": 1, "rect.failed": 1, "rect.skipped": 0, "table.past": 1, "script": 0, "meta": 2, "pre": 1, "tr": 6} {
 		if seen[element] != want {
 			t.Errorf("%d of %s, want %d", seen[element], element, want)
 		}
 	}
-	for _, want := range []string{"&lt;script&gt;alert(1)&lt;/script&gt;", "attempt 2, exited with code 3", "step bad: exited with code 3", "prefers-color-scheme:dark"} {
+	for _, want := range []string{"&#60;script&#62;alert(1)&#60;/script&#62;", "attempt 2, exited with code 3", "step bad: exited with code 3", "Skipped: never (an earlier step did not succeed)", "prefers-color-scheme:dark"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
 		}
@@ -122,25 +122,41 @@ func TestPageOfARun(t *testing.T) {
 	}
 }
 
-// TestPageIsBounded: many hooks with long records do not make the page longer than 20 kB.
+// TestPageIsBounded: many hooks with long records do not make the page longer than 20 kB, and
+// how each hook has ended stays on it as long as there is room.
 func TestPageIsBounded(t *testing.T) {
 	now := time.Now()
-	st := Status{Version: "v1"}
-	for i := range 100 {
-		rec := &state.Record{Outcome: state.Failed, Start: now.Add(-time.Minute), End: &now, Reason: strings.Repeat("<", 3000)}
-		for n := range 1000 {
-			rec.Steps = append(rec.Steps, state.StepRecord{Name: fmt.Sprint("s", n), Outcome: state.Failed, Start: &rec.Start, End: &now,
-				Error: strings.Repeat("ä", 1000), Tail: []string{strings.Repeat("x", 2000)}})
+	for _, n := range []int{1, 3, 10, 100} {
+		st := Status{Version: "v1", NotReady: strings.Repeat("n", 3000)}
+		for i := range n {
+			rec := &state.Record{Outcome: state.Failed, Start: now.Add(-time.Minute), End: &now, Reason: strings.Repeat("<", 3000)}
+			for n := range 1000 {
+				rec.Steps = append(rec.Steps, state.StepRecord{Name: fmt.Sprint("s", n), Outcome: state.Failed, Start: &rec.Start, End: &now,
+					Error: strings.Repeat("ä", 1000), Tail: []string{strings.Repeat("x", 2000)}})
+			}
+			h := HookStatus{Name: fmt.Sprint("h", i), LastRun: rec}
+			for range 20 {
+				h.History = append(h.History, state.PastRun{RunID: "before", Outcome: state.Failed, Start: now, End: &now, Reason: strings.Repeat("&", 200)})
+			}
+			st.Hooks = append(st.Hooks, h)
 		}
-		st.Hooks = append(st.Hooks, HookStatus{Name: fmt.Sprint("h", i), LastRun: rec})
+		text := page(st, now)
+		seen := elements(t, string(text))
+		if len(text) > maxPage || strings.Contains(string(text), "more hooks: /status has all") != (n == 100) {
+			t.Errorf("%d hooks: %d bytes", n, len(text))
+		}
+		if n <= 10 && seen["section"] != n || n <= 3 && (seen["pre"] < n || seen["svg"] < 3*n || seen["table.past"] < n) {
+			t.Errorf("%d hooks: %v", n, seen)
+		}
 	}
-	text := page(st, now)
-	if len(text) > maxPage || !strings.Contains(string(text), "more: /status has all") {
-		t.Errorf("%d bytes", len(text))
-	}
-	elements(t, string(text))
-	few := page(Status{Hooks: []HookStatus{{Name: config.Prestart, Steps: 2}}}, now)
-	if !strings.Contains(string(few), "2 steps, not run in this instance") {
-		t.Errorf("%s", few)
+}
+
+// TestPageOfNothing: hooks that have not run say so.
+func TestPageOfNothing(t *testing.T) {
+	text := string(page(Status{Hooks: []HookStatus{{Name: config.Prestart, Steps: 2}, {Name: config.Poststop}}}, time.Now()))
+	for _, want := range []string{"2 steps, not run since the container started", "no steps"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
 	}
 }

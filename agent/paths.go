@@ -2,13 +2,11 @@ package agent
 
 import (
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks/config"
 )
 
@@ -81,19 +79,6 @@ func nothingAt(w http.ResponseWriter, given string, list []string, hint string) 
 		list = append(list[:maxListed], fmt.Sprintf("and %d more", more))
 	}
 	answer(w, http.StatusNotFound, notFound{text, list})
-}
-
-// warnOfPath logs a path that kubelet asks for in vain: nobody else would notice a
-// mistyped path of a preStop.
-func (a *Agent) warnOfPath(req *http.Request, cfg *config.Config) {
-	if !callsOrProbes(req) {
-		return
-	}
-	args := []any{"caller", "kubelet", "path", shorten(req.URL.Path)}
-	if hint := hint(req.URL.Path, cfg); hint != "" {
-		args = append(args, "hint", hint)
-	}
-	a.unknownPaths.Log(a.Logger, slog.LevelWarn, show.UnknownPath, args...)
 }
 
 func readsOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }

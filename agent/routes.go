@@ -30,27 +30,25 @@ func (a *Agent) routes() []route {
 
 // Handler returns the handler of all routes.
 func (a *Agent) Handler() http.Handler {
-	r := chi.NewRouter()
+	r := newRouter(a.extraPath)
 	for _, name := range []string{config.Prestart, config.Shutdown} {
 		r.Get("/"+name, a.hook(name, "/"+name))
 		r.Post("/"+name, a.hook(name, "/"+name))
 	}
 	r.Get("/hooks/{name}", a.hookByName)
 	r.Post("/hooks/{name}", a.hookByName)
-	return a.finish(r, a.extraPath)
+	return a.finish(r)
 }
 
 // MetricsHandler returns the handler of probes, metrics and status: nothing acts there.
 func (a *Agent) MetricsHandler() http.Handler {
-	return a.finish(chi.NewRouter(), a.nothing(readPaths))
+	return a.finish(newRouter(a.nothing(readPaths)))
 }
 
-// finish adds the routes that only read, and what answers for all other paths.
-func (a *Agent) finish(r chi.Router, other http.HandlerFunc) http.Handler {
-	for _, route := range a.routes() {
-		r.Get(route.path, a.guard(route.right, route.handler))
-		r.Head(route.path, a.guard(route.right, route.handler)) // net/http leaves the body out
-	}
+// newRouter returns a router without routes, and what answers for all other paths. To set
+// that later would make chi copy all routes.
+func newRouter(other http.HandlerFunc) chi.Router {
+	r := chi.NewRouter()
 	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
 		switch { // chi also calls this for a method that it does not know
 		case r.Match(chi.NewRouteContext(), http.MethodPost, req.URL.Path):
@@ -62,6 +60,15 @@ func (a *Agent) finish(r chi.Router, other http.HandlerFunc) http.Handler {
 		}
 	})
 	r.NotFound(other)
+	return r
+}
+
+// finish adds the routes that only read.
+func (a *Agent) finish(r chi.Router) http.Handler {
+	for _, route := range a.routes() {
+		r.Get(route.path, a.guard(route.right, route.handler))
+		r.Head(route.path, a.guard(route.right, route.handler)) // net/http leaves the body out
+	}
 	return a.count(kubeletFailure(a.Settings.KubeletFailure, r))
 }
 
@@ -109,7 +116,7 @@ func (a *Agent) nothing(list func(*config.Config) []string) http.HandlerFunc {
 			a.guard(access.Status, func(w http.ResponseWriter, req *http.Request) { a.root(w, req, paths) })(w, req)
 			return
 		}
-		a.warnOfPath(req, cfg)
+		a.unknownPath(req, cfg)
 		nothingAt(w, req.URL.Path, paths, hint(req.URL.Path, cfg))
 	}
 }

@@ -81,6 +81,9 @@ func NewStatus(version string, s *settings.Settings, c *Configuration, store *st
 	for _, name := range hookOrder(cfg) {
 		st.Hooks = append(st.Hooks, hookStatus(cfg.Hooks[name], store))
 	}
+	if main, started, err := store.Main(); finder == nil && err == nil && started { // by podhook run
+		finder = mainprocess.NewFinder(mainprocess.Started(main), nil)
+	}
 	if finder != nil {
 		st.Main = mainStatus(finder)
 	}

@@ -63,7 +63,9 @@ func (a *Agent) forgetMarkers(ctx context.Context) {
 	}
 	for pause := firstLook; ctx.Err() == nil; pause = min(2*pause, slowLook) {
 		if p, err := a.Finder.Current(); err == nil {
-			_ = p.WaitExit(ctx) // the container may end a little later
+			if p.WaitExit(ctx) == nil { // the container may end a little later
+				a.mainExited(time.Now(), time.Time{})
+			}
 			pause = firstLook
 		}
 		if cfg, err := a.Configuration.Get(); err == nil && ctx.Err() == nil {

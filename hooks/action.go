@@ -66,7 +66,9 @@ func (a *action) stopped(ctx context.Context) {
 func (a *action) show() {
 	a.run.mu.Lock()
 	defer a.run.mu.Unlock()
-	a.run.rec.Steps[a.unit.at] = a.rec
+	rec := &a.run.rec.Steps[a.unit.at]
+	*rec = a.rec
+	rec.Waiting = string(a.run.mask.hide([]byte(rec.Waiting))) // what a server says can be in it
 	a.run.show()
 	a.shown, a.stale = time.Now(), false
 }

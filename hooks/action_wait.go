@@ -90,7 +90,14 @@ func (a *action) look(do config.Wait) wait.Look {
 	if c, ok := do.For.(config.Program); ok {
 		look = wait.Program(c, a.tryProgram)
 	}
-	return look.Holding(do.Holds)
+	look = look.Holding(do.Holds)
+	return func(ctx context.Context) wait.Seen {
+		seen := look(ctx)
+		if seen.Connections != nil {
+			a.rec.Connections = seen.Connections
+		}
+		return seen
+	}
 }
 
 // tryProgram runs a program whose exit code is waited for. Of its output only the last

@@ -23,9 +23,10 @@ import (
 // bench is a Container with a fake main process and fake hooks, in a bubble of fake
 // time. It records events in their order.
 type bench struct {
-	c     *Container
-	hooks *fakeHooks
-	main  *fakeMain
+	c      *Container
+	hooks  *fakeHooks
+	main   *fakeMain
+	course mainprocess.Course
 
 	mu     sync.Mutex
 	events []string
@@ -86,7 +87,7 @@ func play(t *testing.T, test func(b *bench)) {
 		b.hooks = &fakeHooks{bench: b, takes: map[string]time.Duration{}, outcomes: map[string]state.Outcome{},
 			runs: map[string]*fakeRun{}, calledOff: map[string]bool{}}
 		ctx, cancel := context.WithCancel(t.Context())
-		b.c = newContainer(ctx, Options{
+		b.c = newContainer(ctx, Options{Course: &b.course,
 			Command: supervisor.Command{Argv: []string{"app"}}, Prestart: Gate, Main: mainprocess.NewChild(), Grace: hooks.Grace{Period: graceInTests},
 			StopSignals: map[syscall.Signal]syscall.Signal{syscall.SIGTERM: syscall.SIGTERM, syscall.SIGINT: syscall.SIGTERM},
 			Killed:      func(time.Duration) { b.note("told of the kill") },

@@ -37,8 +37,10 @@ type Options struct {
 	Prestart Mode
 	Runner   *hooks.Runner
 	Main     *mainprocess.Child
-	Store    *state.Store
-	Grace    hooks.Grace
+	// Course gets what becomes of the main process.
+	Course *mainprocess.Course
+	Store  *state.Store
+	Grace  hooks.Grace
 	// StopSignals maps each stop signal to the signal that the main process gets for it.
 	StopSignals map[syscall.Signal]syscall.Signal
 	// AwaitAll is called before poststop. It ends what the main process has left behind,
@@ -69,7 +71,8 @@ type Container struct {
 	// later, when nothing is waited for.
 	rest, patience       context.Context
 	endRest, endPatience context.CancelFunc
-	mainBegan            time.Time // when the main process was started
+	mainBegan            time.Time     // when the main process was started
+	gated                time.Duration // how long prestart has held it back
 	// serving ends when the container is told to stop, or with the main process.
 	serving    context.Context
 	endServing context.CancelFunc
@@ -83,6 +86,7 @@ type Container struct {
 	stopSignal  syscall.Signal // the first one, 0 before it
 	stopSignals int            // how many have come
 	graceBegan  time.Time      // zero before the grace period
+	stopBegan   time.Time      // the preStop or the stop signal, which is when the grace period should have begun
 	// kubeletKills is when kubelet kills the container if its grace period was used up
 	// before the stop signal, or zero.
 	kubeletKills time.Time
@@ -145,6 +149,7 @@ func (c *Container) Run(s supervised) (code int, err error) {
 	status := <-exited
 	c.options.Logger.Info(show.MainEnded, "how", process.HowEnded(status), "code", process.ExitCode(status),
 		"seconds", hooks.Seconds(time.Since(c.mainBegan)))
+	c.options.Course.Exited(process.ExitCode(status))
 	c.mainEnded(status)
 	return process.ExitCode(status), nil
 }
@@ -164,6 +169,7 @@ func (c *Container) now() phase {
 // gate runs prestart and reports whether the main process may start.
 func (c *Container) gate() (code int, open bool) {
 	began := time.Now()
+	defer func() { c.gated = time.Since(began) }()
 	gated, opened := context.WithCancel(c.rest)
 	go c.watchForShutdown(gated)
 	result, err := c.hooks.call(c.rest, config.Prestart, hooks.Request{Trigger: state.TriggerStart})
@@ -285,6 +291,9 @@ func (c *Container) start() (<-chan syscall.WaitStatus, error) {
 		return nil, err
 	}
 	c.mainBegan = time.Now()
+	if c.options.Prestart == Gate && c.hooks.hasSteps(config.Prestart) {
+		c.options.Course.Started(c.gated)
+	}
 	c.options.Logger.Info(show.MainStarted, "program", c.options.Command.Argv[0], "pid", main.PID)
 	c.hooks.saveMain(main)
 	c.enter(running)

@@ -35,6 +35,7 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		c.reckon(p, at)
 		c.mu.Unlock()
 	}
+	c.tellStop(at)
 	c.hooks.awaitShutdown(c.patience)
 	c.awaitAll()
 	c.poststop(status, byItself)
@@ -42,6 +43,15 @@ func (c *Container) mainEnded(status syscall.WaitStatus) {
 		c.hooks.awaitShutdown(c.rest)
 	}
 	c.hooks.awaitCallers(c.rest, config.Shutdown)
+}
+
+// tellStop says how long the main process, which has ended at that time, took to stop.
+func (c *Container) tellStop(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopBegan.IsZero() && !c.stopBegan.After(at) {
+		c.options.Course.Stopped(at.Sub(c.stopBegan))
+	}
 }
 
 // awaitAll leaves poststop what a main process that is killed leaves it.

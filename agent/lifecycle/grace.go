@@ -31,6 +31,9 @@ var errGraceEnds = errors.New("the grace period ends")
 // reckon sets the begin of the grace period to that of a preStop, because kubelet counts
 // its time too. The caller holds the lock.
 func (c *Container) reckon(p preStop, at time.Time) {
+	if p.counts && (c.stopBegan.IsZero() || p.began.Before(c.stopBegan)) {
+		c.stopBegan = p.began
+	}
 	least := at.Add(kubeletLeaves - c.options.Grace.Period) // a preStop can have used up more
 	switch {
 	case p.overdue:

@@ -82,7 +82,7 @@ func (c *Container) forward(sig, forMain syscall.Signal) (held bool) {
 // stop does what the first stop signal asks for. The caller holds the lock.
 func (c *Container) stop(sig syscall.Signal) {
 	at := time.Now()
-	c.stopSignal = sig
+	c.stopSignal, c.stopBegan = sig, at
 	c.endServing()
 	if c.graceBegan.IsZero() {
 		c.graceBegan = at

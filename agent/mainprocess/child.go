@@ -57,6 +57,17 @@ func (c *Child) Signal(sig syscall.Signal) error {
 	return c.deliver(sig)
 }
 
+// Absent returns why there is no main process now, or nil: a *hooks.GoneError before the
+// start and after the end.
+func (c *Child) Absent() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.identity == nil {
+		return c.absent()
+	}
+	return nil
+}
+
 // absent returns why there is no main process. The caller holds the lock.
 func (c *Child) absent() error {
 	if c.deliver == nil {
@@ -80,10 +91,8 @@ func (c *Child) Identity() *state.MainIdentity {
 // which process was there when a run began, because podhook run starts only one. The
 // error is a *hooks.GoneError before the start and after the end.
 func (c *Child) WaitExit(ctx context.Context, _ *state.MainIdentity) error {
-	if c.Identity() == nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.absent()
+	if err := c.Absent(); err != nil {
+		return err
 	}
 	select {
 	case <-c.gone:

@@ -107,9 +107,9 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	release := make(chan struct{})
 	c := apiServer(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	began := time.Now()
 	if _, err := c.Get(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/podhook/podhook/hooks/config"
@@ -15,6 +16,14 @@ func (u *URL) Decode(value string) error {
 	*u = URL(value)
 	_, err := config.ParseURL(value)
 	return err
+}
+
+// SendsFigures reports whether the metrics are sent to where they outlive the pod.
+func (s *Settings) SendsFigures() bool { return s.Pushgateway != "" || s.TextfileDir != "" }
+
+// taken are the labels that the metrics have themselves, and that of the Pushgateway.
+func taken(name string) bool {
+	return slices.Contains([]string{"job", "hook", "outcome", "step", "signal", "reason", "path", "code", "class", "caller", "version", "goversion", "le"}, name)
 }
 
 // Group are the labels by which the figures of a workload are kept.
@@ -38,7 +47,7 @@ func (g *Group) Decode(value string) error {
 				return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(also, r))
 			}
 		}
-		if name == "" || text == "" || name == "job" || name == "hook" || name[0] <= '9' || strings.ContainsFunc(name, plain("_")) || strings.ContainsFunc(text, plain("-_.")) {
+		if name == "" || text == "" || taken(name) || name[0] <= '9' || strings.ContainsFunc(name, plain("_")) || strings.ContainsFunc(text, plain("-_.")) {
 			return fmt.Errorf("labels of the workload such as namespace=shop,app=web are needed")
 		}
 		*g = append(*g, config.Label{Name: name, Value: text})

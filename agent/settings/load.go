@@ -81,6 +81,7 @@ func decode(s *Settings) []string {
 const unset = "="
 
 func decodeField(field reflect.StructField, value reflect.Value) error {
+	field.Name = strings.TrimPrefix(Name(field.Name), Prefix) // of which envconfig makes the variable's
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	if err := envconfig.Process(strings.TrimSuffix(Prefix, "_"), one.Interface()); err != nil {
 		return err
@@ -161,8 +162,9 @@ func Table() []Row {
 	return rows
 }
 
-// Name returns the variable of a field, by the rule of envconfig's split_words:
-// PODHOOK_CONFIG_YAML for ConfigYAML.
+// Name returns the variable of a field: PODHOOK_CONFIG_YAML for ConfigYAML. The tag
+// split_words would let envconfig derive it too, with 47 kB for regular expressions that an
+// idle process keeps.
 func Name(field string) string {
 	var b strings.Builder
 	b.WriteString(Prefix)

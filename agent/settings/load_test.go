@@ -245,8 +245,6 @@ func countPrefix(lines []string, prefix string) (n int) {
 	return n
 }
 
-// Name returns the names that envconfig derives from the fields; otherwise
-// TestEverySettingIsRead fails.
 func TestTable(t *testing.T) {
 	for _, row := range Table() {
 		if row.Description == "" {

@@ -27,6 +27,7 @@ const (
 	StopReason  = "stop reason"
 	UnknownPath = "request for an unknown path"
 	Refused     = "request refused"
+	Figures     = "figures"
 )
 
 // NewLogger returns the logger of the container's log.

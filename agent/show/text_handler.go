@@ -85,6 +85,7 @@ func phrases() map[string]string {
 		StopReason:      "the container is stopped: {reason}",
 		UnknownPath:     "{caller} asked for {path}, which nothing answers[, {hint}]",
 		Refused:         "{caller} may not ask for {path}: {error}",
+		Figures:         "podhook ends[, exit code {code}][, stopped in {stop_seconds} s][, reason {stop_reason}][, shutdown {shutdown}][ after {shutdown_seconds} s][, runs {runs}][, failed {failures}]",
 		"configuration": "{problem}",
 	}
 }

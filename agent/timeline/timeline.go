@@ -30,6 +30,9 @@ type Run struct {
 	Bars  []Bar
 	// Deadline is where the run's time ends, as a part of Whole, or 0 if that is later.
 	Deadline float64
+	// Ahead are the steps that are still to begin. Skipped are those that never began, with
+	// the reason if there is one.
+	Ahead, Skipped []string
 }
 
 // Of lays out a run that has ended, or that goes on now. Steps that have not begun have no
@@ -47,7 +50,16 @@ func Of(rec *state.Record, now time.Time) Run {
 	}
 	for i := range rec.Steps {
 		s := &rec.Steps[i]
-		if s.Start == nil {
+		switch {
+		case s.Start == nil && rec.Outcome == state.Running && s.Outcome == state.Pending:
+			run.Ahead = append(run.Ahead, s.Name)
+			continue
+		case s.Start == nil:
+			name := s.Name
+			if s.Error != "" {
+				name += " (" + s.Error + ")"
+			}
+			run.Skipped = append(run.Skipped, name)
 			continue
 		}
 		until := end
@@ -60,6 +72,38 @@ func Of(rec *state.Record, now time.Time) Run {
 		run.Deadline = part(rec.Deadline)
 	}
 	return run
+}
+
+// Notable are at most n bars in their order: those that did not succeed, and the longest.
+func (r Run) Notable(n int) []Bar {
+	if len(r.Bars) <= n {
+		return r.Bars
+	}
+	chosen := make([]bool, len(r.Bars))
+	for range n {
+		best := -1
+		for i, b := range r.Bars {
+			if !chosen[i] && (best < 0 || b.before(r.Bars[best])) {
+				best = i
+			}
+		}
+		chosen[best] = true
+	}
+	var bars []Bar
+	for i, b := range r.Bars {
+		if chosen[i] {
+			bars = append(bars, b)
+		}
+	}
+	return bars
+}
+
+// before reports whether people look for b rather than for c.
+func (b Bar) before(c Bar) bool {
+	if good := b.Outcome == state.Succeeded; good != (c.Outcome == state.Succeeded) {
+		return !good
+	}
+	return b.Took > c.Took
 }
 
 // lastSeen is the last time that a record has.
@@ -85,6 +129,9 @@ func about(s *state.StepRecord) string {
 	}
 	if s.Error != "" {
 		parts = append(parts, s.Error)
+	}
+	if s.Signal != "" && !strings.Contains(s.Error, s.Signal) {
+		parts = append(parts, "ended by "+s.Signal)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -120,5 +167,13 @@ func (r Run) Print(w io.Writer, clean func(string) string) {
 		}
 		line := fmt.Sprintf("  %-*s  %s %9.3f s  %s", longest, clean(b.Name), bar, b.Took.Seconds(), clean(b.About))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+	for _, rest := range []struct {
+		what  string
+		names []string
+	}{{"skipped", r.Skipped}, {"to come", r.Ahead}} {
+		if len(rest.names) > 0 {
+			fmt.Fprintf(w, "  %s: %s\n", rest.what, clean(strings.Join(rest.names, ", ")))
+		}
 	}
 }

@@ -239,6 +239,7 @@ func (c *container) newAgent(ctx context.Context, inv *invocation, configuration
 	}
 	o.Observer = show.All{o.Observer, afterShutdown(func() { go a.SendFigures() })}
 	a.Runner = hooks.New(ctx, o)
+	c.markAgent()
 	a.Runner.Prepare(cfg)
 	return a, nil
 }

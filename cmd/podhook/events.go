@@ -28,14 +28,9 @@ func (c *container) hiddenEvents() []config.Problem {
 	return []config.Problem{{Field: "PODHOOK_EVENTS", Msg: "kubectl describe pod shows no Event without the uid of the Pod: set PODHOOK_POD_UID to metadata.uid of the downward API"}}
 }
 
-// flushEvents waits for the Event of an exec'd hook that began at that time. A shutdown leaves
-// the main process half of what is left of the grace period.
+// flushEvents waits for the Event of an exec'd hook that began at that time.
 func (h *hookCall) flushEvents(began time.Time) {
-	ctx, cancel := context.Background(), func() {}
-	if h.name == config.Shutdown {
-		left := time.Until(began.Add(h.container.settings.GracePeriod))
-		ctx, cancel = context.WithTimeout(ctx, left/2)
-	}
+	ctx, cancel := h.beforeMain(context.Background(), began)
 	defer cancel()
 	h.container.events.Flush(ctx)
 }

@@ -98,7 +98,8 @@ func TestEventsOfExecHooks(t *testing.T) {
 	}
 }
 
-// An Event has nothing of the environment, of headers and of the secrets of a URL.
+// An Event has nothing of the environment, of headers, of the secrets of a URL, of what is
+// masked, and of what a quiet step prints.
 func TestEventsHaveNoSecrets(t *testing.T) {
 	t.Parallel()
 	k := newKubeEvents(t, "failures", nil)
@@ -107,6 +108,14 @@ func TestEventsHaveNoSecrets(t *testing.T) {
 		t.Error(e)
 	}
 	contains(t, k.text, "connection refused")
+	k.configure(fmt.Sprintf("mask: [%s]\nhooks:\n  masked: {steps: [{exec: [sh, -c, 'echo pass=$(cat %[1]s); exit 3']}]}\n  quiet: {steps: [{quiet: true, exec: [sh, -c, 'echo %[2]s; exit 4']}]}\n",
+		k.write("secrets", secret+"\n", 0o600), secret))
+	for _, hook := range []string{"masked", "quiet"} {
+		if e := l.exec("hook", hook); e.code != 1 {
+			t.Error(e)
+		}
+	}
+	contains(t, k.text, "pass=***", "exited with code 4")
 	if strings.Contains(k.text, secret) || strings.Contains(k.text, "a-token") {
 		t.Error(k.text)
 	}

@@ -117,6 +117,7 @@ func TestFiguresSettings(t *testing.T) {
 		"PODHOOK_TEXTFILE_DIR=node":               "an absolute path is needed",
 		"PODHOOK_PUSH_GROUP=web":                  "labels of the workload such as namespace=shop,app=web are needed",
 		"PODHOOK_PUSH_GROUP=app=a/b":              "are needed",
+		"PODHOOK_PUSH_GROUP=step=a":               "are needed", // the metrics have it
 	} {
 		s := newSandbox(t, dying)
 		s.env = append(s.env, entry)

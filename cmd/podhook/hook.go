@@ -152,7 +152,9 @@ func (h *hookCall) run(ctx, caller context.Context) int {
 	request := hooks.Request{Trigger: state.TriggerExec, Force: h.force, Joiner: caller}
 	began := time.Now()
 	result, err := hooks.New(ctx, o).Call(context.WithoutCancel(ctx), h.name, request)
+	sent := h.sendFigures(began, result)
 	h.flushEvents(began)
+	sent()
 	code := h.report(ctx, result, err)
 	if caller != nil {
 		v := verdict{code: code, stays: reaper.Draining() > 0}

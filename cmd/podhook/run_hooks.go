@@ -63,10 +63,11 @@ func (c *container) openHookRuntime(ctx context.Context, inv *invocation, reaper
 		r.close()
 		return nil, err
 	}
+	a.Child = started
 	go a.WatchMain(ctx)
 	r.agent = a
 	r.container = lifecycle.New(ctx, lifecycle.Options{
-		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started,
+		Command: command, Prestart: f.prestart, StopSignals: stops, Main: started, Course: &a.Course,
 		Runner: a.Runner, Grace: a.Runner.Options.Grace, Store: c.store, Logger: c.logger,
 		AwaitAll: f.awaitAll(c, reaper),
 		Killed:   show.NewTermination(c.settings.TerminationLog, c.logger).MainKilled,
@@ -174,6 +175,7 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
 		code, err = r.container.Run(super)
+		r.agent.LogFigures()
 		r.agent.SendFigures()
 		return code, err
 	}

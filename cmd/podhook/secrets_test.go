@@ -67,17 +67,26 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	defer server.Close()
 	at := func(path string) string { return server.URL + path + "?token=" + secret }
 	closed := "http://127.0.0.1:1/?token=" + secret
+	pushed := make(chan string, 100)
+	gateway := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		pushed <- r.URL.String() + "\n" + string(text)
+	}))
+	defer gateway.Close()
 	good := "hooks:\n  shutdown:\n    steps:\n    - &a {onFailure: continue, http: {url: '" + at("/x") + "', headers: {A: " + secret + "}, body: " + secret + "}}\n" +
 		"    - {onFailure: continue, http: '" + at("/circle") + "'}\n    - {onFailure: continue, http: '" + closed + "'}\n" +
 		"    - {onFailure: continue, http: 'unix:" + "/no/such/socket:/q?" + secret + "'}\n    - {onFailure: continue, timeout: 100ms, wait: {http: '" + at("/y") + "'}}\n" +
 		"    - {onFailure: continue, timeout: 100ms, wait: {metric: {url: '" + closed + "', name: m, atMost: 0, headers: {A: " + secret + "}}}}\n" +
-		"    - {onFailure: continue, exec: [no-such-program, 'http://u:" + secret + "@h/?q=" + secret + "']}\n"
+		"    - {onFailure: continue, exec: [no-such-program, 'http://u:" + secret + "@h/?q=" + secret + "']}\n" +
+		"    - {onFailure: continue, exec: [sh, -c, 'echo loud-$(env | grep -c \"$PASS\") loud-$PASS; exit 3'], env: {PASS: " + secret + "}, quiet: true, retries: 1, backoff: 1ms}\n"
 	broken := []string{
 		strings.Replace(good, "headers: {A: "+secret+"}", "headers: 'A: "+secret+"'", 1),
 		strings.Replace(good, "http: '"+closed, "http: 'ftp://u:"+secret+"@h/", 1),
 		strings.Replace(good, "http: '"+closed, "htpp: '"+closed, 1),
 	}
-	s := newSandbox(t, good, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_TOKEN="+secret+"-and-some-more")
+	s := newSandbox(t, good, "PODHOOK_LISTEN=127.0.0.1:0", "PODHOOK_TOKEN="+secret+"-and-some-more", "DB_PASSWORD="+secret, "PODHOOK_PUSH_GROUP=app=web",
+		"PODHOOK_METRICS_RUNTIME=true")
+	s.env = append(s.env, "PODHOOK_TEXTFILE_DIR="+s.dir, "PODHOOK_PUSHGATEWAY="+gateway.URL)
 	agent, address := s.logging()
 	var all []string
 	keep := func(what, text string) { all = append(all, what+": "+text) }
@@ -86,12 +95,13 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 		keep("command", e.stdout+e.stderr)
 	}
 	look := func() {
-		for _, path := range []string{"/shutdown?force=true", "/status", "/metrics", "/readyz"} {
+		for _, path := range []string{"/shutdown?force=true", "/status", "/status?pretty", "/metrics", "/readyz", "/", "/hooks/shutdown/output"} {
 			req, err := http.NewRequest("GET", "http://"+address+path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header.Set("X-Podhook-Token", secret+"-and-some-more")
+			req.Header.Set("Accept", "text/html")
 			resp, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +111,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 			keep(path, string(body))
 		}
 		for _, args := range [][]string{{"check"}, {"check", "-o", "json"}, {"plan", "shutdown"}, {"plan", "-o", "json", "shutdown"},
-			{"shutdown", "--force"}, {"status"}, {"status", "-o", "json"}, {"logs", "shutdown"}} {
+			{"shutdown", "--force"}, {"status"}, {"status", "-o", "json"}, {"status", "--timeline"}, {"logs", "shutdown"}} {
 			show(args...)
 		}
 	}
@@ -125,13 +135,22 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	agent.wait(t)
 	keep("log", s.read("log"))
 	keep("termination message", s.read("termination"))
+	keep("textfile", s.read("podhook-web.prom"))
+	for len(pushed) > 0 {
+		keep("Pushgateway", <-pushed)
+	}
+	for _, file := range s.hookFiles("shutdown") {
+		keep("state", s.read(file))
+	}
 	for _, text := range all {
-		if strings.Contains(text, secret) {
+		if strings.Contains(text, secret) || strings.Contains(text, "loud-") && !strings.Contains(text, "echo loud-") {
 			t.Errorf("%s", shortened(text))
 		}
 	}
 	contains(t, s.read("log"), "configuration refused", "msg=step ")
 	contains(t, s.read("termination"), "shutdown")
+	contains(t, s.read("state/hooks/shutdown/history")+s.read("podhook-web.prom"), `"outcome":"failed"`, `podhook_runs_total{app="web",hook="shutdown",outcome="failed"}`)
+	contains(t, strings.Join(all, "\n"), "Pushgateway: /metrics/job/podhook/app/web", "<h2>shutdown")
 	if !slices.ContainsFunc(all, func(text string) bool { return strings.Contains(text, "127.0.0.1:1/?...") }) {
 		t.Error("no URL is shown without its query")
 	}

@@ -62,6 +62,7 @@ func serve(ctx context.Context, inv *invocation) int {
 		}
 	}()
 	err = a.Serve(ctx, doors, stops)
+	a.LogFigures()
 	a.SendFigures()
 	if err != nil {
 		return inv.fail(err)

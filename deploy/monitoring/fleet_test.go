@@ -51,6 +51,8 @@ func fleet() []member {
 		{pod: "db-0", hooks: healthy, before: crashed, calls: []string{"/prestart"}, reload: "hooks: {prestart: {step: []}}"},
 		{pod: "queue-0", hooks: healthy, env: []string{"PODHOOK_TOKEN=a-token-of-this-test", "PODHOOK_MAIN=name:nothing-has-it"}, calls: []string{"kubelet /shutdown"}},
 		{pod: "batch-0", hooks: `hooks: {prestart: {timeout: 10m, steps: [{sleep: 9m}]}}`, calls: []string{"/prestart?wait=false"}},
+		{pod: "cart-0", hooks: `hooks: {prestart: {steps: [{sleep: 10ms}]}, shutdown: {steps: [{wait: {connections: {port: 9}}}, {sleep: 10ms}]}, poststop: {timeout: 10m, steps: [{sleep: 9m}]}}`,
+			env: []string{"PODHOOK_GRACE_PERIOD=15m"}, run: []string{"sh", "-c", `kill -TERM $PPID; exec sleep 600`}},
 		{pod: "job-0", hooks: `hooks: {poststop: {timeout: 10m, steps: [{sleep: 9m}]}}`, run: []string{"true"}},
 	}
 }
@@ -101,35 +103,13 @@ func targetOf(pod, address, port string) target {
 // start starts the agent, calls its hooks, and returns what Prometheus finds.
 func (m member) start(t *testing.T, dir string) target {
 	t.Helper()
-	file, log := filepath.Join(dir, "podhook.yaml"), filepath.Join(dir, "log")
-	write := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(m.hooks)
-	if m.before != nil {
-		m.before(t, m, dir)
-	}
-	argv := []string{podhook, "serve"}
-	if m.run != nil {
-		argv = append([]string{podhook, "run", "--"}, m.run...)
-	}
-	c := startChild(t, log, m.environment(dir), argv...)
+	c, found := m.serve(t, dir)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log of %s:\n%s", m.pod, read(t, log))
+			t.Logf("the log of %s:\n%s", m.pod, read(t, filepath.Join(dir, "log")))
 		}
 	})
-	var listens []string
-	testutil.Eventually(t, m.pod+" is up", func() bool {
-		listens = regexp.MustCompile(`agent listens \(address \S+:(\d+),`).FindStringSubmatch(read(t, log))
-		if c.ended() {
-			t.Fatalf("%s has ended:\n%s", m.pod, read(t, log))
-		}
-		return listens != nil && (m.run == nil || strings.Contains(read(t, log), "main process started"))
-	})
-	address := "127.0.0.1:" + listens[1]
+	address := found.Targets[0]
 	for _, path := range m.calls {
 		call(t.Context(), address, path)
 	}
@@ -141,15 +121,47 @@ func (m member) start(t *testing.T, dir string) target {
 		}()
 	}
 	if m.reload != "" {
-		write(m.reload)
+		m.configure(t, dir, m.reload)
 		c.signal(syscall.SIGHUP)
 	}
-	return targetOf(m.pod, address, "podhook")
+	return found
+}
+
+// configure writes the file of the hooks.
+func (m member) configure(t *testing.T, dir, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "podhook.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve starts the agent and waits until it listens.
+func (m member) serve(t *testing.T, dir string) (*child, target) {
+	t.Helper()
+	log := filepath.Join(dir, "log")
+	m.configure(t, dir, m.hooks)
+	if m.before != nil {
+		m.before(t, m, dir)
+	}
+	argv := []string{podhook, "serve"}
+	if m.run != nil {
+		argv = append([]string{podhook, "run", "--"}, m.run...)
+	}
+	c := startChild(t, log, m.environment(dir), argv...)
+	var listens []string
+	testutil.Eventually(t, m.pod+" is up", func() bool {
+		listens = regexp.MustCompile(`agent listens \(address \S+:(\d+),`).FindStringSubmatch(read(t, log))
+		if c.ended() {
+			t.Fatalf("%s has ended:\n%s", m.pod, read(t, log))
+		}
+		return listens != nil && (m.run == nil || strings.Contains(read(t, log), "main process started"))
+	})
+	return c, targetOf(m.pod, "127.0.0.1:"+listens[1], "podhook")
 }
 
 // call sends a request, as kubelet if the path says so, and returns the body of the answer.
 // The metrics tell what has become of it.
-func call(ctx context.Context, address, path string) string {
+func call(ctx context.Context, address, path string, header ...string) string {
 	agent := "test"
 	if rest, found := strings.CutPrefix(path, "kubelet "); found {
 		path, agent = rest, kubelet
@@ -159,6 +171,9 @@ func call(ctx context.Context, address, path string) string {
 		panic(err)
 	}
 	req.Header.Set("User-Agent", agent)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	req.Close = true // a connection that is used again would make the client call twice
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -58,7 +58,7 @@ func TestFleet(t *testing.T) {
 // holdsTargets compares the agents that are scraped: not a port of another name.
 func (s *server) holdsTargets(want int) {
 	s.t.Helper()
-	query := fmt.Sprintf(`count(up{namespace="shop",job=~"web|api|cache|worker|db|queue|batch|job",pod=~".+-.",container="podhook"} == 1) == %d`, want)
+	query := fmt.Sprintf(`count(up{namespace="shop",job=~"web|api|cache|worker|db|queue|batch|cart|job",pod=~".+-.",container="podhook"} == 1) == %d`, want)
 	s.becomesData("targets", query, false)
 	if s.returnsData(`up{pod="stranger-0"}`, false) {
 		s.t.Error("a port of another name is scraped")

@@ -22,6 +22,8 @@ type server struct {
 	t   *testing.T
 	url string
 	log string
+
+	process *child
 }
 
 // configure writes the kit's files into dir for a machine without Kubernetes and a test
@@ -54,6 +56,7 @@ func startPrometheus(t *testing.T, dir string, targets []target) *server {
 		s := &server{t: t, url: "http://" + address, log: filepath.Join(dir, fmt.Sprintf("prometheus-%d.log", attempt))}
 		c := startChild(t, s.log, []string{"PATH=/usr/bin:/bin"}, program, "--config.file="+file,
 			"--storage.tsdb.path="+filepath.Join(dir, fmt.Sprint("data", attempt)), "--web.listen-address="+address)
+		s.process = c
 		if s.ready(c) {
 			return s
 		}

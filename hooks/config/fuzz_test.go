@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		start := time.Now()
 		c, err := Parse("f.yaml", text, []string{"A=a", "EMPTY=", "N=5", "T=5s", "URL=http://a"})
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("took %s", took)
 		}
 		var errs *Errors

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Nearest returns the name that was probably meant, or "". It ignores case and the
 // marks between words, so that it finds killAfter for killafter and onFailure for
@@ -10,9 +13,9 @@ func Nearest(given string, names []string) string {
 	if len(given) > longest {
 		return ""
 	}
-	best, found := 0, ""
+	best, found, folded := 0, "", fold(given)
 	for _, name := range names {
-		far := distance(fold(given), fold(name))
+		far := distance(folded, fold(name))
 		if far > 1+len(name)/4 || far >= len(name) {
 			continue
 		}
@@ -23,19 +26,24 @@ func Nearest(given string, names []string) string {
 	return found
 }
 
+// fold is a Map because a Replacer takes 6 kB for each name, which an idle agent keeps.
 func fold(name string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 // distance counts the insertions, removals, changes and swaps of neighbours that make b
 // of a (optimal string alignment).
 func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
@@ -47,7 +55,7 @@ func distance(a, b string) int {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
-		before, last = last, row
+		before, last, row = last, row, before
 	}
 	return last[len(b)]
 }

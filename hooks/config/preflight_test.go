@@ -261,7 +261,7 @@ func TestPreflightMounts(t *testing.T) {
     - sleep: 1s
 `, "SINGLE", single), Preflight{})
 	same(t, "failed", failed, []string{ // and nobody can change what is read-only
-		`f.yaml:4: hooks.a, step exec-run, exec: "DIR/run": on a mount with noexec`,
+		`f.yaml:4: hooks.a, step exec-run, exec: "DIR/run": on a mount with noexec (move it, or run it by its interpreter)`,
 		`f.yaml:5: hooks.a, step w, write: "DIR/new": its directory is on a read-only mount`,
 		`f.yaml:7: hooks.a, step r, remove: "` + single + `": a mount, which cannot be removed`,
 		`f.yaml:8: hooks.b.marker: "` + single + `": a mount of its own, which is always there; mount the directory of the marker`,

@@ -269,8 +269,8 @@ func TestListScriptsNoExec(t *testing.T) {
 	binary := write(t, filepath.Join(dir, "binary"), string(sh), 0o755)
 	other := write(t, filepath.Join(dir, "other"), "#!"+binary+"\n", 0o755)
 	_, _, err = listScripts(dir)
-	want := binary + ": on a mount with noexec, and without a #! line that names an interpreter to run it\n" +
-		other + `: its interpreter "` + binary + `": on a mount with noexec`
+	want := binary + ": on a mount with noexec (move it, or run it by its interpreter), and without a #! line that names an interpreter to run it\n" +
+		other + `: its interpreter "` + binary + `": on a mount with noexec (move it, or run it by its interpreter)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

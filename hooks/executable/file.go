@@ -29,11 +29,12 @@ func ReadHead(file string) ([]byte, error) {
 		return nil, Explain(file, err)
 	}
 	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, headSize))
-	if err != nil {
+	head := make([]byte, headSize) // io.ReadAll would take 16 kB more for each program
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, Explain(file, err)
 	}
-	return head, nil
+	return head[:n], nil
 }
 
 // CheckDir returns why a program cannot be started in a directory, or nil.
@@ -56,7 +57,7 @@ func CheckDir(dir string) error {
 func checkExecutable(file string) error {
 	var fs unix.Statfs_t
 	if unix.Statfs(file, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
-		return errors.New("on a mount with noexec")
+		return errors.New("on a mount with noexec (move it, or run it by its interpreter)")
 	}
 	err := unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
 	if errors.Is(err, unix.EACCES) {

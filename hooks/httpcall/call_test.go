@@ -277,13 +277,13 @@ func TestContext(t *testing.T) {
 		{"in the handshake", Request{Method: "GET", URL: strings.Replace(silent, "http", "https", 1)}},
 	} {
 		for _, how := range []string{"deadline", "cancel"} {
+			began := time.Now()
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, cause)
 			if how == "cancel" {
 				var stop context.CancelCauseFunc
 				ctx, stop = context.WithCancelCause(t.Context())
 				time.AfterFunc(200*time.Millisecond, func() { stop(cause) })
 			}
-			began := time.Now()
 			res, err := Do(ctx, tt.r, 1<<20)
 			if err == nil {
 				_, err = io.ReadAll(res.Body)

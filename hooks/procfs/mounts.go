@@ -55,7 +55,7 @@ func (f FS) EachMount(pid int, visit func(Mount) bool) error {
 		return err
 	}
 	defer file.Close()
-	r := bufio.NewReaderSize(file, 4096)
+	r := bufio.NewReaderSize(file, 1024) // the root is mostly in the first lines
 	for {
 		line, err := r.ReadString('\n')
 		if m, ok := parseMount(line); ok && !visit(m) {

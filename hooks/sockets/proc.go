@@ -2,15 +2,14 @@ package sockets
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -33,36 +32,57 @@ func fromFile(path string, in states, each func(Conn)) error {
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 6 {
-			continue
-		}
-		state, err := strconv.ParseUint(fields[3], 16, 8)
-		if err != nil || !slices.Contains(in, byte(state)) {
-			continue
-		}
-		_, timer, _ := strings.Cut(fields[5], ":")
-		left, _ := strconv.ParseUint(timer, 16, 32) // of USER_HZ, 100 per second
-		local, okLocal := hexAddress(fields[1])
-		peer, okPeer := hexAddress(fields[2])
-		if okLocal && okPeer {
-			each(Conn{Local: local, Peer: peer, Idle: -1, Closed: closed(byte(state), time.Duration(left)*10*time.Millisecond)})
+		if c, ok := parse(lines.Bytes(), in); ok {
+			each(c)
 		}
 	}
 	return lines.Err()
 }
 
+// parse reads a line, if it is about a connection that is in one of the states.
+func parse(line []byte, in states) (c Conn, ok bool) {
+	_, line = word(line)
+	local, line := word(line)
+	peer, line := word(line)
+	inState, line := word(line)
+	state, err := strconv.ParseUint(string(inState), 16, 8)
+	if err != nil || !slices.Contains(in, byte(state)) {
+		return Conn{}, false
+	}
+	_, line = word(line)
+	timer, _ := word(line)
+	_, timer, _ = bytes.Cut(timer, []byte(":"))
+	left, _ := strconv.ParseUint(string(timer), 16, 32) // of USER_HZ, 100 per second
+	c = Conn{Idle: -1, Closed: closed(byte(state), time.Duration(left)*10*time.Millisecond)}
+	c.Local, ok = hexAddress(local)
+	if ok {
+		c.Peer, ok = hexAddress(peer)
+	}
+	return c, ok
+}
+
+// word returns the first word of a line, and what comes after it.
+func word(line []byte) (first, rest []byte) {
+	first, rest, _ = bytes.Cut(bytes.TrimLeft(line, " "), []byte(" "))
+	return first, rest
+}
+
 // hexAddress reads ADDRESS:PORT. The address is made of numbers of 32 bits in the byte
 // order of the processor.
-func hexAddress(text string) (netip.AddrPort, bool) {
-	host, port, _ := strings.Cut(text, ":")
-	raw, err := hex.DecodeString(host)
-	n, portErr := strconv.ParseUint(port, 16, 16)
-	if err != nil || portErr != nil || len(raw) != 4 && len(raw) != 16 {
+func hexAddress(text []byte) (netip.AddrPort, bool) {
+	const digits = 8 // of a number
+	host, port, _ := bytes.Cut(text, []byte(":"))
+	n, err := strconv.ParseUint(string(port), 16, 16)
+	if err != nil || len(host) != digits && len(host) != 4*digits {
 		return netip.AddrPort{}, false
 	}
-	for i := 0; i < len(raw); i += 4 {
-		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	var raw [16]byte
+	for i := 0; i < len(host); i += digits {
+		number, err := strconv.ParseUint(string(host[i:i+digits]), 16, 32)
+		if err != nil {
+			return netip.AddrPort{}, false
+		}
+		binary.NativeEndian.PutUint32(raw[i/2:], uint32(number))
 	}
-	return address(raw, uint16(n)), true
+	return address(raw[:len(host)/2], uint16(n)), true
 }

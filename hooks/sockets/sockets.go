@@ -26,8 +26,8 @@ type Conn struct {
 // linux/tcp.h).
 const timeWait = time.Minute
 
-// Established calls each for every established connection that has one of the local ports.
-// The order is not defined. It asks the kernel by sock_diag(7), and reads /proc/self/net
+// Established calls each for every established connection that has one of the local ports,
+// also for some before an error. The order is not defined. It asks the kernel by sock_diag(7), and reads /proc/self/net
 // (proc(5)) where that is denied or not built in; then it tells neither Cookie nor Idle.
 // Without idle it never tells Idle, which costs the kernel most of the time.
 func Established(ports []uint16, idle bool, each func(Conn)) error {
@@ -54,25 +54,28 @@ func closed(state byte, left time.Duration) time.Duration {
 }
 
 func list(ports []uint16, in states, idle bool, each func(Conn)) error {
-	var seen []Conn
-	err := diagnosed(ports, in, idle, func(c Conn) { seen = append(seen, c) })
-	if err != nil {
-		seen = seen[:0]
-		err = listed("/proc/self/net", in, func(c Conn) { seen = append(seen, c) })
+	if len(ports) == 0 {
+		return nil
 	}
-	if err != nil {
+	told := false
+	err := diagnosed(ports, in, idle, func(c Conn) {
+		told = true
+		each(c)
+	})
+	if err == nil || told {
 		return err
 	}
-	for _, c := range seen {
+	return listed("/proc/self/net", in, func(c Conn) {
 		if slices.Contains(ports, c.Local.Port()) {
 			each(c)
 		}
-	}
-	return nil
+	})
 }
 
-// address returns an address that is not IPv4-mapped.
+// address returns an address that is not IPv4-mapped, of 4 or 16 bytes.
 func address(raw []byte, port uint16) netip.AddrPort {
-	a, _ := netip.AddrFromSlice(raw) // 4 or 16 bytes
-	return netip.AddrPortFrom(a.Unmap(), port)
+	if len(raw) == 4 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(raw)), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(raw)).Unmap(), port)
 }

@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -91,10 +92,37 @@ func TestSourcesAgree(t *testing.T) {
 			t.Errorf("%s lists %q, want %q", name, got, want)
 		}
 	}
-	// One port alone is asked for in the kernel.
-	n := 0
-	if err := diagnosed(ports[:1], states{established}, false, func(c Conn) { n++ }); err != nil || n != 1 {
-		t.Errorf("one port has %d connections, %v", n, err)
+	// The kernel leaves all other ports out.
+	for some := range ports {
+		asked := append([]uint16{}, ports[:some+1]...)
+		n := 0
+		if err := diagnosed(asked, states{established}, false, func(c Conn) { n++ }); err != nil || n != some+1 {
+			t.Errorf("%d ports have %d connections, %v", some+1, n, err)
+		}
+	}
+	if err := Established(nil, true, func(c Conn) { t.Errorf("no port has %+v", c) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// The memory of a look does not grow with the connections.
+func TestLookAllocatesLittle(t *testing.T) {
+	const many, most = 100, 30
+	var port uint16
+	for range many {
+		port = connect(t, "tcp4", "127.0.0.1:0").local.Port()
+	}
+	for name, look := range map[string]func(func(Conn)) error{
+		"netlink": func(f func(Conn)) error { return diagnosed([]uint16{port, 1}, states{established}, true, f) },
+		"proc":    func(f func(Conn)) error { return listed("/proc/self/net", states{established}, f) },
+	} {
+		if n := testing.AllocsPerRun(5, func() {
+			if err := look(func(Conn) {}); err != nil {
+				t.Fatal(err)
+			}
+		}); n > most {
+			t.Errorf("%s: %v allocations for %d connections, want at most %d", name, n, many, most)
+		}
 	}
 }
 
@@ -149,6 +177,7 @@ func TestStates(t *testing.T) {
 	}
 	for name, list := range map[string]func(func(Conn)) error{
 		"netlink": func(f func(Conn)) error { return Known([]uint16{p.local.Port()}, f) },
+		"ports":   func(f func(Conn)) error { return Known([]uint16{1, p.local.Port()}, f) },
 		"proc":    func(f func(Conn)) error { return listed("/proc/self/net", states{established, 6}, f) },
 	} {
 		known := false
@@ -164,9 +193,9 @@ func TestStates(t *testing.T) {
 
 func TestBrokenAnswers(t *testing.T) {
 	for name, text := range map[string][]byte{
-		"a size too large": {255, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"a size too large": {255, 0, 0, 0, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 		"a size of 0":      make([]byte, 16),
-		"no body":          {16, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"no body":          {16, 0, 0, 0, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 		"an error":         {20, 0, 0, 0, unix.NLMSG_ERROR, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},
 	} {
 		if done, err := part(text, func(Conn) { t.Errorf("%s: a connection", name) }); done || err == nil {
@@ -184,6 +213,25 @@ func TestBrokenAnswers(t *testing.T) {
 	if err := listed(filepath.Join(dir, "none"), nil, nil); err == nil {
 		t.Error("no directory is no error")
 	}
+}
+
+// bare is how long the kernel takes to tell the connections: nobody reads what it tells.
+func bare(ports []uint16) (err error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, request(ports, states{established}, false), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buffer := make([]byte, 32<<10)
+	for n := 0; n < unix.SizeofNlMsghdr || binary.NativeEndian.Uint16(buffer[4:]) != unix.NLMSG_DONE; {
+		if n, err = unix.Read(fd, buffer); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // BenchmarkEstablished looks at many connections of one port.
@@ -225,4 +273,11 @@ func BenchmarkEstablished(b *testing.B) {
 			}
 		})
 	}
+	b.Run(fmt.Sprintf("bare-%d", many), func(b *testing.B) {
+		for b.Loop() {
+			if err := bare(ports); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -138,6 +138,8 @@ type StepRecord struct {
 	Error string `json:"error,omitempty"`
 	// Waiting says what a running step waits for.
 	Waiting string `json:"waiting,omitempty"`
+	// Connections is how many a wait for few of them has seen last, nil for other steps.
+	Connections *int `json:"connections,omitempty"`
 	// Tail contains the last lines of output; see AddTail.
 	Tail []string `json:"tail,omitempty"`
 }
@@ -236,7 +238,7 @@ func (r Record) Clone() Record {
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		s.Start, s.End = clonePointer(s.Start), clonePointer(s.End)
-		s.ExitCode = clonePointer(s.ExitCode)
+		s.ExitCode, s.Connections = clonePointer(s.ExitCode), clonePointer(s.Connections)
 		s.Tail = slices.Clone(s.Tail)
 	}
 	r.Totals = r.Totals.Clone()

@@ -37,7 +37,7 @@ func connections(c config.Connections) Look {
 		if !known {
 			text += "; idleFor is not known here, because sock_diag(7) is denied, so all count"
 		}
-		return Seen{Done: total <= c.AtMost, Text: text}
+		return Seen{Done: total <= c.AtMost, Text: text, Connections: &total}
 	}
 }
 

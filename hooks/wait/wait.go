@@ -33,6 +33,8 @@ type Seen struct {
 	Done bool
 	// Text says in a few words what the check found.
 	Text string
+	// Connections are those that are left, nil for other conditions.
+	Connections *int
 	// Err says why further checks are useless.
 	Err error
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/manifest"
 	"github.com/podhook/podhook/hooks/config"
 )
 
@@ -70,7 +71,7 @@ func (p *pod) locate(f finding) Finding {
 	}
 	if f.fields != nil || made.File == "" {
 		made.File = p.doc.File
-		made.Line, _ = place(p.doc.Node, p.path(f.fields)...)
+		_, made.Line = manifest.Place(p.doc.Node, p.path(f.fields)...)
 	}
 	if f.fields != nil {
 		made.Field = fieldName(f.fields)
@@ -95,4 +96,28 @@ func known(rule string) func(*pod) []finding {
 		}
 		return list
 	}
+}
+
+// fieldName writes a path as people do: containers[app].lifecycle.preStop.
+func fieldName(fields []string) string {
+	var b strings.Builder
+	for i, field := range fields {
+		switch {
+		case i > 0 && isList(fields[i-1]):
+			b.WriteString("[" + field + "]")
+			continue
+		case i > 0:
+			b.WriteString(".")
+		}
+		b.WriteString(field)
+	}
+	return b.String()
+}
+
+func isList(field string) bool {
+	switch field {
+	case "initContainers", "containers", "env", "ports", "volumes", "volumeMounts", "sysctls":
+		return true
+	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/podhook/podhook/cmd/kubectl-podhook/manifest"
 	"github.com/podhook/podhook/hooks/config"
 )
 
@@ -97,11 +98,11 @@ func (p *pod) inlineText(c *container) (file string, node *yaml.Node) {
 		if e.ValueFrom != nil && e.ValueFrom.ConfigMapKeyRef != nil {
 			ref := e.ValueFrom.ConfigMapKeyRef
 			other := p.maps[ref.Name]
-			_, node = place(other.Node, "data", ref.Key)
+			node, _ = manifest.Place(other.Node, "data", ref.Key)
 			return other.File, node
 		}
 	}
-	_, node = place(p.doc.Node, p.path(c.at("env", config.EnvText, "value"))...)
+	node, _ = manifest.Place(p.doc.Node, p.path(c.at("env", config.EnvText, "value"))...)
 	return p.doc.File, node
 }
 
@@ -169,7 +170,7 @@ func (p *pod) fileAt(c *container, file string) (doc string, node *yaml.Node, te
 			key = part.Items[at].Key
 		}
 		if text, has := other.ConfigMap.Data[key]; has {
-			_, node = place(other.Node, "data", key)
+			node, _ = manifest.Place(other.Node, "data", key)
 			return other.File, node, text, inInput
 		}
 	}

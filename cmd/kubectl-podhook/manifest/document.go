@@ -58,7 +58,7 @@ func (d Document) String() string { return d.Kind + "/" + d.Name }
 // LineOf returns the line of a path such as "containers[0].lifecycle" below the Pod's
 // spec. If the path ends early, it is the line of what is there.
 func (d Document) LineOf(path string) int {
-	_, line := find(d.Node, d.podSpec()+"."+path)
+	_, line := Place(d.Node, fields(d.podSpec()+"."+path)...)
 	return line
 }
 
@@ -67,7 +67,7 @@ func (d Document) PodSpec() *yaml.Node {
 	if d.Pod == nil {
 		return nil
 	}
-	node, _ := find(d.Node, d.podSpec())
+	node, _ := Place(d.Node, fields(d.podSpec())...)
 	return node
 }
 

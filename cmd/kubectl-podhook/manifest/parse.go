@@ -111,7 +111,7 @@ func object(name string, node *yaml.Node, data []byte) ([]Document, error) {
 func items(name string, list *yaml.Node, data []json.RawMessage) ([]Document, error) {
 	var all []Document
 	var errs []error
-	nodes, _ := find(list, "items")
+	nodes, _ := Place(list, "items")
 	for i, item := range nodes.Content {
 		documents, err := object(name, resolved(item), data[i])
 		all = append(all, documents...)
@@ -143,7 +143,7 @@ func typeError(name string, node *yaml.Node, data []byte, err error) error {
 		e.Message = "no such field"
 	}
 	if e.Field != "" {
-		_, e.Line = find(node, e.Field)
+		_, e.Line = Place(node, fields(e.Field)...)
 	}
 	return e
 }

@@ -11,43 +11,54 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// find returns the node of a path such as spec.containers[0].image, nil if it is not
-// there, and the line of its key, or of the nearest parent that is there.
-func find(node *yaml.Node, path string) (*yaml.Node, int) {
+// Place returns the node of a field, nil if it is not there, and the line of its key, or of
+// the nearest field around it that is there. An item of a list is named by its name, or by
+// its number. The node may be nil; its line is 0 then.
+func Place(node *yaml.Node, fields ...string) (*yaml.Node, int) {
+	if node == nil {
+		return nil, 0
+	}
 	line := node.Line
-	for _, name := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' }) {
-		var at int
-		if node, at = child(resolved(node), name); node == nil {
+	for _, field := range fields {
+		key, value := child(resolved(node), field)
+		if value == nil {
 			return nil, line
 		}
-		line = at
+		line, node = key.Line, value
 	}
 	return resolved(node), line
 }
 
-// child returns a value of a mapping, or with "N]" of a sequence, and its line.
-func child(node *yaml.Node, name string) (*yaml.Node, int) {
-	if index, ok := strings.CutSuffix(name, "]"); ok {
-		i, err := strconv.Atoi(index)
-		if err == nil && node.Kind == yaml.SequenceNode && i < len(node.Content) {
-			return node.Content[i], node.Content[i].Line
-		}
-		return nil, 0
-	}
-	if node.Kind != yaml.MappingNode {
-		return nil, 0
-	}
-	for i := 0; i < len(node.Content); i += 2 {
-		if key := node.Content[i]; key.Value == name {
-			return node.Content[i+1], key.Line
-		}
-	}
-	return nil, 0
+// fields splits a path such as spec.containers[0].image.
+func fields(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 }
 
-// resolved is what an alias stands for.
+func child(node *yaml.Node, field string) (key, value *yaml.Node) {
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if node.Content[i].Value == field {
+				return node.Content[i], node.Content[i+1]
+			}
+		}
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			_, name := child(resolved(item), "name")
+			if name != nil && name.Value == field || strconv.Itoa(i) == field {
+				return item, item
+			}
+		}
+	}
+	return nil, nil
+}
+
+// resolved is what a document or an alias stands for.
 func resolved(node *yaml.Node) *yaml.Node {
-	if node.Kind == yaml.AliasNode {
+	switch {
+	case node.Kind == yaml.DocumentNode && len(node.Content) > 0:
+		return resolved(node.Content[0])
+	case node.Kind == yaml.AliasNode:
 		return node.Alias
 	}
 	return node

@@ -1,0 +1,14 @@
+// Only tests: what podhook itself is built from has no browser.
+module github.com/podhook/podhook/deploy/monitoring/page
+
+go 1.26.0
+
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/podhook/podhook v0.0.0
+)
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+
+replace github.com/podhook/podhook => ../../..

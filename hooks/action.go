@@ -23,6 +23,8 @@ type action struct {
 	signal syscall.Signal // the signal that ended the program, or 0
 	shown  time.Time      // when the record was last written
 	stale  bool           // Waiting has changed since then
+	// started says that it has started a program, which may have left others.
+	started bool
 }
 
 // perform makes one attempt and fills in its outcome.

@@ -37,6 +37,7 @@ func (a *action) execute(ctx context.Context, argv []string, onLine func(process
 	}
 	env, marks := a.run.environment(base, a.unit, &a.rec, deadline)
 	name, tail := a.unit.name, a.tail
+	a.started = true
 	result, err := a.run.runner.Options.Reaper.Run(ctx, process.Spec{
 		Argv:            argv,
 		Env:             env,

@@ -32,6 +32,7 @@ type run struct {
 	journal *journal
 	scope   scope
 	late    *time.Timer // the next write by show, or nil
+	due     bool        // see keep
 	goesOn  bool        // the record is between its begin and its end, see show
 
 	asked chan struct{} // closed when the stop reason has come; nil if it is not asked for

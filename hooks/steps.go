@@ -149,29 +149,39 @@ func (x *run) isHalted(sc *scope, step *config.Step) bool {
 // run that is over sooner costs two writes, at its begin and its end.
 const showDelay = 50 * time.Millisecond
 
-// show writes the record soon, between its begin and its end. The caller holds the lock.
+// show writes the record soon, between its begin and its end, or at once if it owes that to
+// the next run. The caller holds the lock.
 func (x *run) show() {
-	if x.late != nil || !x.goesOn {
-		return
+	switch {
+	case !x.goesOn:
+	case x.due:
+		x.write()
+	case x.late == nil:
+		x.late = time.AfterFunc(showDelay, func() {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if x.late != nil && x.goesOn {
+				x.write()
+			}
+		})
 	}
-	x.late = time.AfterFunc(showDelay, func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.late = nil; x.goesOn {
-			_ = x.journal.write(&x.rec) // the last write counts
-		}
-	})
 }
 
-// keep writes that a unit has succeeded which must not run again, before another one
-// begins. The caller holds the lock.
+// write writes the record now. The caller holds the lock.
+func (x *run) write() {
+	if x.late != nil {
+		x.late.Stop()
+	}
+	x.late, x.due = nil, false
+	_ = x.journal.write(&x.rec) // the last write counts
+}
+
+// keep notes how a unit has ended. The next run must know of a success that it must not
+// repeat, and of processes that it must not end, before another unit begins. The caller
+// holds the lock.
 func (x *run) keep(a *action, sc *scope) {
-	last := sc == &x.scope && a.unit.at == len(x.rec.Steps)-1 && x.asked == nil // the end of the run follows
-	switch {
-	case last:
-	case a.rec.Once && a.rec.Outcome == state.Succeeded:
-		_ = x.journal.write(&x.rec) // the last write counts
-	default:
+	x.due = x.due || a.rec.Outcome == state.Succeeded && (a.rec.Once || a.started)
+	if sc != &x.scope { // the others of the group go on
 		x.show()
 	}
 }

@@ -55,6 +55,11 @@ func (x *run) askReason() {
 // awaitReason waits for the answer to askReason, and returns it.
 func (x *run) awaitReason() state.StopReason {
 	if x.asked != nil {
+		x.mu.Lock()
+		if x.due {
+			x.write()
+		}
+		x.mu.Unlock()
 		<-x.asked
 	}
 	x.mu.Lock()

@@ -3,12 +3,8 @@ package state
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -68,14 +64,12 @@ func (h *Hook) History() ([]PastRun, error) {
 	if h.bad != nil {
 		return nil, h.bad
 	}
-	fd, _, err := h.store.openTrusted(h.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	h.store.calls.Lock()
+	defer h.store.calls.Unlock()
+	fd, _, err := h.open()
+	if fd < 0 || err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
 	data, err := h.readLines(fd, 0)
 	if err != nil {
 		return nil, err

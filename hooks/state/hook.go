@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -19,6 +20,10 @@ type Hook struct {
 	// waiting is held by the only goroutine that waits in flock, so that many callers of
 	// Lock block one thread.
 	waiting chan struct{}
+
+	// file is what open has opened last.
+	file       *os.File
+	dev, inode uint64
 
 	mu     sync.Mutex
 	silent string   // the last run of this process that has kept no output
@@ -56,9 +61,7 @@ func (h *Hook) Read() (Record, bool, error) {
 		if fd < 0 || err != nil {
 			return Record{}, false, err
 		}
-		r, ok, again, err := h.readOpen(fd, inode)
-		unix.Close(fd)
-		if !again {
+		if r, ok, again, err := h.readOpen(fd, inode); !again {
 			return r, ok, err
 		}
 	}
@@ -127,36 +130,48 @@ func (l *Lock) Read() (Record, bool, error) {
 	return r, true, nil
 }
 
-// open opens the file of the runs. The descriptor is -1 where there is none.
+// open returns the open file of the runs, which stays open: to close a file with locks waits
+// for all who read /proc/locks. The descriptor is -1 where there is none. The caller holds
+// Store.calls.
 func (h *Hook) open() (fd int, inode uint64, err error) {
-	fd, st, err := h.store.openTrusted(h.path())
-	if errors.Is(err, fs.ErrNotExist) {
+	var st, dir unix.Stat_t
+	if err := unix.Stat(h.dir, &dir); err == nil {
+		if err := h.store.trust(h.dir, &dir); err != nil {
+			return -1, 0, err
+		}
+	}
+	if err := unix.Lstat(h.path(), &st); err == unix.ENOENT {
+		h.file = nil // the garbage collector closes it
 		return -1, 0, nil
+	} else if err != nil {
+		return -1, 0, pathError("lstat", h.path(), err)
 	}
-	if err != nil {
+	if h.file == nil || h.dev != st.Dev || h.inode != st.Ino {
+		fd, st, err = h.store.openTrusted(h.path())
+		if errors.Is(err, fs.ErrNotExist) {
+			return -1, 0, nil
+		}
+		if err != nil {
+			return -1, 0, err
+		}
+		if h.file != nil {
+			h.file.Close()
+		}
+		h.file, h.dev, h.inode = os.NewFile(uintptr(fd), h.path()), st.Dev, st.Ino
+	}
+	if err := h.store.trust(h.path(), &st); err != nil {
 		return -1, 0, err
 	}
-	var dir unix.Stat_t
-	if err = unix.Stat(h.dir, &dir); err != nil {
-		err = pathError("stat", h.dir, err)
-	} else {
-		err = h.store.trust(h.dir, &dir)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, 0, err
-	}
-	return fd, st.Ino, nil
+	return int(h.file.Fd()), h.inode, nil
 }
 
 // load returns the record of the last run in any instance, nil where there is none. It is
-// shared and must not be changed.
+// shared and must not be changed. The caller holds Store.calls.
 func (h *Hook) load() (*Record, error) {
 	fd, inode, err := h.open()
 	if fd < 0 || err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
 	c, err := h.read(fd, inode)
 	if err != nil {
 		return nil, err

@@ -207,5 +207,6 @@ func probeFlock(fd int) (bool, error) {
 	if err == unix.EWOULDBLOCK {
 		return true, nil
 	}
+	_ = unix.Flock(fd, unix.LOCK_UN)
 	return false, err
 }

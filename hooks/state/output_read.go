@@ -78,7 +78,9 @@ func (h *Hook) isRunning(runID string) (bool, error) {
 // lastRun returns the run whose output is shown: that of the record or, if the record is
 // broken or missing, that of the pieces.
 func (h *Hook) lastRun() (string, error) {
+	h.store.calls.Lock()
 	r, err := h.load()
+	h.store.calls.Unlock()
 	if r != nil && err == nil {
 		return r.RunID, nil
 	}

@@ -50,7 +50,7 @@ type Store struct {
 	mu    sync.Mutex
 	hooks map[string]*Hook
 
-	// calls is held by Hook.Read and Hook.Called, which any number of HTTP calls make. So
+	// calls is held by Hook.Read, Hook.Called and others, which any number of HTTP calls make. So
 	// they block one thread. No thread can be made when all PIDs of the container are in
 	// use.
 	calls sync.Mutex

@@ -8,28 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Written by podhook_start, before Go's runtime runs. Read only afterwards.
+// Written by beforeRuntime. Read only afterwards.
 var (
-	entered     uintptr
+	entered     bool
 	mask        uint64
 	handlers    [65]uintptr
 	descriptors [3]uintptr
 	nofile      [2]uint64
 	environ     **byte // the environment that the kernel made, nil at its end
-	//lint:ignore U1000 podhook_start writes and reads it
-	scratch [8]uint64
-)
-
-// Read by podhook_start: all signals, and those that Go's runtime unblocks in
-// every thread, with 0 at the end.
-var (
-	//lint:ignore U1000 podhook_start reads it
-	full = ^uint64(0)
-	//lint:ignore U1000 podhook_start reads it
-	ending = [...]uintptr{
-		uintptr(syscall.SIGHUP), uintptr(syscall.SIGINT), uintptr(syscall.SIGQUIT),
-		uintptr(syscall.SIGABRT), uintptr(syscall.SIGTERM), uintptr(syscall.SIGSYS), 0,
-	}
 )
 
 // found is the mask of the main thread when this package is initialised.
@@ -57,7 +43,7 @@ func (s Signals) Has(sig syscall.Signal) bool {
 
 // Recorded reports whether this program was built with its own entry point. Without it,
 // the other functions guess.
-func Recorded() bool { return entered != 0 }
+func Recorded() bool { return entered }
 
 // Blocked returns the signal mask that the process was started with.
 func Blocked() Signals {

@@ -78,7 +78,6 @@ type hookCall struct {
 
 // openHook opens what a call of a hook needs.
 func openHook(inv *invocation, name string, force bool, u use) (*hookCall, error) {
-	survivePipes()
 	c, err := openContainer(inv, show.ContainerLog(), u)
 	if err != nil {
 		return nil, err
@@ -130,10 +129,12 @@ func (h *hookCall) printRefused() {
 // summary and returns the exit code. caller is nil if this process is no worker;
 // otherwise it ends with the process that has started the worker.
 func (h *hookCall) run(ctx, caller context.Context) int {
-	ctx, stop := untilStopped(ctx)
-	defer stop()
-	reaper := process.NewReaper()
-	defer reaper.Close()
+	if caller == nil {
+		var stop func()
+		ctx, stop = untilStopped(ctx)
+		defer stop()
+	}
+	reaper := process.NewReaper() // closed by the end of the process, which comes next
 	h.container.adoptOrphans(reaper)
 	o := h.options()
 	o.Reaper = reaper

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,10 +47,18 @@ func ownGuard() *guard {
 	return nil
 }
 
-// watch interrupts the run when the caller forwards a stop signal. The end of the caller does
-// not interrupt it, but it ends the context that watch returns.
+// watch interrupts the run when the caller forwards a stop signal, or somebody sends TERM to
+// all processes. The end of the caller does not interrupt it, but it ends the context that
+// watch returns.
 func (g *guard) watch(stop context.CancelCauseFunc) (caller context.Context) {
 	caller, gone := context.WithCancel(context.Background())
+	// Each signal costs two thread switches, here while the first step runs.
+	go func() {
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		<-term
+		stop(&stoppedBy{syscall.SIGTERM})
+	}()
 	go func() {
 		socket := os.NewFile(uintptr(g.socket), "guard")
 		for {

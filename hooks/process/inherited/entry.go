@@ -47,6 +47,8 @@ func beforeRuntime() {
 	}
 	raw(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&nofile)))
 	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, 0, uintptr(unsafe.Pointer(&mask)), 8)
+	slack = uintptr(raw(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0))
+	raw(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, ownSlack, 0, 0)
 	environ = (**byte)(unsafe.Add(unsafe.Pointer(stack), (2+*stack)*unsafe.Sizeof(*stack)))
 	switch {
 	case startsInit():

@@ -46,7 +46,7 @@ func (e *ExecError) ExitCode() int {
 const shell = "/bin/sh"
 
 func (c Command) image() (*image, error) {
-	m := &image{tty: -1, cloneFlags: unix.CLONE_PIDFD, pidfd: -1, mask: uint64(inherited.Blocked())}
+	m := &image{tty: -1, cloneFlags: unix.CLONE_PIDFD, pidfd: -1, mask: uint64(inherited.Blocked()), slack: inherited.Slack()}
 	var err error
 	search := executable.Search{Path: executable.PathOf(c.Env)}
 	if m.paths, err = pointers(search.Candidates(c.Argv[0])); err != nil {

@@ -19,6 +19,7 @@ type image struct {
 	tty     int // whose foreground group the child becomes, or -1
 	session bool
 	mask    uint64
+	slack   uintptr
 	actions [65]action // by signal
 	nofile  *unix.Rlimit
 	shut    [3]bool // of 0, 1, 2
@@ -110,6 +111,7 @@ func (m *image) restore() {
 	if m.nofile != nil {
 		syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(m.nofile)), 0, 0, 0)
 	}
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, m.slack, 0)
 	for fd := range m.shut {
 		if m.shut[fd] {
 			syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)

@@ -49,7 +49,7 @@ func TestBackgroundProcessLivesOn(t *testing.T) {
 		t.Fatal(e)
 	}
 	testutil.Eventually(t, "the worker has nobody to read from and ends", func() bool {
-		return s.count("podhook "+workerCommand+" prestart") == 0
+		return len(s.workers()) == 0
 	})
 }
 

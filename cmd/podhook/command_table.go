@@ -212,7 +212,7 @@ func commands() []command {
 			},
 			exits: []string{codeOK, "2    no such command"}, define: defineHelp,
 		},
-		{name: workerCommand, many: true, brief: true, define: defineWorker},
+		{name: workerCommand, many: true, cmdline: true, define: defineWorker},
 		{name: completeCommand, many: true, cmdline: true, define: defineComplete},
 		{name: manCommand, many: true, define: defineMan},
 	}

@@ -113,7 +113,7 @@ func (s *sandbox) crash(call *running, which int) (caller, alone bool) {
 	kill := func(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) } // it may have ended
 	worker := 0
 	for _, pid := range children(call.cmd.Process.Pid) {
-		if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
+		if isWorker(pid) {
 			worker = pid
 		}
 	}

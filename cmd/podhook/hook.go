@@ -11,8 +11,8 @@ import (
 	"github.com/podhook/podhook/agent/settings"
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
-	"github.com/podhook/podhook/hooks/config"
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/process/inherited"
 	"github.com/podhook/podhook/hooks/state"
 )
 
@@ -35,25 +35,36 @@ func forceFlag(fs *flag.FlagSet) *bool {
 	return fs.Bool("force", false, "run the hook even if it has succeeded")
 }
 
-// execHook runs a hook for a postStart or preStop exec. A hook that has work to do
-// runs in a worker, so that the run goes on when the caller is killed.
+// execHook runs a hook for a postStart or preStop exec. It runs in a worker, so that the
+// run goes on when the caller is killed.
 func execHook(ctx context.Context, inv *invocation, name string, force bool) int {
+	if status, died := inherited.Died(); died {
+		return mourn(inv, name, status)
+	}
+	if inv.guard == nil {
+		if code, done := callWorker(ctx, inv, name); done {
+			return code
+		}
+		return callHook(ctx, nil, inv, name, force)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return callHook(ctx, inv.guard.watch(cancel), inv, name, force)
+}
+
+// callHook runs a hook in this process. See hookCall.run.
+func callHook(ctx, caller context.Context, inv *invocation, name string, force bool) int {
 	h, err := openHook(inv, name, force, toWrite)
 	if err != nil {
 		return inv.fail(err)
 	}
-	if h.container.settings.Disabled {
-		return h.run(ctx, nil)
-	}
-	if store := h.container.store; store != nil {
-		_ = store.Hook(name).Call() // an error only means that podhook run does not wait for the end of this call
-	}
-	if h.hasWork() {
-		if code, done := h.callWorker(ctx); done {
-			return code
+	if store := h.container.store; store != nil && !h.container.settings.Disabled {
+		// An error only means that podhook run does not wait for the end of this call.
+		if mark, err := store.Hook(name).Call(); err == nil {
+			inv.guard.hold(mark)
 		}
 	}
-	return h.run(ctx, nil)
+	return h.run(ctx, caller)
 }
 
 // hookCall is one call of a hook by exec.
@@ -67,7 +78,6 @@ type hookCall struct {
 
 // openHook opens what a call of a hook needs.
 func openHook(inv *invocation, name string, force bool, u use) (*hookCall, error) {
-	survivePipes()
 	c, err := openContainer(inv, show.ContainerLog(), u)
 	if err != nil {
 		return nil, err
@@ -115,36 +125,16 @@ func (h *hookCall) printRefused() {
 	}
 }
 
-// hasWork reports whether the call may run a step. It does not if the hook has no
-// steps or has succeeded.
-func (h *hookCall) hasWork() bool {
-	cfg, err := h.configuration.Get()
-	if err != nil {
-		return false
-	}
-	hook := cfg.Hooks[h.name]
-	if hook == nil || len(hook.Steps) == 0 {
-		return false
-	}
-	store := h.container.store
-	if store == nil || h.force {
-		return true
-	}
-	if h.name == config.Shutdown && h.container.finder != nil {
-		return true // shutdown runs again for a new main process
-	}
-	rec, found, err := store.Hook(h.name).Read()
-	return err != nil || !found || rec.Outcome != state.Succeeded || !store.Current(rec)
-}
-
 // run runs the hook in this process or joins the run of another one, prints the
 // summary and returns the exit code. caller is nil if this process is no worker;
 // otherwise it ends with the process that has started the worker.
 func (h *hookCall) run(ctx, caller context.Context) int {
-	ctx, stop := untilStopped(ctx)
-	defer stop()
-	reaper := process.NewReaper()
-	defer reaper.Close()
+	if caller == nil {
+		var stop func()
+		ctx, stop = untilStopped(ctx)
+		defer stop()
+	}
+	reaper := process.NewReaper() // closed by the end of the process, which comes next
 	h.container.adoptOrphans(reaper)
 	o := h.options()
 	o.Reaper = reaper
@@ -157,11 +147,10 @@ func (h *hookCall) run(ctx, caller context.Context) int {
 	sent()
 	code := h.report(ctx, result, err)
 	if caller != nil {
-		v := verdict{code: code, stays: reaper.Draining() > 0}
-		if v.stays {
+		if reaper.Draining() > 0 {
 			leaveStdio()
+			h.inv.guard.tell(verdict{code: code, stays: true})
 		}
-		v.tell()
 		_ = reaper.Drain(context.WithoutCancel(ctx)) // until the last background process has closed its output
 	}
 	return code

@@ -18,10 +18,13 @@ import (
 
 // invocation is one start of podhook.
 type invocation struct {
-	args   []string
-	env    []string
-	stdout io.Writer
-	stderr io.Writer
+	line    []string // the command and its arguments
+	args    []string // the arguments
+	environ []string // that podhook was started with
+	env     []string // the same with the variables that flags set
+	stdout  io.Writer
+	stderr  io.Writer
+	guard   *guard
 	// room is how many bytes may still be printed, once briefly has set a bound.
 	room int
 	// live says that a person looks at the output.

@@ -115,7 +115,7 @@ func TestKilledCallerDoesNotStopTheRun(t *testing.T) {
 				contains(t, s.read("log"), "printed late")
 				contains(t, c.exec("logs", "prestart").stdout, "printed late")
 			}
-			testutil.Eventually(t, "the worker has ended", func() bool { return s.count("podhook "+workerCommand+" prestart") == 0 })
+			testutil.Eventually(t, "the worker has ended", func() bool { return len(s.workers()) == 0 })
 		})
 	}
 }

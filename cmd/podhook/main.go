@@ -19,11 +19,12 @@ func main() {
 // run finds the command, or the init whose name podhook was called by, and returns the
 // exit code; only main exits.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	inv := &invocation{env: env, stdout: stdout, stderr: stderr}
+	inv := &invocation{environ: env, env: env, stdout: stdout, stderr: stderr, guard: ownGuard()}
 	code := inv.dispatch(ctx, args)
 	if inv.log != nil {
 		inv.log.Flush()
 	}
+	inv.guard.tell(verdict{code: code})
 	return code
 }
 
@@ -38,6 +39,7 @@ func (inv *invocation) dispatch(ctx context.Context, args []string) int {
 		overview(inv.stderr)
 		return exitUsage
 	}
+	inv.line = args
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/podhook/podhook/agent"
 	"github.com/podhook/podhook/hooks/state"
 	"github.com/podhook/podhook/internal/testutil"
@@ -332,14 +334,36 @@ func (s *sandbox) worker() int {
 	s.t.Helper()
 	found := 0
 	testutil.Eventually(s.t, "the worker runs", func() bool {
-		for _, pid := range s.alive() {
-			if strings.HasPrefix(commandLine(pid), "podhook "+workerCommand) {
-				found = pid
-			}
+		if workers := s.workers(); len(workers) > 0 {
+			found = workers[0]
 		}
 		return found != 0
 	})
 	return found
+}
+
+// workers are the processes that run hooks for their callers.
+func (s *sandbox) workers() (pids []int) {
+	for _, pid := range s.alive() {
+		if isWorker(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// isWorker reports whether a process is a podhook for an exec'd hook that leads a session.
+func isWorker(pid int) bool {
+	path, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if path != binary && path != plain {
+		return false
+	}
+	words := append(strings.Fields(commandLine(pid)), "", "")
+	if words[1] == workerCommand {
+		return true
+	}
+	session, _ := unix.Getsid(pid)
+	return session == pid && (words[1] == "hook" || words[1] == "prestart" || words[1] == "shutdown")
 }
 
 // gone waits for the end of all processes of the sandbox.

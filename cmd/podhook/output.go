@@ -38,7 +38,9 @@ const markRoom = 32
 // (deploy/kubernetes/kubelet.md, postStart).
 func (inv *invocation) briefly() {
 	inv.room = show.SummaryLimit - markRoom
-	if inv.live = isTerminal(inv.stdout); inv.live {
+	inv.live = isTerminal(inv.stdout)
+	inv.survivePipes()
+	if inv.live {
 		return
 	}
 	inv.stdout, inv.stderr = &briefWriter{inv.stdout, &inv.room}, &briefWriter{inv.stderr, &inv.room}

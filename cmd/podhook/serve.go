@@ -36,7 +36,7 @@ func defineServe(inv *invocation, fs *flag.FlagSet) action {
 }
 
 func serve(ctx context.Context, inv *invocation) int {
-	survivePipes()
+	inv.survivePipes()
 	// Before anything else: PID 1 does not get a signal that it has no handler for.
 	stops, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)

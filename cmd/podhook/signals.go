@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/podhook/podhook/hooks"
 )
@@ -52,6 +55,36 @@ func interruptedCode(ctx context.Context) int {
 }
 
 // survivePipes makes a write to a closed stdout or stderr return an error instead of
-// ending podhook. SIGPIPE is caught and not ignored, because children inherit an
-// ignored signal.
-func survivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+// ending podhook. Package os ends a process for that. SIGPIPE is not ignored, because
+// children inherit an ignored signal.
+func (inv *invocation) survivePipes() {
+	inv.stdout, inv.stderr = withoutSIGPIPE(inv.stdout), withoutSIGPIPE(inv.stderr)
+}
+
+func withoutSIGPIPE(w io.Writer) io.Writer {
+	if file, ok := w.(*os.File); ok {
+		return stream{file}
+	}
+	return w
+}
+
+// stream is a standard stream that is written to by system calls.
+type stream struct{ file *os.File }
+
+// Write is the method of io.Writer.
+func (s stream) Write(p []byte) (n int, err error) {
+	fd := int(s.file.Fd())
+	for n < len(p) {
+		wrote, err := unix.Write(fd, p[n:])
+		switch err {
+		case nil:
+			n += wrote
+		case unix.EINTR:
+		case unix.EAGAIN: // another process has made it non-blocking
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+		default:
+			return n, os.NewSyscallError("write", err)
+		}
+	}
+	return n, nil
+}

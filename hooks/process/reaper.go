@@ -37,9 +37,10 @@ type Reaper struct {
 	// left are the processes that ended runs left behind: PID to start time.
 	left map[int]uint64
 
-	signals  chan os.Signal
-	stopped  chan struct{}
-	hasPidfd bool
+	signals    chan os.Signal
+	subscribed chan struct{}
+	stopped    chan struct{}
+	hasPidfd   bool
 
 	dir      string // where programs start; "" for the directory of this process
 	null     nullInput
@@ -51,15 +52,15 @@ type Reaper struct {
 // NewReaper subscribes to SIGCHLD and reaps until Close.
 func NewReaper() *Reaper {
 	r := &Reaper{
-		children: make(map[int]chan<- syscall.WaitStatus),
-		left:     make(map[int]uint64),
-		signals:  make(chan os.Signal, 1),
-		stopped:  make(chan struct{}),
-		hasPidfd: pidfdWorks(),
+		children:   make(map[int]chan<- syscall.WaitStatus),
+		left:       make(map[int]uint64),
+		signals:    make(chan os.Signal, 1),
+		subscribed: make(chan struct{}),
+		stopped:    make(chan struct{}),
+		hasPidfd:   pidfdWorks(),
 	}
 	r.buffers.New = func() any { return new([readSize]byte) }
 	r.late.running = make(map[*watch]struct{})
-	signal.Notify(r.signals, syscall.SIGCHLD)
 	go r.loop()
 	return r
 }
@@ -108,6 +109,7 @@ func (r *Reaper) Close() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
+	<-r.subscribed
 	signal.Stop(r.signals)
 	close(r.signals)
 	<-r.stopped
@@ -118,6 +120,9 @@ func (r *Reaper) Close() {
 
 func (r *Reaper) loop() {
 	defer close(r.stopped)
+	// Here, because it takes two thread switches, which the first program need not wait for.
+	signal.Notify(r.signals, syscall.SIGCHLD)
+	close(r.subscribed)
 	// A child that ended before the subscription sends no further SIGCHLD.
 	r.Reap()
 	for range r.signals {

@@ -10,29 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Call marks this process as a caller of the hook until it ends. The kernel removes the
-// mark when the exit code of the process is final. So, unlike the lock of a run, the mark
-// tells when a waiter for the process gets that code.
-func (h *Hook) Call() error {
+// Call marks a process as a caller of the hook: the one that keeps the descriptor open until
+// it ends. The kernel removes the mark when the exit code of the process is final. So,
+// unlike the lock of a run, the mark tells when a waiter for the process gets that code.
+func (h *Hook) Call() (mark int, err error) {
 	if h.bad != nil {
-		return h.bad
+		return -1, h.bad
 	}
 	l, err := h.openLock() // it makes the directory
 	if err != nil {
-		return err
+		return -1, err
 	}
 	defer l.close()
 	fd, err := h.store.createTrusted(l.dirfd, h.dir, callersName)
 	if err != nil {
-		return err
+		return -1, err
 	}
-	// The descriptor stays open until the process ends.
 	_, err = retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) })
 	if err != nil {
 		unix.Close(fd)
-		return pathError("flock", h.callersPath(), err)
+		return -1, pathError("flock", h.callersPath(), err)
 	}
-	return nil
+	return fd, nil
 }
 
 // WaitForCallers returns nil when no process is marked by Call, or the error of ctx.

@@ -14,10 +14,10 @@ func TestWaitForCallers(t *testing.T) {
 	if err := h.WaitForCallers(t.Context()); err != nil {
 		t.Fatal("nobody has ever called:", err)
 	}
-	if err := h.Call(); err != nil {
+	if _, err := h.Call(); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Call(); err != nil {
+	if _, err := h.Call(); err != nil {
 		t.Fatal("a second call:", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -28,7 +28,7 @@ func TestWaitForCallers(t *testing.T) {
 	if err := s.Hook("prestart").WaitForCallers(t.Context()); err != nil {
 		t.Error("another hook:", err)
 	}
-	if err := s.Hook("../x").Call(); err == nil {
+	if _, err := s.Hook("../x").Call(); err == nil {
 		t.Error("a bad name is taken")
 	}
 }

@@ -26,7 +26,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{row{Podhook: 1.7, Goal: new(1.7)}, "met", false},
 		{row{Podhook: 2.55, Goal: new(1.7)}, "missed by 50 %", false},
-		{row{Podhook: 3.5, Goal: new(1.7)}, "missed by 106 %", true},
+		{row{Podhook: 8.6, Goal: new(1.7)}, "missed by 406 %", true},
 		{row{Podhook: 3, Goal: new(2.0), Exact: true}, "missed by 50 %", true},
 		{row{Podhook: 1, Goal: new(0.0), Exact: true}, "missed", true},
 		{row{Podhook: 9}, "", false},

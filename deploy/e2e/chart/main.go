@@ -1,10 +1,12 @@
 // Command chart draws what lostrequests has measured: for each server the requests
-// lost per stop and the seconds that a stop takes, by the way of stopping it.
+// lost per stop and the seconds that a stop takes, by the way of stopping it. It also draws
+// what cmd/bench has measured.
 //
 //	go run . results.json chart.png
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"image/color"
@@ -49,13 +51,9 @@ func run(from, to string) error {
 	if err != nil {
 		return err
 	}
-	var results []result
-	if err := json.Unmarshal(data, &results); err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
-	canvas, err := picture(results)
+	canvas, err := canvasOf(data)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	file, err := os.Create(to)
 	if err != nil {
@@ -66,6 +64,22 @@ func run(from, to string) error {
 		return err
 	}
 	return file.Close()
+}
+
+// canvasOf draws a list of results of lostrequests, or an object of cmd/bench.
+func canvasOf(data []byte) (*vgimg.Canvas, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		var all costs
+		if err := json.Unmarshal(data, &all); err != nil {
+			return nil, err
+		}
+		return costsPicture(all)
+	}
+	var results []result
+	if err := json.Unmarshal(data, &results); err != nil {
+		return nil, err
+	}
+	return picture(results)
 }
 
 // caption says how to read the picture.

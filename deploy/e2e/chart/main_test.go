@@ -52,6 +52,31 @@ func TestWhatIsLostIsSeen(t *testing.T) {
 	}
 }
 
+// A figure that misses its goal has another colour, and a longer bar.
+func TestCostsAreDrawn(t *testing.T) {
+	count := func(figure string) (blue, red int) {
+		picture := drawn(t, `{"rows": [{"figure": "a", "podhook": `+figure+`, "goal": 2}, {"figure": "b", "podhook": 9}, {"figure": "c", "goal": 1, "missing": "no"}]}`)
+		for y := range picture.Bounds().Max.Y {
+			for x := range picture.Bounds().Max.X {
+				switch r, g, b, _ := picture.At(x, y).RGBA(); [3]uint32{r >> 8, g >> 8, b >> 8} {
+				case [3]uint32{0x00, 0x5b, 0xb5}:
+					blue++
+				case [3]uint32{0xc9, 0x40, 0x00}:
+					red++
+				}
+			}
+		}
+		return blue, red
+	}
+	good, none := count("1")
+	if good < 1000 || none != 0 {
+		t.Errorf("%d blue and %d red pixels where the goal is met", good, none)
+	}
+	if none, bad := count("4"); none != 0 || bad < 3*good {
+		t.Errorf("%d blue and %d red pixels where it is missed by as much again, %d blue where half of it is used", none, bad, good)
+	}
+}
+
 func TestNoResults(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "r.json")
 	for _, text := range []string{"[]", "{", ""} {

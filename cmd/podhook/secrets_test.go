@@ -149,7 +149,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	}
 	contains(t, s.read("log"), "configuration refused", "msg=step ")
 	contains(t, s.read("termination"), "shutdown")
-	contains(t, s.read("state/hooks/shutdown/history")+s.read("podhook-web.prom"), `"outcome":"failed"`, `podhook_runs_total{app="web",hook="shutdown",outcome="failed"}`)
+	contains(t, s.read("state/hooks/shutdown/run.json")+s.read("podhook-web.prom"), `"outcome":"failed"`, `podhook_runs_total{app="web",hook="shutdown",outcome="failed"}`)
 	contains(t, strings.Join(all, "\n"), "Pushgateway: /metrics/job/podhook/app/web", "<h2>shutdown")
 	if !slices.ContainsFunc(all, func(text string) bool { return strings.Contains(text, "127.0.0.1:1/?...") }) {
 		t.Error("no URL is shown without its query")

@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the tables of the pages anew")
 // front are the figures of README.md, by how they begin.
 var front = []string{
 	"binary", "fsyncs of a call", "an HTTP call that runs /bin/true, over a bare spawn, state on disk", "hook t with /bin/true, time over version's, state on disk",
-	"run -- true", "a signal to the child", "idle run without a listener", "idle agent after one scrape", "500 idle agents, share",
+	"run -- true", "idle agent after one scrape",
 }
 
 // The tables of the pages are what was measured last.

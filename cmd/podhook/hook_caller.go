@@ -12,6 +12,7 @@ import (
 	"github.com/podhook/podhook/agent/show"
 	"github.com/podhook/podhook/hooks"
 	"github.com/podhook/podhook/hooks/process"
+	"github.com/podhook/podhook/hooks/process/inherited"
 )
 
 // An exec'd hook is two processes. kubelet starts the caller, which waits, forwards stop
@@ -20,8 +21,8 @@ import (
 // does not call postStart again (deploy/kubernetes/kubelet.md).
 //
 // With podhook's own entry point the caller is a guard that needs no Go runtime, and
-// package inherited has forked the worker before main. Only builds without it call
-// callWorker, which does the same from Go.
+// package inherited has forked the worker before main. callWorker does the same from Go,
+// for builds without that entry point and where a standard stream is closed.
 
 // callWorker starts a worker that runs the same command line and returns its exit code, or
 // false if no worker can be started.
@@ -105,7 +106,7 @@ func startWorker(inv *invocation, reaper *process.Reaper) (*worker, error) {
 	defer unix.Close(ends[1])
 	w := &worker{socket: ends[0], verdict: make(chan verdict, 1), silent: make(chan struct{})}
 	_, w.exited, err = reaper.Start(func() (int, error) {
-		return syscall.ForkExec("/proc/self/exe", append([]string{"podhook", workerCommand}, inv.line...), &syscall.ProcAttr{
+		return inherited.ForkExec("/proc/self/exe", append([]string{"podhook", workerCommand}, inv.line...), &syscall.ProcAttr{
 			Env:   inv.environ,
 			Files: []uintptr{0, 1, 2, guardFD: uintptr(ends[1])},
 			Sys:   &syscall.SysProcAttr{Setsid: true},

@@ -31,8 +31,10 @@ func childWriteForever(dir string) error {
 	for range 100 {
 		r.Steps = append(r.Steps, StepRecord{Name: "s", Tail: []string{strings.Repeat("x", 1000)}})
 	}
-	fmt.Println("writing")
 	for i := 0; ; i++ {
+		if i < 2 {
+			fmt.Println("run", i)
+		}
 		r.RunID = fmt.Sprint("r", i)
 		w, err := l.Output(r.RunID)
 		if err != nil {
@@ -61,8 +63,10 @@ func TestKilledWriterLeavesTheOldOrTheNew(t *testing.T) {
 	seen := map[Outcome]int{}
 	for i := range 200 {
 		w := start(t, command(t.Context(), "write-forever", s.Dir()))
-		w.expect(t, "writing")
-		time.Sleep(rand.N(20 * time.Millisecond))
+		w.expect(t, "run 0")
+		began := time.Now()
+		w.expect(t, "run 1")
+		time.Sleep(rand.N(2 * time.Since(began))) // any moment of a run
 		w.kill()
 		h := s.Hook("prestart")
 		if busy, err := h.Busy(); busy || err != nil {

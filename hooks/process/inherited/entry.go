@@ -33,6 +33,12 @@ var before = beforeRuntime
 //go:nocheckptr
 func beforeRuntime() {
 	entered = true
+	asInit := startsInit()
+	block := Signals(0)
+	if asInit { // first of all: until then PID 1 loses signals
+		block = All
+	}
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&block)), uintptr(unsafe.Pointer(&mask)), 8)
 	var action sigaction
 	for sig := range handlers {
 		if sig > 0 {
@@ -46,15 +52,12 @@ func beforeRuntime() {
 		closed = closed || int(descriptors[fd]) < 0
 	}
 	raw(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&nofile)))
-	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, 0, uintptr(unsafe.Pointer(&mask)), 8)
 	slack = uintptr(raw(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0))
 	raw(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, ownSlack, 0, 0)
 	environ = (**byte)(unsafe.Add(unsafe.Pointer(stack), (2+*stack)*unsafe.Sizeof(*stack)))
 	switch {
-	case startsInit():
+	case asInit:
 		catchEnds()
-		all := All
-		raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&all)), 0, 8)
 	case startsHook() && !closed:
 		guard()
 	}

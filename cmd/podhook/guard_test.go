@@ -3,8 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // An exec'd hook is two processes: the caller, which is one thread without a Go runtime, and
@@ -50,5 +56,26 @@ func TestChildrenGetTimerSlack(t *testing.T) {
 	s.exactly(s.binary, "prestart", "--force")
 	if direct, main, step := s.read("direct"), s.read("main"), s.read("step"); direct == "" || main != direct || step != direct {
 		t.Errorf("CMD has %q, a step %q, and without podhook it is %q", main, step, direct)
+	}
+}
+
+// A seccomp profile that denies a call costs a hook at most its guard.
+func TestHookWhereCallsAreDenied(t *testing.T) {
+	denied := map[string]int{
+		"socketpair": unix.SYS_SOCKETPAIR, "signalfd4": unix.SYS_SIGNALFD4, "fallocate": unix.SYS_FALLOCATE,
+		"setsid": unix.SYS_SETSID, "ppoll": unix.SYS_PPOLL,
+	}
+	for name, call := range denied {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSandbox(t, countedHooks)
+			s.binary = withEntry(t)
+			cmd := exec.Command(os.Args[0], "deny", strconv.Itoa(int(unix.EPERM)), strconv.Itoa(call), s.binary, "prestart")
+			cmd.Env = append(slices.Clone(s.env), childEnv+"=1")
+			e := s.begin(cmd).wait(t)
+			if e.code != 0 || e.elapsed > 10*time.Second || s.read("ran") != "prestart\n" {
+				t.Errorf("%v, ran %q", e, s.read("ran"))
+			}
+		})
 	}
 }

@@ -26,7 +26,11 @@ func guard() {
 	stops := StopSignals
 	signals := raw(unix.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&stops)), 8, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK)
 	child := signals
-	if signals >= 0 {
+	if signals >= 0 { // a seccomp profile can deny what await needs
+		var now unix.Timespec
+		child = raw(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(&now)), 0)
+	}
+	if child >= 0 {
 		raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&stops)), 0, 8)
 		if handlers[syscall.SIGCHLD] == ignored { // the kernel would reap the child
 			var action sigaction

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,7 +115,8 @@ func TestStopOfAnotherContainersMainProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-exited
-			if name == "by itself" {
+			if name == "by itself" { // which the agent knows before it is told to stop
+				testutil.Eventually(t, "the end is seen", func() bool { return !goesOn("mainprocess.(*Process).WaitExit(0x", "(*Agent).mainExited(") })
 				s.stop()
 			}
 			if name != "preStop" { // there the agent has not been told to stop
@@ -136,8 +138,9 @@ func TestStopOfAnotherContainersMainProcess(t *testing.T) {
 	}
 }
 
-// goesOn reports whether a goroutine is in a function.
-func goesOn(function string) bool {
+// goesOn reports whether a goroutine is in one of these functions.
+func goesOn(functions ...string) bool {
 	stacks := make([]byte, 1<<20)
-	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function)
+	text := string(stacks[:runtime.Stack(stacks, true)])
+	return slices.ContainsFunc(functions, func(function string) bool { return strings.Contains(text, function) })
 }

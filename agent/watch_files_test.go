@@ -66,7 +66,15 @@ func (s *served) watchedDir() string {
 	return cfg.Hooks["reload"].Watch[0]
 }
 
-func (s *served) change(text string) { place{s.t, s.watchedDir()}.put("f", text) }
+// change replaces the file as a whole, so that no run reads it while it is empty.
+func (s *served) change(text string) {
+	s.t.Helper()
+	aside := place{s.t, s.t.TempDir()}
+	aside.put("f", text)
+	if err := os.Rename(filepath.Join(aside.dir, "f"), filepath.Join(s.watchedDir(), "f")); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // watches waits until the hook watches a directory.
 func (s *served) watches(dir string) {

@@ -19,6 +19,8 @@ const (
 	mostBeats = 3
 	// mostEnds are more than mostBeats leave in a minute.
 	mostEnds = 200
+	// byChance is how probable a beat among other connections of its address may be.
+	byChance = 1e-6
 	// offBeat is how much a probe can be early or late, and offLook how much later a look
 	// may find it.
 	offBeat, offLook = 150 * time.Millisecond, 150 * time.Millisecond
@@ -26,7 +28,7 @@ const (
 
 // findBeats finds the beats with a period of at most longest in the ends of one address's
 // connections. A beat has gone on since the first of them. Among many connections some
-// always fit, so many have no beat.
+// always fit, so many have no beat, and no beat is one that chance explains.
 func findBeats(ends []time.Duration, longest time.Duration) (found []beat) {
 	if len(ends) > mostEnds {
 		return nil
@@ -41,7 +43,7 @@ func findBeats(ends []time.Duration, longest time.Duration) (found []beat) {
 			for at, ok := last, true; ok; at, ok = near(ends, last-time.Duration(n)*period) {
 				first, n = at, n+1
 			}
-			if n >= fewestProbes && first-ends[0] <= period+offBeat {
+			if n >= fewestProbes && first-ends[0] <= period+offBeat && chance(ends, found, n) <= byChance {
 				found = append(found, beat{last, period})
 			}
 		}
@@ -50,6 +52,23 @@ func findBeats(ends []time.Duration, longest time.Duration) (found []beat) {
 		return nil
 	}
 	return found
+}
+
+// chance returns how probable it is that n of these ends fit a beat, if all that are off the
+// beats found come at random.
+func chance(ends []time.Duration, found []beat, n int) float64 {
+	others := -n
+	for _, end := range ends {
+		if !onBeat(found, end, offBeat) {
+			others++
+		}
+	}
+	fits := float64(others) * 2 * offBeat.Seconds() / -ends[0].Seconds()
+	all := 1.0
+	for range n - 1 { // the first one is where it is
+		all *= fits
+	}
+	return all
 }
 
 // near returns the end that is near a time.

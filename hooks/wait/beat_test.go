@@ -53,13 +53,15 @@ func TestFindBeats(t *testing.T) {
 
 // A client that comes at random has no beat that would hide it.
 func TestNoBeatInNoise(t *testing.T) {
-	for perMinute := 5; perMinute < 2*mostEnds; perMinute += 5 {
-		var ends []time.Duration
-		for range perMinute {
-			ends = append(ends, -rand.N(time.Minute))
-		}
-		if found := findBeats(ends, 4*time.Second); found != nil {
-			t.Errorf("%d at random have the beats %v", perMinute, found)
+	for range 100 {
+		for perMinute := 5; perMinute < 2*mostEnds; perMinute += 5 {
+			var ends []time.Duration
+			for range perMinute {
+				ends = append(ends, -rand.N(time.Minute))
+			}
+			if found := findBeats(ends, 4*time.Second); found != nil {
+				t.Errorf("%d at random have the beats %v", perMinute, found)
+			}
 		}
 	}
 }

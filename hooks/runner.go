@@ -115,19 +115,14 @@ func (e *UnknownHookError) Error() string {
 	if more := len(e.Known) - most; more > 0 {
 		known += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("there is no hook %q%s; there are %s", e.Name, e.meant(), known)
-}
-
-// meant names the hook that was probably meant.
-func (e *UnknownHookError) meant() string {
 	meant := config.MeantHook(e.Name)
 	if meant == "" {
 		meant = config.Nearest(e.Name, e.Known)
 	}
-	if meant == "" {
-		return ""
+	if meant != "" {
+		return fmt.Sprintf("there is no hook %q, did you mean %q? There are %s", e.Name, meant, known)
 	}
-	return fmt.Sprintf(", did you mean %q?", meant)
+	return fmt.Sprintf("there is no hook %q; there are %s", e.Name, known)
 }
 
 // Call runs a hook and waits for the outcome. It joins a run that goes on, and returns

@@ -70,6 +70,8 @@ func TestRights(t *testing.T) {
 		{"no token", Options{Token: token}, ask(), map[Right]Reason{Output: NoCredential, Hook: NoCredential, Force: NoCredential}},
 		{"wrong token", Options{Token: token}, ask("Authorization: Bearer " + token + "x"), map[Right]Reason{Output: WrongToken, Hook: WrongToken, Force: WrongToken}},
 		{"the token", Options{Token: token}, ask("Authorization: Bearer " + token), nil},
+		{"bearer", Options{Token: token}, ask("Authorization: bearer " + token), nil},
+		{"no scheme", Options{Token: token}, ask("Authorization: " + token), map[Right]Reason{Output: NoCredential, Hook: NoCredential, Force: NoCredential}},
 		{"the token, and no Authorization after the fallback", Options{Token: token}, ask(good), nil},
 		{"a browser with the token", Options{Token: token}, ask(good, "User-Agent: Mozilla/5.0"), map[Right]Reason{Hook: Browser, Force: Browser}},
 		{"a site with the token", Options{Token: token}, ask(good, "Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"), map[Right]Reason{Hook: Browser, Force: Browser}},

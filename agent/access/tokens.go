@@ -69,8 +69,8 @@ func givenToken(req *http.Request) string {
 	if token := req.Header.Get("X-Podhook-Token"); token != "" {
 		return token
 	}
-	token, bearer := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	if !bearer {
+	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1: in any case
 		return ""
 	}
 	return token

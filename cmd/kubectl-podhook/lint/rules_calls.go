@@ -182,7 +182,9 @@ func hookToken(p *pod) (list []finding) {
 		given, has := k.header("X-Podhook-Token")
 		if !has {
 			given, has = k.header("Authorization")
-			given = strings.TrimSpace(strings.TrimPrefix(given, "Bearer "))
+			if scheme, token, _ := strings.Cut(given, " "); strings.EqualFold(scheme, "Bearer") {
+				given = token
+			}
 		}
 		switch {
 		case !tokens && s.TLSClientCAFile != "":

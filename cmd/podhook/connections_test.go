@@ -59,11 +59,11 @@ func TestWaitForConnections(t *testing.T) {
 		t.Error(e)
 	}
 	for args, want := range map[string]string{
-		"--connections http":                       `wait: --connections: "http": a port`,
+		"--connections http":                       `wait: --connections: "http": allowed is a port`,
 		"--connections 80 --at-most 1.5":           "wait: --at-most: 1.5: a whole number",
 		"--idle-for 1s --quiet 80":                 "wait: --idle-for needs --connections PORT",
 		"--loopback --file /x":                     "wait: --loopback and --ignore need --connections PORT or --quiet PORT",
-		"--quiet 0":                                `wait: --quiet: "0": a port`,
+		"--quiet 0":                                `wait: --quiet: "0": allowed is a port`,
 		"--at-most 1 --file /x":                    "wait: --at-most needs --metric URL or --connections PORT",
 		"--connections 80 --idle-for -1s":          "wait: --idle-for: ",
 		"--connections 80 --ignore pods":           "a network such as",

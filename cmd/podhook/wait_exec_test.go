@@ -64,7 +64,7 @@ func TestWaitForABody(t *testing.T) {
 		"--file a --body b":       "--body needs --http URL",
 		"--file a --give-up 1":    "--give-up needs --http URL or --exec",
 		"--exec --give-up 0 -- a": `--give-up: "0": an exit code from 1 to 255`,
-		"--http URL --give-up 1":  `--give-up: "1": an HTTP status`,
+		"--http URL --give-up 1":  `--give-up: "1": allowed is an HTTP status`,
 		"--http URL --body (":     "missing closing )",
 		"--exit main --holds 1s":  "--holds means nothing with --exit",
 		"--file a --holds -1s":    "a duration of at least 0s",

@@ -81,7 +81,7 @@ const (
 func ParsePort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q: %s is needed", text, portRule)
+		return 0, fmt.Errorf("%q: allowed is %s", text, portRule)
 	}
 	return uint16(n), nil
 }
@@ -93,7 +93,7 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 		network, err = netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q: %s is needed", text, networkRule)
+		return netip.Prefix{}, fmt.Errorf("%q: allowed is %s", text, networkRule)
 	}
 	if network.Addr().Is4In6() && network.Bits() >= 96 {
 		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)

@@ -64,7 +64,7 @@ func ParseURL(text string) (URL, error) {
 	parsed, err := url.Parse(u.Request)
 	switch {
 	case err != nil, parsed.Scheme != "http" && parsed.Scheme != "https", parsed.Hostname() == "", parsed.Opaque != "":
-		return URL{}, fmt.Errorf("%s is needed", urlRule)
+		return URL{}, fmt.Errorf("allowed is %s", urlRule)
 	case parsed.User != nil:
 		return URL{}, fmt.Errorf("a user or password does not belong in a URL; a header can be read from a file")
 	case parsed.Fragment != "":

@@ -131,7 +131,7 @@ const addressRule = "an address with a port, such as 127.0.0.1:5432"
 func CheckAddress(text string) error {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host == "" || strings.ContainsAny(host, " \t\r\n/") || !isPort(port) {
-		return fmt.Errorf("%q: %s is needed", text, addressRule)
+		return fmt.Errorf("%q: allowed is %s", text, addressRule)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func TestParseRefusesKinds(t *testing.T) {
 		yaml string
 		want []string
 	}{
-		{"http: ftp://a", []string{`4: ` + step + `.http: "ftp://a": ` + urlRule + " is needed"}},
+		{"http: ftp://a", []string{`4: ` + step + `.http: "ftp://a": allowed is ` + urlRule}},
 		{"http: unix:run/a.sock:/b", []string{`4: ` + step + `.http: "unix:run/a.sock:/b": a Unix socket has an absolute path of at most 107 bytes; ` + urlRule}},
 		{"http: http://u:secret@a/", []string{"4: " + step + `.http: "http://...@a/": a user or password does not belong in a URL; a header can be read from a file`}},
 		{"http: http://a:70000/", []string{`4: ` + step + `.http: "http://a:70000/": a port is a number from 1 to 65535`}},

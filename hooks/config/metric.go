@@ -111,7 +111,7 @@ const numberRule = "a number such as 0 or 1.5"
 func ParseBound(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-		return 0, fmt.Errorf("%q: %s is needed", text, numberRule)
+		return 0, fmt.Errorf("%q: allowed is %s", text, numberRule)
 	}
 	return n, nil
 }

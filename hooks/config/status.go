@@ -46,7 +46,7 @@ func ParseStatus(text string) (StatusRange, error) {
 	}
 	r := StatusRange{statusNumber(from), statusNumber(to)}
 	if r.From == 0 || r.To == 0 || r.From > r.To {
-		return StatusRange{}, fmt.Errorf("%q: %s is needed", text, statusRule)
+		return StatusRange{}, fmt.Errorf("%q: allowed is %s", text, statusRule)
 	}
 	return r, nil
 }

@@ -92,6 +92,8 @@ func (s *Supervisor) Run(life func() int) (code int, err error) {
 		over.Store(true)
 		s.wake()
 	}()
+	// The wait keeps life from running until the runtime notices, up to a millisecond later.
+	runtime.Gosched()
 	err = s.attend(over.Load)
 	return code, err
 }
@@ -139,9 +141,6 @@ func (s *Supervisor) attend(over func() bool) error {
 		if over() {
 			return nil
 		}
-		// The wait keeps other goroutines from running until the runtime notices, which
-		// takes up to a millisecond.
-		runtime.Gosched()
 		sig, err := wait(set, info)
 		switch {
 		case err != nil:

@@ -74,10 +74,10 @@ func spawn(m *image) (int, error) {
 		}
 		return 0, errno
 	}
-	return int(pid), nil
+	return pid, nil
 }
 
-func forkBlocked(m *image) (uintptr, syscall.Errno) {
+func forkBlocked(m *image) (int, syscall.Errno) {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
 	runtime.LockOSThread()

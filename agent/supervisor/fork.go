@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -42,21 +41,19 @@ type action struct {
 // program or ended (CLONE_VFORK), so failure is set when fork returns.
 //
 // syscall.ForkExec cannot do this, because it takes no signal mask, no ignored signals
-// and no search path. Unlike there the child has a copy of the memory, because sharing
-// it safely takes assembly.
+// and no search path.
 //
 //go:noinline
 //go:norace
 //go:nocheckptr
-func fork(m *image) (pid uintptr, errno syscall.Errno) {
-	first, second := unix.CLONE_VFORK|m.cloneFlags|uintptr(unix.SIGCHLD), uintptr(0)
-	if runtime.GOARCH == "s390x" {
-		first, second = second, first // clone(2)
-	}
+func fork(m *image) (pid int, errno syscall.Errno) {
 	runtimeBeforeFork()
-	pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, first, second, uintptr(unsafe.Pointer(&m.pidfd)), 0, 0, 0)
-	if errno != 0 || pid != 0 {
-		return
+	pid = clone(unix.CLONE_VFORK|sharing|m.cloneFlags|uintptr(unix.SIGCHLD), &m.pidfd)
+	if pid < 0 {
+		return 0, syscall.Errno(-pid)
+	}
+	if pid > 0 {
+		return pid, 0
 	}
 	// This is the child. All signals are blocked until it executes the program.
 	runtimeAfterForkInChild()

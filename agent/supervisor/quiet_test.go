@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -37,6 +38,49 @@ func TestWarnsOnceWhereNotPID1(t *testing.T) {
 	got, err = conditions{}.run(podhook, "run", "-s", "--", "sh", "-c", "exit 6")
 	if err != nil || got.code != 6 || got.stderr != "" {
 		t.Errorf("with -s: %+v, %v", got, err)
+	}
+}
+
+// The kernel tells the thread that has started CMD of its end. Without hooks that is the main
+// thread, so no other one wakes.
+func TestMainThreadReaps(t *testing.T) {
+	strace := testutil.NeedProgram(t, "strace", "strace")
+	if out, err := exec.Command(strace, "-f", "true").CombinedOutput(); err != nil {
+		t.Skipf("strace needs ptrace(2), which is denied here: %v %s", err, out)
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(strace, "-f", "-o", trace, "-e", "trace=execve,wait4", podhook, "run", "-s", "--", "cat")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	main := ""
+	testutil.Eventually(t, "CMD runs, and the main thread waits for SIGCHLD", func() bool {
+		text, _ := os.ReadFile(trace)
+		main, _, _ = strings.Cut(string(text), " ")
+		pid, _ := strconv.Atoi(main)
+		return strings.Count(string(text), "execve(") > 1 && statusSet(pid, "SigBlk")&(1<<(syscall.SIGCHLD-1)) == 0
+	})
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := ""
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "WIFEXITED") {
+			by, _, _ = strings.Cut(line, " ")
+		}
+	}
+	if by != main {
+		t.Errorf("thread %s reaps CMD, want %s\n%s", by, main, text)
 	}
 }
 

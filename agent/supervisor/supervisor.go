@@ -57,7 +57,6 @@ const (
 type Supervisor struct {
 	options Options
 	reaper  *process.Reaper
-	over    atomic.Bool
 	thread  int
 	handOff handOff
 
@@ -85,34 +84,67 @@ func New(reaper *process.Reaper, options Options) *Supervisor {
 // the main thread. The kernel offers a signal to that thread first (kernel/signal.c,
 // complete_signal), and Run waits for it in the kernel, so that no other thread wakes.
 // A signal that arrives while Run is busy stays pending, or comes through os/signal.
-func (s *Supervisor) Run(life func() int) (int, error) {
+func (s *Supervisor) Run(life func() int) (code int, err error) {
+	s.takeSignals()
+	var over atomic.Bool
+	go func() {
+		code = life()
+		over.Store(true)
+		s.wake()
+	}()
+	// The wait keeps life from running until the runtime notices, up to a millisecond later.
+	runtime.Gosched()
+	err = s.attend(over.Load)
+	return code, err
+}
+
+// RunAlone is Run where life would do no more than to start the main process and to return
+// its exit status. The main thread does that itself: the kernel offers SIGCHLD to the thread
+// that has forked, so no other one wakes for the end of the main process. It has the errors
+// of Start.
+func (s *Supervisor) RunAlone(command Command) (status syscall.WaitStatus, err error) {
+	s.takeSignals()
+	s.reaper.OnSignal(s.wake)
+	_, exited, err := s.Start(command)
+	if err != nil {
+		return 0, err
+	}
+	err = s.attend(func() bool {
+		select {
+		case status = <-exited:
+			return true
+		default:
+			return false
+		}
+	})
+	return status, err
+}
+
+// takeSignals prepares the calling goroutine for attend.
+func (s *Supervisor) takeSignals() {
 	inherited.OutliveRTMIN()
 	runtime.LockOSThread()
 	inherited.SetMask(inherited.All)
 	s.thread = unix.Gettid()
-
-	code := 0
 	early := inherited.Early()
-	go func() {
-		code = life()
-		s.over.Store(true)
-		s.wake()
-	}()
 	go func() {
 		for sig := range early {
 			s.receive(sig.(syscall.Signal), nil)
 		}
 	}()
+}
 
+// attend receives signals until over, which it asks before each wait.
+func (s *Supervisor) attend(over func() bool) error {
 	set, info := waited(), new(received)
 	for {
-		sig, err := wait(set, info)
-		if err != nil {
-			return 0, err
+		if over() {
+			return nil
 		}
+		sig, err := wait(set, info)
 		switch {
-		case s.over.Load():
-			return code, nil
+		case err != nil:
+			return err
 		case sig == syscall.SIGCHLD:
 			s.reaper.Reap()
 			s.tellTerminal()
@@ -124,7 +156,7 @@ func (s *Supervisor) Run(life func() int) (int, error) {
 	}
 }
 
-// wake makes Run notice the end of life. SIGURG is the runtime's own signal and harmless
+// wake makes attend ask whether it is over. SIGURG is the runtime's own signal and harmless
 // if the thread is not waiting.
 func (s *Supervisor) wake() {
 	_ = unix.Tgkill(os.Getpid(), s.thread, syscall.SIGURG)
@@ -252,6 +284,7 @@ func (s *Supervisor) watch(main *child, status <-chan syscall.WaitStatus) <-chan
 		close(gone)
 		<-released
 		watched <- exit
+		s.wake() // RunAlone asks for it
 	}()
 	return watched
 }

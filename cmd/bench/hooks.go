@@ -40,6 +40,11 @@ func (b *bench) hooks() ([]row, error) {
 // calls compares an HTTP call that runs /bin/true with a bare spawn of it.
 func (b *bench) calls() ([]row, error) {
 	var rows []row
+	bare, err := startFloor(b.http)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
 	goals := map[string]float64{"tmpfs": 1.25, "disk": 1.3}
 	for _, p := range b.places() {
 		r := row{Figure: "an HTTP call that runs /bin/true, over a bare spawn, state on " + p.name, Unit: "x", Goal: new(goals[p.name]), Missing: p.missing}
@@ -49,11 +54,12 @@ func (b *bench) calls() ([]row, error) {
 				return nil, err
 			}
 			defer s.stop()
-			all, err := inTurn(b.rounds, timed(spawnTrue), s.fetch(forced))
+			all, err := inTurn(b.rounds, timed(spawnTrue), s.fetch(forced), bare.fetch("/run"))
 			if err != nil {
 				return nil, err
 			}
-			r.Podhook, r.Beside = all[1].over(all[0]), "the spawn "+inMicroseconds(microseconds(all[0].median()))
+			r.Podhook = all[1].over(all[0])
+			r.Beside = fmt.Sprintf("the spawn %s, a bare net/http server that does it %.2f x", inMicroseconds(microseconds(all[0].median())), all[2].over(all[0]))
 		}
 		rows = append(rows, r)
 	}

@@ -54,6 +54,10 @@ func runMain(ctx context.Context, inv *invocation, f *runFlags) int {
 		Group: f.group, Session: f.session, Suspend: f.suspend, Farewell: f.farewell,
 		Rewrite: r.rewrite, Hold: r.hold(), Lost: c.signalLost, Trace: f.trace(inv),
 	})
+	if r.container == nil && r.awaitAll == nil {
+		status, err := s.RunAlone(command)
+		return f.exitCode(inv, process.ExitCode(status), err)
+	}
 	code, err := s.Run(func() int {
 		code, err := r.live(ctx, s, command)
 		return f.exitCode(inv, code, err)

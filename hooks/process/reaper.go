@@ -32,6 +32,7 @@ type Reaper struct {
 	// orphans counts the reaped children that Start did not start.
 	orphans  int
 	onOrphan func(pid int)
+	onSignal func()
 	// runs counts the calls of Run in progress.
 	runs int
 	// left are the processes that ended runs left behind: PID to start time.
@@ -124,9 +125,18 @@ func (r *Reaper) loop() {
 	signal.Notify(r.signals, syscall.SIGCHLD)
 	close(r.subscribed)
 	// A child that ended before the subscription sends no further SIGCHLD.
-	r.Reap()
+	r.reapAndTell()
 	for range r.signals {
-		r.Reap()
+		r.reapAndTell()
+	}
+}
+
+func (r *Reaper) reapAndTell() {
+	r.Reap()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.onSignal != nil {
+		r.onSignal()
 	}
 }
 
@@ -164,6 +174,14 @@ func (r *Reaper) OnOrphan(tell func(pid int)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.onOrphan = tell
+}
+
+// OnSignal has tell called when the Reaper itself has got a SIGCHLD and reaped. It must not
+// call the Reaper.
+func (r *Reaper) OnSignal(tell func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onSignal = tell
 }
 
 func (r *Reaper) orphanCount() int {

@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/podhook/podhook/agent/access"
 )
 
 func readme(t *testing.T) string {
@@ -76,21 +74,5 @@ func TestReadmePaths(t *testing.T) {
 	}
 	if !maps.Equal(listed, known) {
 		t.Errorf("the page has %s, the routes %s", fmt.Sprint(slices.Sorted(maps.Keys(listed))), fmt.Sprint(slices.Sorted(maps.Keys(known))))
-	}
-}
-
-// The table of rights is the one that the code decides by.
-func TestReadmeRights(t *testing.T) {
-	rows := regexp.MustCompile(`(?m)^[|] (probe|metrics|read|act) [|] .* [|] (.*?) [|] (.*?) [|] (.*?) [|]$`).FindAllStringSubmatch(readme(t), -1)
-	var listed, known []string
-	for _, row := range rows {
-		listed = append(listed, strings.Join(row[1:], " | "))
-	}
-	for _, rule := range access.Rules() {
-		browsers, networks, credential := rule.Words()
-		known = append(known, strings.Join([]string{string(rule.Class), browsers, networks, credential}, " | "))
-	}
-	if !slices.Equal(listed, known) {
-		t.Errorf("the page has\n%s\nand the code\n%s", strings.Join(listed, "\n"), strings.Join(known, "\n"))
 	}
 }

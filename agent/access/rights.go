@@ -53,21 +53,3 @@ func Rules() []Rule {
 		{Class: ClassAct, Right: Force, networks: true, credential: always},
 	}
 }
-
-// Words returns the columns of the rule in README.md: browsers, networks, credential.
-func (r Rule) Words() (browsers, networks, credential string) {
-	browsers, networks, credential = "refused", "everywhere", "none"
-	if r.browsers {
-		browsers = "yes"
-	}
-	if r.networks {
-		networks = "`PODHOOK_ALLOW_FROM`"
-	}
-	switch r.credential {
-	case whereSet:
-		credential = "where one is set"
-	case always:
-		credential = "always"
-	}
-	return browsers, networks, credential
-}

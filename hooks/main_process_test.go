@@ -40,6 +40,11 @@ func (p *mainProcess) WaitExit(ctx context.Context, began *state.MainIdentity) e
 	case <-p.exit:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-p.exit: // counts, even if ctx has ended too
+		return nil
+	default:
 		return ctx.Err()
 	}
 }

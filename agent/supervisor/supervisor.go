@@ -101,7 +101,7 @@ func (s *Supervisor) Run(life func() int) (code int, err error) {
 // RunAlone is Run where life would do no more than to start the main process and to return
 // its exit status. The main thread does that itself: the kernel offers SIGCHLD to the thread
 // that has forked, so no other one wakes for the end of the main process. It has the errors
-// of Start.
+// of Start and those of Run.
 func (s *Supervisor) RunAlone(command Command) (status syscall.WaitStatus, err error) {
 	s.takeSignals()
 	s.reaper.OnSignal(s.wake)

@@ -54,7 +54,7 @@ func runMain(ctx context.Context, inv *invocation, f *runFlags) int {
 		Group: f.group, Session: f.session, Suspend: f.suspend, Farewell: f.farewell,
 		Rewrite: r.rewrite, Hold: r.hold(), Lost: c.signalLost, Trace: f.trace(inv),
 	})
-	if r.container == nil && r.awaitAll == nil {
+	if r.alone() {
 		status, err := s.RunAlone(command)
 		return f.exitCode(inv, process.ExitCode(status), err)
 	}

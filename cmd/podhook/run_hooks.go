@@ -163,6 +163,9 @@ func (r *hookRuntime) threads() int {
 	return supervisor.ForHooks
 }
 
+// alone reports whether there is nothing to do but to start CMD and to wait for its end.
+func (r *hookRuntime) alone() bool { return r.container == nil && r.awaitAll == nil }
+
 // hold returns the function that holds back stop signals, or nil.
 func (r *hookRuntime) hold() func(syscall.Signal) bool {
 	if r.container == nil {
@@ -171,7 +174,7 @@ func (r *hookRuntime) hold() func(syscall.Signal) bool {
 	return r.container.Signal
 }
 
-// live runs CMD and the hooks to their end.
+// live runs CMD and the hooks, or what CMD leaves behind, to their end.
 func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, command supervisor.Command) (code int, err error) {
 	if r.container != nil {
 		code, err = r.container.Run(super)
@@ -184,9 +187,7 @@ func (r *hookRuntime) live(ctx context.Context, super *supervisor.Supervisor, co
 		return 0, err
 	}
 	code = process.ExitCode(<-exited)
-	if r.awaitAll != nil {
-		r.awaitAll(ctx)
-	}
+	r.awaitAll(ctx)
 	return code, nil
 }
 

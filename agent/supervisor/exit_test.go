@@ -1,10 +1,13 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +38,25 @@ func TestAllExitCodes(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A CMD can end before podhook waits for its end.
+func TestShortCommands(t *testing.T) {
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), testutil.Patience)
+				out, err := exec.CommandContext(ctx, podhook, "run", "-s", "--", "true").CombinedOutput()
+				cancel()
+				if err != nil {
+					t.Errorf("%v: %s", err, out)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestExitCodeOfKilledChild(t *testing.T) {

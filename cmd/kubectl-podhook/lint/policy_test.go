@@ -14,7 +14,7 @@ func TestPodsOfThePolicies(t *testing.T) {
 	const dir = "../../../deploy/kubernetes/policy/testdata"
 	theirs := map[string][]string{
 		"handlers.yaml":    {"hook-port", "post-start-http"},
-		"one-handler.yaml": {"stop-signal-ignored", "grace-period"}, // a native sleep of the author's
+		"one-handler.yaml": {"stop-signal-ignored"},
 	}
 	var out, stderr bytes.Buffer
 	if code := Run(t.Context(), []string{"-f", dir, "-o", "json"}, &out, &stderr); code == 2 {

@@ -73,9 +73,11 @@ func TestRefused(t *testing.T) {
 		"endless grace":   {"app: web}", `podhook.dev/grace: 999999999999999999h}`, "is no duration"},
 		"short grace":     {"app: web}", "podhook.dev/grace: 2s}", "terminationGracePeriodSeconds: 2: podhook needs at least 3"},
 		"short of itself": {"spec:", "spec:\n  terminationGracePeriodSeconds: 1", "terminationGracePeriodSeconds: 1: podhook needs at least 3"},
-		"config":          {"app: web}", "podhook.dev/config: My_Hooks}", "annotation podhook.dev/config is neither the name of a ConfigMap nor YAML"},
-		"empty config":    {"app: web}", `podhook.dev/config: ""}`, "annotation podhook.dev/config is neither"},
-		"blank config":    {"app: web}", `podhook.dev/config: "\n"}`, "annotation podhook.dev/config is neither"},
+		"asleep": {"web:1}", "web:1, lifecycle: {preStop: {sleep: {seconds: 28}}}}",
+			"terminationGracePeriodSeconds: 30, less the preStop sleep of 28s: podhook needs at least 3"},
+		"config":       {"app: web}", "podhook.dev/config: My_Hooks}", "annotation podhook.dev/config is neither the name of a ConfigMap nor YAML"},
+		"empty config": {"app: web}", `podhook.dev/config: ""}`, "annotation podhook.dev/config is neither"},
+		"blank config": {"app: web}", `podhook.dev/config: "\n"}`, "annotation podhook.dev/config is neither"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.create(t.Context(), labelledPod(t, row.change, row.into))

@@ -127,6 +127,10 @@ func (f *waitFlags) awaited(inv *invocation, words []string) (*awaited, error) {
 		return nil, usagef("wait: --at-most needs --metric URL or --connections PORT")
 	case f.ports == "" && f.connections.IdleFor != 0:
 		return nil, usagef("wait: --idle-for needs --connections PORT")
+	case *f.quietFor <= 0:
+		return nil, usagef("wait: --for: %q: a duration of more than 0s is needed", *f.quietFor)
+	case f.quiet == "" && *f.quietFor != config.QuietFor:
+		return nil, usagef("wait: --for needs --quiet PORT")
 	case f.ports == "" && f.quiet == "" && (f.connections.Loopback || f.connections.Ignore != nil):
 		return nil, usagef("wait: --loopback and --ignore need --connections PORT or --quiet PORT")
 	case f.body != nil && f.http == "":

@@ -40,6 +40,8 @@ func cases() []badCase {
 		{rule: "grace-period", base: "exec", change: []string{`terminationGracePeriodSeconds: 30`, `terminationGracePeriodSeconds: 28`, `value: 30s}`, `value: 30s} # bad`}, says: "write 28s"},
 		{rule: "grace-period", base: "run", change: []string{"        httpGet:\n          path: /shutdown\n          port: podhook\n          scheme: HTTPS\n          httpHeaders:\n          - {name: X-Podhook-Token, value: 0123456789abcdef}", `        sleep: {seconds: 2}`,
 			`value: 60s}`, `value: 60s} # bad`, "timeout: 44s", "timeout: 40s"}, says: "60 - 2s of the preStop sleep): write 58s"},
+		{rule: "grace-period", base: "run", change: []string{"        httpGet:\n          path: /shutdown\n          port: podhook\n          scheme: HTTPS\n          httpHeaders:\n          - {name: X-Podhook-Token, value: 0123456789abcdef}", `        sleep: {seconds: 58}`,
+			`value: 60s}`, `value: 60s} # bad`, "timeout: 44s", "timeout: 40s"}, says: "set a longer terminationGracePeriodSeconds", also: []string{"grace-budget"}},
 		{rule: "grace-period", base: "exec", change: []string{`{path: /healthz, port: http}`, "{path: /healthz, port: http}\n          terminationGracePeriodSeconds: 10 # bad"}, says: "when this probe fails"},
 		{rule: "grace-period-short", base: "exec", change: []string{`value: 30s}`, `value: 25s} # bad`}, says: "write 30s"},
 		{rule: "grace-budget", base: "exec", change: []string{`terminationGracePeriodSeconds: 30`, `terminationGracePeriodSeconds: 15`, `value: 30s}`, `value: 15s}`, "shutdown:\n        timeout: 20s", "shutdown: # bad\n        timeout: 20s"}, says: "3 x 3s + 3s pauses"},

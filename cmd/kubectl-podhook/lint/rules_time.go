@@ -38,7 +38,7 @@ func gracePeriod(p *pod) (list []finding) {
 		set := c.given("PODHOOK_GRACE_PERIOD", c.settings.GracePeriod.String())
 		if left, sum := p.available(c); c.settings.GracePeriod > left {
 			list = append(list, found(c.at("env", "PODHOOK_GRACE_PERIOD"), "", fmt.Sprintf(
-				"%s, and kubelet kills the container after %s (%s): write %s", set, seconds(left), sum, seconds(left))))
+				"%s, and kubelet kills the container after %s (%s): %s", set, seconds(left), sum, c.remedy(left))))
 		}
 		for name, probe := range c.probes() {
 			if own := probe.TerminationGracePeriodSeconds; own != nil && c.settings.GracePeriod > time.Duration(*own)*time.Second {
@@ -48,6 +48,15 @@ func gracePeriod(p *pod) (list []finding) {
 		}
 	}
 	return list
+}
+
+// remedy says what to write where podhook has so much time: it starts only with more than
+// its margin.
+func (c *container) remedy(left time.Duration) string {
+	if margin := c.settings.GraceMargin; left <= margin {
+		return fmt.Sprintf("podhook needs more than PODHOOK_GRACE_MARGIN (%s): set a longer terminationGracePeriodSeconds, or a shorter preStop sleep", margin)
+	}
+	return "write " + seconds(left)
 }
 
 // gracePeriodShort finds a PODHOOK_GRACE_PERIOD that leaves a part of the grace period
